@@ -18,5 +18,8 @@ include $(PGXS)
 
 $(OBJS): $(wildcard src/*.h)
 
-sql/eventlog--$(EXTVERSION).sql: sql/eventlog.sql
-	cp $< $@
+SQL_PARTS = $(addprefix sql/,schema.sql event.sql log.sql read.sql write.sql \
+	clear.sql queue.sql)
+
+sql/eventlog--$(EXTVERSION).sql: $(SQL_PARTS)
+	cat $(SQL_PARTS) > $@

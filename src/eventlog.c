@@ -1,0 +1,158 @@
+/*
+ * eventlog.c
+ *		The module itself: its settings, its own objects found by name, and
+ *		acting as another role for a while.
+ *
+ * The extension needs no preloading: everything here is per backend and is
+ * made when the library is first used.
+ */
+#include "eventlog.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+PG_MODULE_MAGIC;
+
+char	   *eventlog_default_log = NULL;
+int			eventlog_dead_retention = 30 * SECS_PER_DAY;
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	DefineCustomStringVariable("eventlog.default_log",
+							   "The log that functions use when none is named.",
+							   "Found by search_path unless it names its schema.",
+							   &eventlog_default_log,
+							   "events",
+							   PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("eventlog.dead_retention",
+							"How long a dead delivery is kept before maintain removes it.",
+							NULL,
+							&eventlog_dead_retention,
+							30 * SECS_PER_DAY, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("eventlog");
+}
+
+/*
+ * eventlog_schema_oid: the schema of the extension's objects.
+ */
+Oid
+eventlog_schema_oid(void)
+{
+	return get_namespace_oid("eventlog", false);
+}
+
+/*
+ * eventlog_relation_oid: one of the extension's own relations, InvalidOid when
+ * the extension is being dropped or has gone.
+ */
+Oid
+eventlog_relation_oid(const char *name)
+{
+	Oid			schema = get_namespace_oid("eventlog", true);
+
+	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+}
+
+/*
+ * eventlog_type_oid: one of the extension's own types.
+ */
+Oid
+eventlog_type_oid(const char *name)
+{
+	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+									   CStringGetDatum(name),
+									   ObjectIdGetDatum(eventlog_schema_oid()));
+
+	if (!OidIsValid(type))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("type eventlog.%s does not exist", name)));
+	return type;
+}
+
+/*
+ * eventlog_owner: the role that owns the extension's objects.
+ */
+Oid
+eventlog_owner(void)
+{
+	Oid			schema = eventlog_schema_oid();
+	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for namespace %u", schema);
+	owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/*
+ * become: act as user until become_again(), as VACUUM does.
+ *
+ * In a security-restricted context with an empty path: whatever code of that
+ * role runs meanwhile (triggers, CHECK functions, index expressions) runs with
+ * that role's rights and cannot get out of them.  Settings changed meanwhile
+ * with set_locally() end with it.  An error ends it too, with its
+ * (sub)transaction.  Must not span a commit.
+ */
+void
+become(Identity *saved, Oid user)
+{
+	GetUserIdAndSecContext(&saved->user, &saved->context);
+	SetUserIdAndSecContext(user, saved->context |
+						   SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	saved->guc_level = NewGUCNestLevel();
+	set_locally("search_path", "pg_catalog, pg_temp");
+}
+
+/*
+ * become_again: be who one was before become().
+ */
+void
+become_again(const Identity *saved)
+{
+	AtEOXact_GUC(false, saved->guc_level);
+	SetUserIdAndSecContext(saved->user, saved->context);
+}
+
+/*
+ * set_locally: a setting for the innermost GUC nest level.
+ */
+void
+set_locally(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
+ * require_autocommit: refuse to run a procedure that commits as it goes where
+ * it cannot, before it has done anything.
+ */
+void
+require_autocommit(FunctionCallInfo fcinfo, const char *name)
+{
+	CallContext *context = (CallContext *) fcinfo->context;
+
+	if (context == NULL || !IsA(context, CallContext) || context->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("eventlog.%s cannot run inside a transaction block",
+						name),
+				 errdetail("It commits as it goes."),
+				 errhint("Call it on its own, with autocommit on.")));
+}

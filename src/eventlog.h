@@ -1,0 +1,213 @@
+/*
+ * eventlog.h
+ *		What all rooms of the extension share: the objects of its schema, the
+ *		columns of an event, an open log, partitions and the filter.
+ *
+ * Each file's interface stands in its own part below; what only one file needs
+ * is static there.  Differences between PostgreSQL's major versions live in
+ * compat.h and nowhere else.
+ */
+#ifndef EVENTLOG_H
+#define EVENTLOG_H
+
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "datatype/timestamp.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
+#include "storage/lock.h"
+#include "utils/rel.h"
+#include "utils/uuid.h"
+
+#include "compat.h"
+
+/*
+ * eventlog.c: settings, the extension's own objects, acting as another role
+ */
+extern char *eventlog_default_log;
+extern int	eventlog_dead_retention;	/* seconds */
+
+extern Oid	eventlog_schema_oid(void);
+extern Oid	eventlog_relation_oid(const char *name);
+extern Oid	eventlog_type_oid(const char *name);
+extern Oid	eventlog_owner(void);
+
+typedef struct Identity
+{
+	Oid			user;
+	int			context;
+	int			guc_level;
+} Identity;
+
+extern void become(Identity *saved, Oid user);
+extern void become_again(const Identity *saved);
+extern void set_locally(const char *name, const char *value);
+extern void require_autocommit(FunctionCallInfo fcinfo, const char *name);
+
+/*
+ * id.c: the identifier of an event, and the time in it
+ */
+#define EVENT_MIN_TIME	(INT64CONST(-946684800) * USECS_PER_SEC)	/* 1970 */
+#define EVENT_END_TIME	(INT64CONST(252455616000) * USECS_PER_SEC)	/* 10000 */
+
+extern void id_make(pg_uuid_t *id, TimestampTz occurred_at, const text *seed);
+extern TimestampTz id_get_time(const pg_uuid_t *id);
+extern void id_require_match(const pg_uuid_t *id, TimestampTz occurred_at);
+extern void require_event_time(const char *column, TimestampTz t);
+
+/*
+ * event.c: the columns of an event, in the order of eventlog.event
+ */
+typedef enum EventColumn
+{
+	EVENT_ID,
+	EVENT_TYPE,
+	EVENT_LEVEL,
+	EVENT_RESOURCE_ID,
+	EVENT_RESOURCE_TYPE,
+	EVENT_SOURCE_SERVICE,
+	EVENT_SOURCE_HOST,
+	EVENT_OCCURRED_AT,
+	EVENT_MESSAGE,
+	EVENT_CATEGORY,
+	EVENT_DETAILS,
+	EVENT_USER_ID,
+	EVENT_BASE_URL,
+	EVENT_REQUEST_ID,
+	EVENT_CREATED_AT
+} EventColumn;
+
+#define EVENT_NCOLUMNS (EVENT_CREATED_AT + 1)
+
+typedef struct EventColumnInfo
+{
+	const char *name;
+	Oid			type;
+	int			max_bytes;		/* of a text; 0: no limit */
+	bool		collate_c;
+	const char *constraint;		/* in CREATE TABLE, after the type */
+} EventColumnInfo;
+
+extern const EventColumnInfo event_columns[EVENT_NCOLUMNS];
+
+typedef enum EventLevel
+{
+	LEVEL_DEBUG,
+	LEVEL_INFO,
+	LEVEL_WARNING,
+	LEVEL_ERROR,
+	LEVEL_CRITICAL
+} EventLevel;
+
+#define EVENT_NLEVELS (LEVEL_CRITICAL + 1)
+
+extern const char *const level_names[EVENT_NLEVELS];
+
+extern int	level_find(const char *name, int len);
+extern EventLevel level_require(const text *name);
+extern bool map_event_columns(TupleDesc desc, AttrNumber *attnum);
+
+/*
+ * log.c: a log, opened and known to be one
+ */
+typedef struct LogSettings
+{
+	Interval	partition_interval;
+	Interval	retention;		/* zero: for ever */
+	int			premake;
+} LogSettings;
+
+typedef struct EventLog
+{
+	Oid			oid;
+	Oid			owner;
+	Relation	rel;			/* open, with the lock log_open() was given */
+	LogSettings settings;
+	AttrNumber	attnum[EVENT_NCOLUMNS];	/* in the parent */
+} EventLog;
+
+extern EventLog *log_open(Oid relid, LOCKMODE lockmode);
+extern void log_close(EventLog *log, LOCKMODE lockmode);
+extern bool relation_is_log(Oid relid);
+extern Oid	log_resolve(FunctionCallInfo fcinfo, int argno);
+extern List *all_logs(void);
+extern char *qualified_name(Oid relid);
+
+/*
+ * partition.c: the grid of partition bounds, in UTC, and what is on it
+ */
+typedef struct Partition
+{
+	Oid			oid;
+	TimestampTz lower;			/* DT_NOBEGIN: no bound */
+	TimestampTz upper;			/* exclusive; DT_NOEND: no bound */
+} Partition;
+
+typedef struct PartitionList
+{
+	Oid			default_oid;	/* InvalidOid: none */
+	int			n;
+	Partition  *items;			/* ascending, without the default */
+} PartitionList;
+
+extern void require_grid(const Interval *width, const char *what);
+extern void grid_cell(const Interval *width, TimestampTz t,
+					  TimestampTz *lower, TimestampTz *upper);
+extern PartitionList *list_partitions(Relation parent);
+extern const Partition *partition_at(const PartitionList *list, TimestampTz t);
+extern void free_range(const PartitionList *list, const Interval *width,
+					   TimestampTz t, TimestampTz *lower, TimestampTz *upper);
+extern TimestampTz expiry_time(const LogSettings *settings, TimestampTz now);
+extern Oid	create_partition(Oid log, TimestampTz lower, TimestampTz upper);
+extern char *utc_literal(TimestampTz t);
+extern bool relation_has_rows(Oid relid);
+
+/*
+ * filter.c: the one filter, from arguments to SQL
+ */
+#define FILTER_NARGS 12
+
+typedef struct Filter
+{
+	text	   *event_type;		/* plain prefix; NULL: any */
+	text	   *equal[EVENT_NCOLUMNS];	/* by column; NULL: any */
+	int			min_level;		/* what lies in min_level .. max_level */
+	int			max_level;
+	TimestampTz since;			/* DT_NOBEGIN: none */
+	TimestampTz before;			/* exclusive; DT_NOEND: none */
+	bool		given;			/* any argument at all */
+	bool		only_window;	/* nothing but since and before */
+} Filter;
+
+extern void filter_from_args(FunctionCallInfo fcinfo, int first,
+							 Filter *filter);
+extern void filter_to_sql(const Filter *filter, StringInfo sql);
+
+/*
+ * plan.c: reading events the SQL way
+ */
+extern void append_event_select(StringInfo sql, Oid log);
+extern void append_event_key(StringInfo sql, const pg_uuid_t *id);
+extern void append_after(StringInfo sql, const pg_uuid_t *after);
+extern uint64 sql_into_result(const char *sql, bool read_only,
+							  ReturnSetInfo *rsinfo);
+extern void run_sql(const char *sql, int expected);
+
+/*
+ * upkeep.c: steps taken as a log's owner, with bounded waits
+ */
+typedef void (*UpkeepStep) (void *arg);
+
+extern bool attempt(Oid owner, UpkeepStep step, void *arg, const char *what);
+extern void lock_for_drop(const PartitionList *list, const Partition *item);
+
+/*
+ * queue.c: what is owed
+ */
+extern void queue_suspend(bool suspended);
+extern void queue_prune(Oid log);
+
+#endif							/* EVENTLOG_H */

@@ -1,0 +1,562 @@
+/*
+ * log.c
+ *		A log: a table of the user's own that is partitioned by range of
+ *		occurred_at, has the columns of an event, and carries the settings.
+ *
+ * The settings are the arguments of a trigger of the log, eventlog_settings:
+ * so they follow it through rename, dump and restore, and go with it.  It is a
+ * TRUNCATE trigger because such a one stands on the parent alone: to change
+ * them touches no partition, and it costs no writer anything.  What has this
+ * trigger (and the right shape) is a log; nothing else knows of it.
+ *
+ * Anybody can put such a trigger on a table of theirs, with any arguments.  So
+ * the shape and the arguments are checked each time a log is opened, and
+ * relation_is_log() tells without an error.
+ */
+#include "eventlog.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
+#include "commands/defrem.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "partitioning/partdesc.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/partcache.h"
+#include "utils/regproc.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "utils/varlena.h"
+
+#define SETTINGS_TRIGGER	"eventlog_settings"
+#define SETTINGS_FUNCTION	"_settings"
+#define INTERVAL_FORMAT		"%d months %d days " INT64_FORMAT " microseconds"
+
+PG_FUNCTION_INFO_V1(eventlog_settings);
+PG_FUNCTION_INFO_V1(eventlog_create_log);
+PG_FUNCTION_INFO_V1(eventlog_alter_log);
+
+/*
+ * eventlog._settings(): a trigger for its arguments' sake.
+ */
+Datum
+eventlog_settings(PG_FUNCTION_ARGS)
+{
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * settings_function: the Oid of eventlog._settings, InvalidOid when it is not
+ * there.
+ */
+static Oid
+settings_function(void)
+{
+	Oid			schema = get_namespace_oid("eventlog", true);
+	oidvector  *no_args = buildoidvector(NULL, 0);
+
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+						   CStringGetDatum(SETTINGS_FUNCTION),
+						   PointerGetDatum(no_args),
+						   ObjectIdGetDatum(schema));
+}
+
+/*
+ * parse_interval: read back what format_interval() wrote, nothing else.
+ */
+static bool
+parse_interval(const char *string, Interval *interval)
+{
+	int			end = 0;
+
+	return sscanf(string, INTERVAL_FORMAT "%n", &interval->month,
+				  &interval->day, &interval->time, &end) == 3 &&
+		string[end] == '\0' && end > 0;
+}
+
+/*
+ * parse_premake: likewise.
+ */
+static bool
+parse_premake(const char *string, int *premake)
+{
+	int			end = 0;
+
+	return sscanf(string, "%d%n", premake, &end) == 1 && string[end] == '\0';
+}
+
+static char *
+format_interval(const Interval *interval)
+{
+	return psprintf(INTERVAL_FORMAT, interval->month, interval->day,
+					interval->time);
+}
+
+/*
+ * find_settings: the settings on an open table; false when it has none.
+ */
+static bool
+find_settings(Relation rel, LogSettings *settings)
+{
+	TriggerDesc *triggers = rel->trigdesc;
+	Oid			function = settings_function();
+
+	if (triggers == NULL || !OidIsValid(function))
+		return false;
+	for (int i = 0; i < triggers->numtriggers; i++)
+	{
+		Trigger    *trigger = &triggers->triggers[i];
+
+		if (trigger->tgfoid == function && trigger->tgnargs == 3 &&
+			parse_interval(trigger->tgargs[0], &settings->partition_interval) &&
+			parse_interval(trigger->tgargs[1], &settings->retention) &&
+			parse_premake(trigger->tgargs[2], &settings->premake))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * is_partitioned_by_time: is rel partitioned by range of occurred_at alone?
+ */
+static bool
+is_partitioned_by_time(Relation rel, AttrNumber occurred_at)
+{
+	PartitionKey key;
+
+	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return false;
+	key = RelationGetPartitionKey(rel);
+	return key->strategy == PARTITION_STRATEGY_RANGE && key->partnatts == 1 &&
+		key->partattrs[0] == occurred_at;
+}
+
+/*
+ * shape_of_log: fill in *log; false when rel is none.
+ */
+static bool
+shape_of_log(Relation rel, EventLog *log)
+{
+	log->oid = RelationGetRelid(rel);
+	log->owner = rel->rd_rel->relowner;
+	log->rel = rel;
+	return rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
+		find_settings(rel, &log->settings) &&
+		map_event_columns(RelationGetDescr(rel), log->attnum) &&
+		is_partitioned_by_time(rel, log->attnum[EVENT_OCCURRED_AT]);
+}
+
+/*
+ * log_open: open a log; an error when the table is none.
+ *
+ * Checks no rights: whoever reads or writes by it without SQL does.
+ */
+EventLog *
+log_open(Oid relid, LOCKMODE lockmode)
+{
+	EventLog   *log = palloc0(sizeof(EventLog));
+	Relation	rel = try_relation_open(relid, lockmode);
+
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("log with OID %u does not exist", relid)));
+	if (!shape_of_log(rel, log))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a log", RelationGetRelationName(rel)),
+				 errhint("Logs are made by eventlog.create_log; the view eventlog.logs lists them.")));
+	return log;
+}
+
+/*
+ * log_close: close it, letting the lock go unless lockmode is NoLock.
+ */
+void
+log_close(EventLog *log, LOCKMODE lockmode)
+{
+	relation_close(log->rel, lockmode);
+	pfree(log);
+}
+
+/*
+ * relation_is_log: the same question without an error.
+ */
+bool
+relation_is_log(Oid relid)
+{
+	EventLog	log;
+	bool		result;
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+
+	if (rel == NULL)
+		return false;
+	result = shape_of_log(rel, &log);
+	relation_close(rel, AccessShareLock);
+	return result;
+}
+
+/*
+ * log_resolve: the log that argument argno names, or eventlog.default_log.
+ */
+Oid
+log_resolve(FunctionCallInfo fcinfo, int argno)
+{
+	RangeVar   *name;
+	Oid			relid;
+
+	if (!PG_ARGISNULL(argno))
+		return PG_GETARG_OID(argno);
+
+	name = makeRangeVarFromNameList(compat_name_list(eventlog_default_log));
+	relid = RangeVarGetRelid(name, NoLock, true);
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("log \"%s\" does not exist", eventlog_default_log),
+				 errdetail("It is what eventlog.default_log names."),
+				 errhint("SELECT eventlog.create_log(%s)",
+						 quote_literal_cstr(eventlog_default_log))));
+	return relid;
+}
+
+/*
+ * all_logs: the Oids of all logs in this database.
+ */
+List *
+all_logs(void)
+{
+	List	   *result = NIL;
+	Oid			function = settings_function();
+	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		if (trigger->tgfoid == function)
+			result = list_append_unique_oid(result, trigger->tgrelid);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return result;
+}
+
+/*
+ * qualified_name: schema.table, quoted for SQL.
+ */
+char *
+qualified_name(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+									  name);
+}
+
+/*
+ * require_settings: refuse what cannot be kept to.
+ */
+static void
+require_settings(const LogSettings *settings)
+{
+	const Interval *retention = &settings->retention;
+
+	require_grid(&settings->partition_interval, "partition_interval");
+	if (retention->month < 0 || retention->day < 0 || retention->time < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("retention must not be negative"),
+				 errhint("'90 days' keeps ninety days, '0' keeps for ever.")));
+	if (settings->premake < 0 || settings->premake > 1000)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("premake must be between 0 and 1000: %d",
+						settings->premake)));
+}
+
+/*
+ * write_settings: keep them on the table.
+ */
+static void
+write_settings(const char *log, const LogSettings *settings)
+{
+	run_sql(psprintf("CREATE OR REPLACE TRIGGER " SETTINGS_TRIGGER
+					 " BEFORE TRUNCATE ON %s FOR EACH STATEMENT"
+					 " EXECUTE FUNCTION eventlog." SETTINGS_FUNCTION
+					 "('%s', '%s', '%d')", log,
+					 format_interval(&settings->partition_interval),
+					 format_interval(&settings->retention),
+					 settings->premake),
+			SPI_OK_UTILITY);
+}
+
+/*
+ * add_triggers: fill in, and owe, row by row, in every partition.
+ */
+static void
+add_triggers(const char *log)
+{
+	run_sql(psprintf("CREATE TRIGGER eventlog_fill"
+					 " BEFORE INSERT OR UPDATE ON %s FOR EACH ROW"
+					 " EXECUTE FUNCTION eventlog._fill()", log),
+			SPI_OK_UTILITY);
+	run_sql(psprintf("CREATE TRIGGER eventlog_queue"
+					 " AFTER INSERT ON %s FOR EACH ROW"
+					 " EXECUTE FUNCTION eventlog._owe()", log),
+			SPI_OK_UTILITY);
+}
+
+/*
+ * add_check: the constraint that a row is an event.  Its name sorts before
+ * the level's, so that its better errors come first.
+ */
+static void
+add_check(const char *log)
+{
+	run_sql(psprintf("ALTER TABLE %s ADD CONSTRAINT eventlog_check CHECK"
+					 " (eventlog._check(id, occurred_at, event_type,"
+					 " resource_id, resource_type, source_service,"
+					 " source_host, category, user_id, request_id))", log),
+			SPI_OK_UTILITY);
+}
+
+/*
+ * create_table: the partitioned table, its keys and its default partition.
+ */
+static void
+create_table(const char *name, Oid schema)
+{
+	const char *schema_name = get_namespace_name(schema);
+	char	   *log = quote_qualified_identifier(schema_name, name);
+	char	   *class_index;
+	char	   *default_name;
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "CREATE TABLE %s (", log);
+	for (int col = 0; col < EVENT_NCOLUMNS; col++)
+		appendStringInfo(&sql, "%s %s %s %s, ", event_columns[col].name,
+						 format_type_be_qualified(event_columns[col].type),
+						 event_columns[col].collate_c ?
+						 "COLLATE pg_catalog.\"C\"" : "",
+						 event_columns[col].constraint);
+	appendStringInfoString(&sql, "CONSTRAINT eventlog_level_check CHECK (level"
+						   " OPERATOR(pg_catalog.=) ANY (ARRAY["
+						   "'debug', 'info', 'warning', 'error', 'critical'])), "
+						   "PRIMARY KEY (occurred_at, id))"
+						   " PARTITION BY RANGE (occurred_at)");
+	run_sql(sql.data, SPI_OK_UTILITY);
+
+	/* the class index: see the README, "How it works" */
+	class_index = ChooseRelationName(name, "class", "idx", schema, false);
+	run_sql(psprintf("CREATE INDEX %s ON %s (event_type, level,"
+					 " source_service, resource_type, occurred_at, id)",
+					 quote_identifier(class_index), log),
+			SPI_OK_UTILITY);
+	default_name = ChooseRelationName(name, NULL, "default", schema, false);
+	run_sql(psprintf("CREATE TABLE %s PARTITION OF %s DEFAULT",
+					 quote_qualified_identifier(schema_name, default_name),
+					 log),
+			SPI_OK_UTILITY);
+}
+
+/*
+ * adopt_table: an error unless an existing table can be made a log (again).
+ *
+ * It can when it lost the extension's parts to DROP EXTENSION … CASCADE.
+ */
+static void
+adopt_table(Oid relid)
+{
+	Relation	rel = relation_open(relid, ShareRowExclusiveLock);
+	EventLog	log;
+
+	if (shape_of_log(rel, &log))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("log \"%s\" already exists",
+						RelationGetRelationName(rel)),
+				 errhint("Change its settings with eventlog.alter_log.")));
+	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE ||
+		!map_event_columns(RelationGetDescr(rel), log.attnum) ||
+		!is_partitioned_by_time(rel, log.attnum[EVENT_OCCURRED_AT]))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("relation \"%s\" already exists and cannot become a log",
+						RelationGetRelationName(rel)),
+				 errdetail("A log is partitioned by range of occurred_at and has the columns of eventlog.event."),
+				 errhint("Choose another name.")));
+	relation_close(rel, NoLock);
+}
+
+/*
+ * add_filter_indexes: an index (column, occurred_at, id) for each name.
+ */
+static void
+add_filter_indexes(const char *log, ArrayType *columns)
+{
+	Datum	   *names;
+	bool	   *nulls;
+	int			n;
+
+	if (ARR_NDIM(columns) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("indexes must be a list of column names")));
+	deconstruct_array(columns, TEXTOID, -1, false, TYPALIGN_INT,
+					  &names, &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		char	   *name = nulls[i] ? NULL : TextDatumGetCString(names[i]);
+		int			col;
+
+		for (col = 0; name != NULL && col < EVENT_NCOLUMNS; col++)
+		{
+			if (event_columns[col].collate_c &&
+				strcmp(event_columns[col].name, name) == 0)
+				break;
+		}
+		if (name == NULL || col == EVENT_NCOLUMNS)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("no filter column to index: %s",
+							name ? quote_literal_cstr(name) : "NULL"),
+					 errhint("Filter columns are event_type, level, resource_id, resource_type, source_service, source_host, category, user_id and request_id.")));
+		run_sql(psprintf("CREATE INDEX ON %s (%s, occurred_at, id)", log, name),
+				SPI_OK_UTILITY);
+	}
+}
+
+/*
+ * premake_partitions: the current partition and those ahead of it, unless they
+ * are there.  Within SPI, the log locked.
+ */
+static void
+premake_partitions(Oid relid, const LogSettings *settings)
+{
+	EventLog   *log = log_open(relid, NoLock);
+	PartitionList *list = list_partitions(log->rel);
+	TimestampTz at = GetCurrentTimestamp();
+
+	log_close(log, NoLock);
+	for (int i = 0; i <= settings->premake && at < EVENT_END_TIME; i++)
+	{
+		TimestampTz lower;
+		TimestampTz upper;
+
+		if (partition_at(list, at) == NULL)
+		{
+			free_range(list, &settings->partition_interval, at, &lower, &upper);
+			create_partition(relid, lower, upper);
+		}
+		grid_cell(&settings->partition_interval, at, &lower, &at);
+	}
+}
+
+/*
+ * require_argument: an error for a NULL where none may be.
+ */
+static void
+require_argument(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	if (PG_ARGISNULL(argno))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", name)));
+}
+
+/*
+ * eventlog.create_log(name text, partition_interval interval,
+ * retention interval, premake int, indexes text[]) returns regclass
+ *
+ * As the caller, who becomes the owner.
+ */
+Datum
+eventlog_create_log(PG_FUNCTION_ARGS)
+{
+	LogSettings settings = {0};
+	RangeVar   *name;
+	Oid			schema;
+	Oid			relid;
+	char	   *log;
+
+	require_argument(fcinfo, 0, "name");
+	require_argument(fcinfo, 1, "partition_interval");
+	require_argument(fcinfo, 3, "premake");
+	require_argument(fcinfo, 4, "indexes");
+	settings.partition_interval = *PG_GETARG_INTERVAL_P(1);
+	if (!PG_ARGISNULL(2))
+		settings.retention = *PG_GETARG_INTERVAL_P(2);
+	settings.premake = PG_GETARG_INT32(3);
+	require_settings(&settings);
+
+	name = makeRangeVarFromNameList(textToQualifiedNameList(PG_GETARG_TEXT_PP(0)));
+	schema = RangeVarGetCreationNamespace(name);
+	log = quote_qualified_identifier(get_namespace_name(schema), name->relname);
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	relid = get_relname_relid(name->relname, schema);
+	if (OidIsValid(relid))
+		adopt_table(relid);
+	else
+	{
+		create_table(name->relname, schema);
+		relid = get_relname_relid(name->relname, schema);
+	}
+	add_check(log);
+	add_triggers(log);
+	write_settings(log, &settings);
+	add_filter_indexes(log, PG_GETARG_ARRAYTYPE_P(4));
+	premake_partitions(relid, &settings);
+	SPI_finish();
+	PG_RETURN_OID(relid);
+}
+
+/*
+ * eventlog.alter_log(log regclass, partition_interval interval,
+ * retention interval, premake int) returns void
+ */
+Datum
+eventlog_alter_log(PG_FUNCTION_ARGS)
+{
+	Oid			relid = log_resolve(fcinfo, 0);
+	EventLog   *log;
+	LogSettings settings;
+
+	if (!compat_relation_owned(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
+	log = log_open(relid, ShareRowExclusiveLock);
+	settings = log->settings;
+	if (!PG_ARGISNULL(1))
+		settings.partition_interval = *PG_GETARG_INTERVAL_P(1);
+	if (!PG_ARGISNULL(2))
+		settings.retention = *PG_GETARG_INTERVAL_P(2);
+	if (!PG_ARGISNULL(3))
+		settings.premake = PG_GETARG_INT32(3);
+	require_settings(&settings);
+	log_close(log, NoLock);
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	write_settings(qualified_name(relid), &settings);
+	SPI_finish();
+	PG_RETURN_VOID();
+}

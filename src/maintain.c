@@ -1,0 +1,468 @@
+/*
+ * maintain.c
+ *		CALL eventlog.maintain: partitions ahead, the default partition
+ *		emptied, expired events dropped, dead deliveries removed.
+ *
+ * Each thing done is a step of its own in a transaction of its own (see
+ * upkeep.c), and each step looks again, under its lock, whether it is still
+ * to be done: so it is safe to call twice at once, and to break off.
+ *
+ * Rows leave the default partition range by range: lock it, take the range's
+ * rows out, attach the new partition, put them in again through the parent.
+ * (Filling the partition before attaching it would lose them on a logical
+ * subscriber: their deletion is replicated, their insertion is not.)
+ */
+#include "eventlog.h"
+
+#include "executor/spi.h"
+#include "executor/tstoreReceiver.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/queryenvironment.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+PG_FUNCTION_INFO_V1(eventlog_maintain);
+
+#define EXPIRE_BATCH	10000
+
+/*
+ * Upkeep: one log's upkeep, and what its next step is about.
+ */
+typedef struct Upkeep
+{
+	Oid			log;
+	Oid			owner;
+	Oid			partition;		/* to drop */
+	TimestampTz at;				/* a partition is to be made for this time */
+	int64		done;			/* rows that the step took care of */
+	bool		found;
+} Upkeep;
+
+/*
+ * insertable_columns: the log's columns that a row is made of, for SQL, and
+ * the descriptor of such rows.
+ */
+static char *
+insertable_columns(Relation rel, TupleDesc *rows)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	StringInfoData sql;
+	int			n = 0;
+
+	initStringInfo(&sql);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (att->attisdropped || att->attgenerated != '\0')
+			continue;
+		appendStringInfo(&sql, "%s%s", n > 0 ? ", " : "",
+						 quote_identifier(NameStr(att->attname)));
+		n++;
+	}
+	*rows = CreateTemplateTupleDesc(n);
+	for (int i = desc->natts - 1; i >= 0; i--)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped && att->attgenerated == '\0')
+			TupleDescCopyEntry(*rows, n--, desc, i + 1);
+	}
+	return sql.data;
+}
+
+/*
+ * take_rows: delete a range from the default partition, into a tuplestore.
+ */
+static Tuplestorestate *
+take_rows(Oid default_oid, const char *columns, const char *range,
+		  int64 *rows)
+{
+	Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
+	DestReceiver *dest = CreateDestReceiver(DestTuplestore);
+	SPIExecuteOptions options = {0};
+	char	   *name = qualified_name(default_oid);
+
+	SetTuplestoreDestReceiverParams(dest, store, CurrentMemoryContext, true,
+									NULL, NULL);
+	options.dest = dest;
+	if (SPI_execute_extended(psprintf("DELETE FROM ONLY %s WHERE %s RETURNING %s",
+									  name, range, columns), &options) < 0)
+		elog(ERROR, "could not take rows out of %s", name);
+	*rows = SPI_processed;
+	dest->rDestroy(dest);
+	return store;
+}
+
+/*
+ * put_rows: insert what take_rows() took through the parent.  They owe nothing
+ * again.
+ */
+static void
+put_rows(Oid log, const char *columns, Tuplestorestate *store,
+		 TupleDesc desc, int64 rows)
+{
+	EphemeralNamedRelation moved = palloc0(sizeof(EphemeralNamedRelationData));
+
+	moved->md.name = "moved";
+	moved->md.reliddesc = InvalidOid;
+	moved->md.tupdesc = desc;
+	moved->md.enrtype = ENR_NAMED_TUPLESTORE;
+	moved->md.enrtuples = rows;
+	moved->reldata = store;
+	if (SPI_register_relation(moved) != SPI_OK_REL_REGISTER)
+		elog(ERROR, "could not register the moved rows");
+	run_sql(psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE"
+					 " SELECT %s FROM moved",
+					 qualified_name(log), columns, columns),
+			SPI_OK_INSERT);
+	if (SPI_unregister_relation("moved") != SPI_OK_REL_UNREGISTER)
+		elog(ERROR, "could not unregister the moved rows");
+}
+
+/*
+ * range_of: the range that a new partition for `at` shall have; false when
+ * there is one already.
+ */
+static bool
+range_of(const EventLog *log, const PartitionList *list, TimestampTz at,
+		 TimestampTz *lower, TimestampTz *upper)
+{
+	if (partition_at(list, at) != NULL)
+		return false;
+	free_range(list, &log->settings.partition_interval, at, lower, upper);
+	return true;
+}
+
+/*
+ * fill_partition: make a partition and move there what the default partition
+ * holds of its range; how many rows.  The default partition is locked.
+ */
+static int64
+fill_partition(const Upkeep *upkeep, Oid default_oid, TimestampTz lower,
+			   TimestampTz upper)
+{
+	EventLog   *log = log_open(upkeep->log, NoLock);
+	TupleDesc	desc;
+	char	   *columns = insertable_columns(log->rel, &desc);
+	Tuplestorestate *store;
+	int64		rows;
+
+	log_close(log, NoLock);
+	store = take_rows(default_oid, columns,
+					  psprintf("occurred_at OPERATOR(pg_catalog.>=) '%s'"
+							   " AND occurred_at OPERATOR(pg_catalog.<) '%s'",
+							   utc_literal(lower), utc_literal(upper)), &rows);
+	create_partition(upkeep->log, lower, upper);
+	if (rows > 0)
+	{
+		queue_suspend(true);
+		put_rows(upkeep->log, columns, store, desc, rows);
+		queue_suspend(false);
+	}
+	tuplestore_end(store);
+	return rows;
+}
+
+/*
+ * make_partition: a step: the partition for upkeep->at, with what the default
+ * partition holds of its range.
+ */
+static void
+make_partition(void *arg)
+{
+	Upkeep	   *upkeep = arg;
+	EventLog   *log = log_open(upkeep->log, ShareUpdateExclusiveLock);
+	PartitionList *list = list_partitions(log->rel);
+	TimestampTz lower;
+	TimestampTz upper;
+	bool		wanted = range_of(log, list, upkeep->at, &lower, &upper);
+
+	upkeep->done = 0;
+	log_close(log, NoLock);
+	if (!wanted)
+		return;					/* somebody else was faster */
+
+	if (OidIsValid(list->default_oid))
+		LockRelationOid(list->default_oid, AccessExclusiveLock);
+	if (OidIsValid(list->default_oid) && relation_has_rows(list->default_oid))
+		upkeep->done = fill_partition(upkeep, list->default_oid, lower, upper);
+	else
+		create_partition(upkeep->log, lower, upper);
+	ereport(NOTICE,
+			(errmsg("made a partition of %s for %s to %s",
+					qualified_name(upkeep->log), utc_literal(lower),
+					utc_literal(upper)),
+			 upkeep->done > 0 ?
+			 errdetail("%lld events moved there from the default partition.",
+					   (long long) upkeep->done) : 0));
+}
+
+/*
+ * drop_expired: a step: drop upkeep->partition if it has expired.
+ */
+static void
+drop_expired(void *arg)
+{
+	Upkeep	   *upkeep = arg;
+	EventLog   *log = log_open(upkeep->log, AccessExclusiveLock);
+	PartitionList *list = list_partitions(log->rel);
+	TimestampTz expiry = expiry_time(&log->settings, GetCurrentTimestamp());
+
+	log_close(log, NoLock);
+	for (int i = 0; i < list->n; i++)
+	{
+		Partition  *item = &list->items[i];
+		char	   *name;
+
+		if (item->oid != upkeep->partition || item->upper > expiry)
+			continue;
+		name = qualified_name(item->oid);
+		lock_for_drop(list, item);
+		run_sql(psprintf("DROP %sTABLE %s",
+						 get_rel_relkind(item->oid) == RELKIND_FOREIGN_TABLE ?
+						 "FOREIGN " : "", name), SPI_OK_UTILITY);
+		ereport(NOTICE,
+				(errmsg("dropped partition %s of %s to %s, expired", name,
+						utc_literal(item->lower), utc_literal(item->upper))));
+	}
+}
+
+/*
+ * expire_in_default: a step: delete a batch of expired rows from the default
+ * partition.
+ */
+static void
+expire_in_default(void *arg)
+{
+	Upkeep	   *upkeep = arg;
+	EventLog   *log = log_open(upkeep->log, RowExclusiveLock);
+	PartitionList *list = list_partitions(log->rel);
+	TimestampTz expiry = expiry_time(&log->settings, GetCurrentTimestamp());
+	char	   *name;
+
+	upkeep->done = 0;
+	if (OidIsValid(list->default_oid) && !TIMESTAMP_IS_NOBEGIN(expiry))
+	{
+		name = qualified_name(list->default_oid);
+		run_sql(psprintf("DELETE FROM ONLY %s WHERE ctid OPERATOR(pg_catalog.=) ANY"
+						 " (ARRAY(SELECT ctid FROM ONLY %s"
+						 " WHERE occurred_at OPERATOR(pg_catalog.<) '%s'"
+						 " LIMIT %d))", name, name, utc_literal(expiry),
+						 EXPIRE_BATCH),
+				SPI_OK_DELETE);
+		upkeep->done = SPI_processed;
+	}
+	log_close(log, NoLock);
+}
+
+/*
+ * find_default_rows: a step: the time of the default partition's oldest row.
+ */
+static void
+find_default_rows(void *arg)
+{
+	Upkeep	   *upkeep = arg;
+	EventLog   *log = log_open(upkeep->log, AccessShareLock);
+	PartitionList *list = list_partitions(log->rel);
+	Datum		value;
+	bool		isnull = true;
+
+	if (OidIsValid(list->default_oid) && relation_has_rows(list->default_oid))
+	{
+		run_sql(psprintf("SELECT pg_catalog.min(occurred_at) FROM ONLY %s",
+						 qualified_name(list->default_oid)), SPI_OK_SELECT);
+		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+							  &isnull);
+		if (!isnull)
+			upkeep->at = DatumGetTimestampTz(value);
+	}
+	upkeep->found = !isnull;
+	log_close(log, NoLock);
+}
+
+/*
+ * current_list: the partitions as they are now, and the settings.
+ */
+static PartitionList *
+current_list(const Upkeep *upkeep, LogSettings *settings)
+{
+	EventLog   *log = log_open(upkeep->log, AccessShareLock);
+	PartitionList *list = list_partitions(log->rel);
+
+	*settings = log->settings;
+	log_close(log, AccessShareLock);
+	return list;
+}
+
+/*
+ * make_ahead: the current partition, and as many ahead as the log wants.
+ */
+static void
+make_ahead(Upkeep *upkeep)
+{
+	LogSettings settings;
+	TimestampTz at = GetCurrentTimestamp();
+	PartitionList *list = current_list(upkeep, &settings);
+
+	for (int i = 0; i <= settings.premake && at < EVENT_END_TIME; i++)
+	{
+		TimestampTz lower;
+
+		if (partition_at(list, at) == NULL)
+		{
+			upkeep->at = at;
+			(void) attempt(upkeep->owner, make_partition, upkeep,
+						   "make a partition ahead");
+			SPI_commit();
+		}
+		grid_cell(&settings.partition_interval, at, &lower, &at);
+	}
+}
+
+/*
+ * empty_default: expired rows deleted, then the others moved, oldest first.
+ */
+static void
+empty_default(Upkeep *upkeep)
+{
+	int64		expired = 0;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		upkeep->done = 0;
+		(void) attempt(upkeep->owner, expire_in_default, upkeep,
+					   "delete expired events from the default partition");
+		SPI_commit();
+		expired += upkeep->done;
+	} while (upkeep->done > 0);
+	if (expired > 0)
+		ereport(NOTICE,
+				(errmsg("deleted %lld expired events from the default partition",
+						(long long) expired)));
+
+	for (;;)
+	{
+		bool		moved;
+
+		CHECK_FOR_INTERRUPTS();
+		upkeep->found = false;
+		if (!attempt(upkeep->owner, find_default_rows, upkeep,
+					 "look into the default partition") || !upkeep->found)
+			break;
+		moved = attempt(upkeep->owner, make_partition, upkeep,
+						"move events out of the default partition");
+		SPI_commit();
+		if (!moved || upkeep->done == 0)
+			break;
+	}
+	SPI_commit();
+}
+
+/*
+ * drop_all_expired: by their real bounds, oldest first.
+ */
+static void
+drop_all_expired(Upkeep *upkeep)
+{
+	LogSettings settings;
+	PartitionList *list = current_list(upkeep, &settings);
+	TimestampTz expiry = expiry_time(&settings, GetCurrentTimestamp());
+
+	for (int i = 0; i < list->n && list->items[i].upper <= expiry; i++)
+	{
+		upkeep->partition = list->items[i].oid;
+		(void) attempt(upkeep->owner, drop_expired, upkeep,
+					   "drop an expired partition");
+		SPI_commit();
+	}
+}
+
+/*
+ * maintain_log: all of it, for one log.
+ */
+static void
+maintain_log(Oid relid, Oid owner)
+{
+	Upkeep		upkeep = {0};
+
+	upkeep.log = relid;
+	upkeep.owner = owner;
+	make_ahead(&upkeep);
+	empty_default(&upkeep);
+	drop_all_expired(&upkeep);
+	queue_prune(relid);
+	SPI_commit();
+}
+
+/*
+ * log_owner: who owns a log; InvalidOid when it is gone or none.
+ */
+static Oid
+log_owner(Oid relid)
+{
+	EventLog   *log;
+	Oid			owner;
+
+	if (!relation_is_log(relid))
+		return InvalidOid;
+	log = log_open(relid, AccessShareLock);
+	owner = log->owner;
+	log_close(log, AccessShareLock);
+	return owner;
+}
+
+/*
+ * maintain_all: every log whose owner the caller is a member of.
+ */
+static void
+maintain_all(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, all_logs())
+	{
+		Oid			owner = log_owner(lfirst_oid(cell));
+
+		if (!OidIsValid(owner))
+			continue;
+		if (has_privs_of_role(GetUserId(), owner))
+			maintain_log(lfirst_oid(cell), owner);
+		else
+			ereport(WARNING,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("skipping log %s: only its owner can maintain it",
+							qualified_name(lfirst_oid(cell)))));
+	}
+}
+
+/*
+ * eventlog.maintain(log regclass)
+ */
+Datum
+eventlog_maintain(PG_FUNCTION_ARGS)
+{
+	require_autocommit(fcinfo, "maintain");
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect_ext failed");
+	if (PG_ARGISNULL(0))
+		maintain_all();
+	else
+	{
+		EventLog   *log = log_open(PG_GETARG_OID(0), AccessShareLock);
+		Oid			relid = log->oid;
+		Oid			owner = log->owner;
+
+		log_close(log, AccessShareLock);
+		if (!has_privs_of_role(GetUserId(), owner))
+			aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
+		maintain_log(relid, owner);
+	}
+	SPI_finish();
+	PG_RETURN_VOID();
+}

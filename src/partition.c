@@ -1,0 +1,322 @@
+/*
+ * partition.c
+ *		The grid of partition bounds, and the partitions that stand on it.
+ *
+ * Bounds are computed in UTC whatever the session's time zone is, and read
+ * back from the catalog, never from a name.  Where the interval was changed on
+ * a log with data, the grid's cell is cut to what is free between its
+ * neighbours, so bounds never overlap.
+ */
+#include "eventlog.h"
+
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/namespace.h"
+#include "commands/defrem.h"
+#include "executor/spi.h"
+#include "partitioning/partbounds.h"
+#include "partitioning/partdesc.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#define MIN_WIDTH	USECS_PER_MINUTE
+#define MAX_MONTHS	1200
+#define MAX_DAYS	36500
+
+/* Monday 2000-01-03: cells of 7 days begin on Mondays */
+#define GRID_ORIGIN	(2 * USECS_PER_DAY)
+
+/*
+ * require_grid: an error unless width makes a grid: whole months alone, or
+ * days and time alone.
+ */
+void
+require_grid(const Interval *width, const char *what)
+{
+	bool		months = width->month > 0 && width->day == 0 && width->time == 0;
+	bool		days = width->month == 0 && width->day >= 0 &&
+		width->time >= 0 && (width->day > 0 || width->time > 0);
+
+	if ((!months && !days) ||
+		width->month > MAX_MONTHS || width->day > MAX_DAYS ||
+		width->time > MAX_DAYS * USECS_PER_DAY)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid %s: %s", what,
+						DatumGetCString(DirectFunctionCall1(interval_out,
+															IntervalPGetDatum(width)))),
+				 errhint("Give months alone, or days and time alone, up to a hundred years.")));
+}
+
+/*
+ * month_start: the first instant of month number months since year 0.
+ */
+static TimestampTz
+month_start(int months)
+{
+	struct pg_tm tm = {0};
+	Timestamp	result;
+
+	tm.tm_year = months / MONTHS_PER_YEAR;
+	tm.tm_mon = months % MONTHS_PER_YEAR + 1;
+	tm.tm_mday = 1;
+	if (tm2timestamp(&tm, 0, NULL, &result) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+	return result;
+}
+
+/*
+ * grid_cell: the cell of the grid that holds t, cut to the times of events.
+ */
+void
+grid_cell(const Interval *width, TimestampTz t, TimestampTz *lower,
+		  TimestampTz *upper)
+{
+	if (width->month > 0)
+	{
+		struct pg_tm tm;
+		fsec_t		fsec;
+		int			month;
+
+		if (timestamp2tm(t, NULL, &tm, &fsec, NULL, NULL) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+					 errmsg("timestamp out of range")));
+		month = tm.tm_year * MONTHS_PER_YEAR + tm.tm_mon - 1;
+		month -= month % width->month;
+		*lower = month_start(month);
+		*upper = month_start(month + width->month);
+	}
+	else
+	{
+		int64		size = width->day * USECS_PER_DAY + width->time;
+		int64		offset = (t - GRID_ORIGIN) % size;
+
+		if (offset < 0)
+			offset += size;
+		*lower = t - offset;
+		*upper = *lower + size;
+	}
+	*lower = Max(*lower, EVENT_MIN_TIME);
+	*upper = Min(*upper, EVENT_END_TIME);
+}
+
+/*
+ * bound_time: one end of a range partition as a time.
+ */
+static TimestampTz
+bound_time(PartitionBoundInfo bounds, int i)
+{
+	switch (bounds->kind[i][0])
+	{
+		case PARTITION_RANGE_DATUM_MINVALUE:
+			return DT_NOBEGIN;
+		case PARTITION_RANGE_DATUM_MAXVALUE:
+			return DT_NOEND;
+		default:
+			return DatumGetTimestampTz(bounds->datums[i][0]);
+	}
+}
+
+/*
+ * list_partitions: what the log consists of, from the relation cache.
+ */
+PartitionList *
+list_partitions(Relation parent)
+{
+	PartitionDesc desc = RelationGetPartitionDesc(parent, true);
+	PartitionBoundInfo bounds = desc->boundinfo;
+	PartitionList *list = palloc0(sizeof(PartitionList));
+
+	if (desc->nparts == 0)
+		return list;
+	list->items = palloc(sizeof(Partition) * desc->nparts);
+	if (partition_bound_has_default(bounds))
+		list->default_oid = desc->oids[bounds->default_index];
+
+	/* indexes[i] is the partition between datums i - 1 and i */
+	for (int i = 1; i < bounds->ndatums; i++)
+	{
+		Partition  *item = &list->items[list->n];
+
+		if (bounds->indexes[i] < 0)
+			continue;
+		item->oid = desc->oids[bounds->indexes[i]];
+		item->lower = bound_time(bounds, i - 1);
+		item->upper = bound_time(bounds, i);
+		list->n++;
+	}
+	return list;
+}
+
+/*
+ * partition_at: the partition whose bounds hold t; NULL when only the default
+ * would take it.
+ */
+const Partition *
+partition_at(const PartitionList *list, TimestampTz t)
+{
+	int			low = 0;
+	int			high = list->n;
+
+	while (low < high)
+	{
+		int			mid = (low + high) / 2;
+
+		if (list->items[mid].upper <= t)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < list->n && list->items[low].lower <= t ?
+		&list->items[low] : NULL;
+}
+
+/*
+ * free_range: bounds for a new partition that holds t: the grid's cell, less
+ * what its neighbours have of it.  There must be no partition at t.
+ */
+void
+free_range(const PartitionList *list, const Interval *width, TimestampTz t,
+		   TimestampTz *lower, TimestampTz *upper)
+{
+	grid_cell(width, t, lower, upper);
+	for (int i = 0; i < list->n; i++)
+	{
+		const Partition *item = &list->items[i];
+
+		if (item->upper <= t)
+			*lower = Max(*lower, item->upper);
+		if (item->lower > t)
+			*upper = Min(*upper, item->lower);
+	}
+}
+
+/*
+ * expiry_time: a partition that ends at or before this time has expired;
+ * DT_NOBEGIN when nothing does.
+ *
+ * Reckoned as a timestamp without time zone, that is, in UTC.
+ */
+TimestampTz
+expiry_time(const LogSettings *settings, TimestampTz now)
+{
+	const Interval *keep = &settings->retention;
+
+	if (keep->month == 0 && keep->day == 0 && keep->time == 0)
+		return DT_NOBEGIN;
+	return DatumGetTimestamp(DirectFunctionCall2(timestamp_mi_interval,
+												 TimestampGetDatum(now),
+												 IntervalPGetDatum(keep)));
+}
+
+/*
+ * utc_literal: a time as a literal that means the same in every session,
+ * without quotes.
+ */
+char *
+utc_literal(TimestampTz t)
+{
+	char		buf[MAXDATELEN + 1];
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			utc = 0;
+
+	if (TIMESTAMP_IS_NOBEGIN(t))
+		return "-infinity";
+	if (TIMESTAMP_IS_NOEND(t))
+		return "infinity";
+	if (timestamp2tm(t, NULL, &tm, &fsec, NULL, NULL) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+	tm.tm_isdst = 0;
+	EncodeDateTime(&tm, fsec, true, utc, NULL, USE_ISO_DATES, buf);
+	return pstrdup(buf);
+}
+
+/*
+ * partition_suffix: what tells a partition's name from its siblings'; for
+ * people only.
+ */
+static char *
+partition_suffix(TimestampTz lower)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+
+	if (timestamp2tm(lower, NULL, &tm, &fsec, NULL, NULL) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+	if (tm.tm_hour == 0 && tm.tm_min == 0)
+		return psprintf("p%04d%02d%02d", tm.tm_year, tm.tm_mon, tm.tm_mday);
+	return psprintf("p%04d%02d%02dt%02d%02d", tm.tm_year, tm.tm_mon,
+					tm.tm_mday, tm.tm_hour, tm.tm_min);
+}
+
+/*
+ * create_partition: make and attach an empty partition.
+ *
+ * Within SPI, as the log's owner, the log locked and not open (ALTER TABLE
+ * refuses a table that its own session has open).  ATTACH takes SHARE UPDATE EXCLUSIVE on the
+ * parent, where CREATE … PARTITION OF would take ACCESS EXCLUSIVE, and for a
+ * moment ACCESS EXCLUSIVE on the default partition, which must hold no row of
+ * the range.
+ */
+Oid
+create_partition(Oid relid, TimestampTz lower, TimestampTz upper)
+{
+	Oid			schema = get_rel_namespace(relid);
+	char	   *log = qualified_name(relid);
+	char	   *name = ChooseRelationName(get_rel_name(relid), NULL,
+										  partition_suffix(lower), schema,
+										  false);
+	char	   *partition = quote_qualified_identifier(get_namespace_name(schema),
+													   name);
+
+	run_sql(psprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL"
+					 " EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING COMMENTS)",
+					 partition, log),
+			SPI_OK_UTILITY);
+	run_sql(psprintf("ALTER TABLE %s ATTACH PARTITION %s"
+					 " FOR VALUES FROM ('%s') TO ('%s')", log, partition,
+					 utc_literal(lower), utc_literal(upper)),
+			SPI_OK_UTILITY);
+	return get_relname_relid(name, schema);
+}
+
+/*
+ * relation_has_rows: does a table hold any row that is visible now?
+ *
+ * Checks no rights and tells no more than that.
+ */
+bool
+relation_has_rows(Oid relid)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	bool		found = false;
+
+	if (rel == NULL)
+		return false;
+	if (rel->rd_rel->relkind == RELKIND_RELATION)
+	{
+		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+		TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
+		TupleTableSlot *slot = table_slot_create(rel, NULL);
+
+		found = table_scan_getnextslot(scan, ForwardScanDirection, slot);
+		ExecDropSingleTupleTableSlot(slot);
+		table_endscan(scan);
+		UnregisterSnapshot(snapshot);
+	}
+	relation_close(rel, AccessShareLock);
+	return found;
+}

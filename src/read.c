@@ -1,0 +1,122 @@
+/*
+ * read.c
+ *		eventlog.list and eventlog.get: events, newest first, as the caller.
+ */
+#include "eventlog.h"
+
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(eventlog_list);
+PG_FUNCTION_INFO_V1(eventlog_get);
+
+/* the arguments of list behind the filter */
+enum
+{
+	LIST_PAGE = FILTER_NARGS,
+	LIST_PAGE_SIZE,
+	LIST_AFTER,
+	LIST_LOG
+};
+
+/*
+ * EventPage: which part of the chosen events is asked for.
+ */
+typedef struct EventPage
+{
+	int64		offset;
+	int64		limit;			/* -1: all */
+	const pg_uuid_t *after;		/* NULL: from the newest */
+} EventPage;
+
+static void
+page_from_args(FunctionCallInfo fcinfo, EventPage *page)
+{
+	int32		number = PG_ARGISNULL(LIST_PAGE) ? 1 : PG_GETARG_INT32(LIST_PAGE);
+	bool		all = PG_ARGISNULL(LIST_PAGE_SIZE);
+	int32		size = all ? 0 : PG_GETARG_INT32(LIST_PAGE_SIZE);
+
+	if (number < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("page must be 1 or more: %d", number)));
+	if (size < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("page_size must not be negative: %d", size),
+				 errhint("NULL asks for all events.")));
+	if (number != 1 && all)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("page %d needs a page_size", number)));
+	if (number != 1 && !PG_ARGISNULL(LIST_AFTER))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("after and page %d cannot go together", number),
+				 errhint("Leave page out: after says where the page begins.")));
+	page->offset = (int64) (number - 1) * size;
+	page->limit = all ? -1 : size;
+	page->after = PG_ARGISNULL(LIST_AFTER) ? NULL : PG_GETARG_UUID_P(LIST_AFTER);
+}
+
+/*
+ * eventlog.list(<filter>, page int, page_size int, after uuid, log regclass)
+ * returns setof eventlog.event
+ */
+Datum
+eventlog_list(PG_FUNCTION_ARGS)
+{
+	StringInfoData sql;
+	Filter		filter;
+	EventPage	page;
+	EventLog   *log;
+
+	filter_from_args(fcinfo, 0, &filter);
+	page_from_args(fcinfo, &page);
+	log = log_open(log_resolve(fcinfo, LIST_LOG), AccessShareLock);
+
+	initStringInfo(&sql);
+	append_event_select(&sql, log->oid);
+	filter_to_sql(&filter, &sql);
+	if (page.after)
+		append_after(&sql, page.after);
+	appendStringInfoString(&sql, " ORDER BY e.occurred_at DESC, e.id DESC");
+	if (page.limit >= 0)
+		appendStringInfo(&sql, " LIMIT " INT64_FORMAT " OFFSET " INT64_FORMAT,
+						 page.limit, page.offset);
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	(void) sql_into_result(sql.data, true, (ReturnSetInfo *) fcinfo->resultinfo);
+	SPI_finish();
+	log_close(log, AccessShareLock);
+	return (Datum) 0;
+}
+
+/*
+ * eventlog.get(id uuid, log regclass) returns setof eventlog.event
+ */
+Datum
+eventlog_get(PG_FUNCTION_ARGS)
+{
+	StringInfoData sql;
+	EventLog   *log;
+
+	InitMaterializedSRF(fcinfo, 0);
+	log = log_open(log_resolve(fcinfo, 1), AccessShareLock);
+	initStringInfo(&sql);
+	append_event_select(&sql, log->oid);
+	if (PG_ARGISNULL(0))
+		appendStringInfoString(&sql, " AND false");
+	else
+		append_event_key(&sql, PG_GETARG_UUID_P(0));
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	(void) sql_into_result(sql.data, true, (ReturnSetInfo *) fcinfo->resultinfo);
+	SPI_finish();
+	log_close(log, AccessShareLock);
+	return (Datum) 0;
+}

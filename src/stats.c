@@ -1,0 +1,191 @@
+/*
+ * stats.c
+ *		eventlog.count, types and histogram: events counted, as the caller.
+ */
+#include "eventlog.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+#define BAR_WIDTH	40
+
+PG_FUNCTION_INFO_V1(eventlog_count);
+PG_FUNCTION_INFO_V1(eventlog_types);
+PG_FUNCTION_INFO_V1(eventlog_histogram);
+PG_FUNCTION_INFO_V1(eventlog_bucket);
+
+/*
+ * begin_stats: the statement "SELECT <columns> FROM log WHERE <filter>".
+ */
+static EventLog *
+begin_stats(FunctionCallInfo fcinfo, int first, const char *columns,
+			StringInfo sql)
+{
+	Filter		filter;
+	EventLog   *log;
+
+	filter_from_args(fcinfo, first, &filter);
+	log = log_open(log_resolve(fcinfo, first + FILTER_NARGS), AccessShareLock);
+	initStringInfo(sql);
+	appendStringInfo(sql, "SELECT %s FROM %s e WHERE true", columns,
+					 qualified_name(log->oid));
+	filter_to_sql(&filter, sql);
+	return log;
+}
+
+/*
+ * eventlog.count(<filter>, log regclass) returns bigint
+ */
+Datum
+eventlog_count(PG_FUNCTION_ARGS)
+{
+	StringInfoData sql;
+	EventLog   *log = begin_stats(fcinfo, 0, "pg_catalog.count(*)", &sql);
+	bool		isnull;
+	int64		count;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute(sql.data, true, 0) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "could not count events: %s", sql.data);
+	count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+										SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_finish();
+	log_close(log, AccessShareLock);
+	PG_RETURN_INT64(count);
+}
+
+/*
+ * eventlog.types(<filter>, log regclass)
+ * returns table (event_type, level, events, last_occurred_at)
+ */
+Datum
+eventlog_types(PG_FUNCTION_ARGS)
+{
+	StringInfoData sql;
+	EventLog   *log = begin_stats(fcinfo, 0,
+								  "e.event_type, e.level::eventlog.level,"
+								  " pg_catalog.count(*),"
+								  " pg_catalog.max(e.occurred_at)", &sql);
+
+	appendStringInfoString(&sql, " GROUP BY 1, 2 ORDER BY 1, 2");
+	InitMaterializedSRF(fcinfo, 0);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	(void) sql_into_result(sql.data, true, (ReturnSetInfo *) fcinfo->resultinfo);
+	SPI_finish();
+	log_close(log, AccessShareLock);
+	return (Datum) 0;
+}
+
+/*
+ * eventlog._bucket(width interval, t timestamptz) returns timestamptz: the
+ * start of the grid's cell that holds t.
+ */
+Datum
+eventlog_bucket(PG_FUNCTION_ARGS)
+{
+	TimestampTz lower;
+	TimestampTz upper;
+
+	require_grid(PG_GETARG_INTERVAL_P(0), "width");
+	require_event_time("t", PG_GETARG_TIMESTAMPTZ(1));
+	grid_cell(PG_GETARG_INTERVAL_P(0), PG_GETARG_TIMESTAMPTZ(1),
+			  &lower, &upper);
+	PG_RETURN_TIMESTAMPTZ(lower);
+}
+
+/*
+ * put_bucket: one row of a histogram; level is ignored when there is no event.
+ */
+static void
+put_bucket(ReturnSetInfo *rsinfo, TimestampTz bucket, Datum level,
+		   int64 events, int64 most)
+{
+	int			width = events > 0 ? Max(1, events * BAR_WIDTH / most) : 0;
+	char		bar[BAR_WIDTH + 1];
+	Datum		values[4];
+	bool		nulls[4] = {false, events == 0, false, false};
+
+	memset(bar, '#', width);
+	bar[width] = '\0';
+	values[0] = TimestampTzGetDatum(bucket);
+	values[1] = level;
+	values[2] = Int64GetDatum(events);
+	values[3] = CStringGetTextDatum(bar);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	pfree(DatumGetPointer(values[3]));
+}
+
+/*
+ * put_histogram: the counted buckets in SPI_tuptable, and the empty ones
+ * between them.
+ */
+static void
+put_histogram(ReturnSetInfo *rsinfo, const Interval *width)
+{
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	int64		most = 0;
+	TimestampTz next = 0;
+	TimestampTz lower;
+	bool		isnull;
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+		most = Max(most, DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i],
+													 desc, 3, &isnull)));
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TimestampTz bucket = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 1,
+															   &isnull));
+
+		while (i > 0 && next < bucket)
+		{
+			CHECK_FOR_INTERRUPTS();
+			put_bucket(rsinfo, next, (Datum) 0, 0, most);
+			grid_cell(width, next, &lower, &next);
+		}
+		put_bucket(rsinfo, bucket, SPI_getbinval(tuple, desc, 2, &isnull),
+				   DatumGetInt64(SPI_getbinval(tuple, desc, 3, &isnull)), most);
+		grid_cell(width, bucket, &lower, &next);
+	}
+}
+
+/*
+ * eventlog.histogram(width interval, <filter>, log regclass)
+ * returns table (bucket, level, events, bar)
+ */
+Datum
+eventlog_histogram(PG_FUNCTION_ARGS)
+{
+	StringInfoData sql;
+	EventLog   *log;
+	Interval   *width;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("width must not be null")));
+	width = PG_GETARG_INTERVAL_P(0);
+	require_grid(width, "width");
+	log = begin_stats(fcinfo, 1,
+					  psprintf("eventlog._bucket('%d months %d days " INT64_FORMAT
+							   " microseconds', e.occurred_at),"
+							   " e.level::eventlog.level, pg_catalog.count(*)",
+							   width->month, width->day, width->time), &sql);
+	appendStringInfoString(&sql, " GROUP BY 1, 2 ORDER BY 1, 2");
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute(sql.data, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not count events: %s", sql.data);
+	put_histogram((ReturnSetInfo *) fcinfo->resultinfo, width);
+	SPI_finish();
+	log_close(log, AccessShareLock);
+	return (Datum) 0;
+}
