@@ -14,11 +14,13 @@
 #include "access/htup_details.h"
 #include "access/toast_internals.h"
 #include "access/detoast.h"
+#include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/syscache.h"
 
 const EventColumnInfo event_columns[EVENT_NCOLUMNS] = {
 	[EVENT_ID] = {"id", UUIDOID, 0, false, "NOT NULL"},
@@ -76,6 +78,22 @@ level_require(const text *name)
 				 errmsg("unknown level \"%s\"", text_to_cstring(name)),
 				 errhint("Levels are debug, info, warning, error and critical.")));
 	return (EventLevel) level;
+}
+
+/*
+ * level_enum_oid: the value of eventlog.level of that name.
+ */
+Oid
+level_enum_oid(const text *name)
+{
+	EventLevel	level = level_require(name);
+	Oid			value = GetSysCacheOid2(ENUMTYPOIDNAME, Anum_pg_enum_oid,
+									ObjectIdGetDatum(eventlog_type_oid("level")),
+									CStringGetDatum(level_names[level]));
+
+	if (!OidIsValid(value))
+		elog(ERROR, "eventlog.level lacks \"%s\"", level_names[level]);
+	return value;
 }
 
 /*

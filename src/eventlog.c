@@ -23,6 +23,15 @@ PG_MODULE_MAGIC;
 
 char	   *eventlog_default_log = NULL;
 int			eventlog_dead_retention = 30 * SECS_PER_DAY;
+int			eventlog_scan_method = SCAN_AUTO;
+
+static const struct config_enum_entry scan_methods[] = {
+	{"auto", SCAN_AUTO, false},
+	{"ordered", SCAN_ORDERED, false},
+	{"skip", SCAN_SKIP, false},
+	{"sql", SCAN_SQL, false},
+	{NULL, 0, false}
+};
 
 void		_PG_init(void);
 
@@ -41,6 +50,13 @@ _PG_init(void)
 							&eventlog_dead_retention,
 							30 * SECS_PER_DAY, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomEnumVariable("eventlog.scan_method",
+							 "How events are read, for tests and for comparison.",
+							 "auto chooses; the others insist on one way where it is possible.",
+							 &eventlog_scan_method,
+							 SCAN_AUTO, scan_methods,
+							 PGC_USERSET, GUC_NOT_IN_SAMPLE,
+							 NULL, NULL, NULL);
 	MarkGUCPrefixReserved("eventlog");
 }
 

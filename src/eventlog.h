@@ -29,6 +29,15 @@
  */
 extern char *eventlog_default_log;
 extern int	eventlog_dead_retention;	/* seconds */
+extern int	eventlog_scan_method;
+
+typedef enum ScanMethod
+{
+	SCAN_AUTO,
+	SCAN_ORDERED,				/* scan.c, the ordered way alone */
+	SCAN_SKIP,					/* scan.c, the skip scan alone */
+	SCAN_SQL					/* one SQL statement */
+} ScanMethod;
 
 extern Oid	eventlog_schema_oid(void);
 extern Oid	eventlog_relation_oid(const char *name);
@@ -108,6 +117,7 @@ extern const char *const level_names[EVENT_NLEVELS];
 
 extern int	level_find(const char *name, int len);
 extern EventLevel level_require(const text *name);
+extern Oid	level_enum_oid(const text *name);
 extern bool map_event_columns(TupleDesc desc, AttrNumber *attnum);
 
 /*
@@ -187,8 +197,17 @@ extern void filter_from_args(FunctionCallInfo fcinfo, int first,
 extern void filter_to_sql(const Filter *filter, StringInfo sql);
 
 /*
- * plan.c: reading events the SQL way
+ * plan.c: reading events the SQL way (the other way: reader.h)
+ *
+ * EventPage: which part of the chosen events is asked for.
  */
+typedef struct EventPage
+{
+	int64		offset;
+	int64		limit;			/* -1: all */
+	const pg_uuid_t *after;		/* NULL: from the newest */
+} EventPage;
+
 extern void append_event_select(StringInfo sql, Oid log);
 extern void append_event_key(StringInfo sql, const pg_uuid_t *id);
 extern void append_after(StringInfo sql, const pg_uuid_t *after);

@@ -1,18 +1,33 @@
 /*
  * plan.c
- *		Reading events the SQL way: one statement, planned and run by
- *		PostgreSQL as the caller, under the calling query's snapshot.
+ *		Which way events are read: by the log's indexes, or by SQL.
  *
- * Rights and row-level security are the executor's work here.  Statements are
- * written out with constants, so that partitions are pruned when planned, and
- * with every name and operator qualified, so that no search_path matters.
+ * By its indexes (scan.c), partition by partition, newest first, until the page
+ * is full.  Rights are our own duty then: SELECT on the whole log as the
+ * caller, and no row-level security in force.  What the default partition
+ * holds can be of any time: its newest events are found first and merged in.
+ *
+ * By SQL where that may not be or cannot be: rights to columns only, policies,
+ * partitions that are foreign, or of another access method, or lack an index,
+ * pages that would not fit in work_mem.  One statement, planned and run by
+ * PostgreSQL as the caller: rights are the executor's work.  Constants, so that
+ * partitions are pruned when planned; all names and operators qualified, so
+ * that no search_path matters.
+ *
+ * Both under the same snapshot, and with the same answer.
  */
-#include "eventlog.h"
+#include "reader.h"
 
+#include "access/detoast.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "tcop/dest.h"
 #include "executor/tstoreReceiver.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/rls.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 /*
  * append_event_select: SELECT the columns of eventlog.event FROM log e, with a
@@ -100,4 +115,248 @@ run_sql(const char *sql, int expected)
 	if (result != expected)
 		elog(ERROR, "SPI_execute failed: %s: %s",
 			 SPI_result_code_string(result), sql);
+}
+
+/*
+ * may_scan: may the caller's events be read from the indexes?
+ */
+static bool
+may_scan(const EventLog *log)
+{
+	return eventlog_scan_method != SCAN_SQL &&
+		pg_class_aclcheck(log->oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
+		check_enable_rls(log->oid, InvalidOid, true) != RLS_ENABLED;
+}
+
+/*
+ * PageScan: a page on its way.
+ */
+typedef struct PageScan
+{
+	const Filter *filter;
+	EventRange	range;
+	Snapshot	snapshot;
+	int			skip;			/* events still to be passed over */
+	int			remaining;		/* events still wanted */
+	ScanHabit	habit;
+	OpenPartition rest;			/* the default partition */
+	FoundList	rest_found;		/* its newest events … */
+	int			rest_next;		/* … not yet put from here on */
+	EventSink	sink;
+	void	   *arg;
+} PageScan;
+
+/*
+ * range_of_page: what is older than `after` and in the filter's window.
+ */
+static EventRange
+range_of_page(const Filter *filter, const EventPage *page)
+{
+	EventRange	range = {0};
+
+	range.lower = filter->since;
+	range.upper.occurred_at = filter->before;
+	if (page->after)
+	{
+		EventKey	after;
+
+		after.occurred_at = id_get_time(page->after);
+		after.id = *page->after;
+		if (compare_keys(&after, &range.upper) < 0)
+			range.upper = after;
+	}
+	return range;
+}
+
+/*
+ * put_found: pass over the event or hand it on.
+ */
+static void
+put_found(PageScan *scan, OpenPartition *open, const FoundEvent *found)
+{
+	if (scan->remaining == 0)
+		return;
+	if (scan->skip > 0)
+	{
+		scan->skip--;
+		return;
+	}
+	if (!fetch_found(open, &found->tid))
+		elog(ERROR, "could not fetch a row of \"%s\" that was found",
+			 RelationGetRelationName(open->rel));
+	scan->sink(open, scan->arg);
+	scan->remaining--;
+}
+
+/*
+ * put_rest: what the default partition has that is newer than key; all of it
+ * if key is NULL.
+ */
+static void
+put_rest(PageScan *scan, const EventKey *key)
+{
+	while (scan->rest_next < scan->rest_found.n && scan->remaining > 0)
+	{
+		FoundEvent *next = &scan->rest_found.items[scan->rest_next];
+
+		if (key && compare_keys(&next->key, key) < 0)
+			break;
+		put_found(scan, &scan->rest, next);
+		scan->rest_next++;
+	}
+}
+
+/*
+ * find_in: the newest events of a partition, as many as the page lacks; false
+ * when it may not be scanned.
+ */
+static bool
+find_in(PageScan *scan, Oid partition, OpenPartition *open, FoundList *found)
+{
+	memset(found, 0, sizeof(*found));
+	if (!open_partition(partition, scan->snapshot, open))
+		return false;
+	if (open->rel == NULL)
+		return true;
+	found->need = scan->skip + scan->remaining;
+	found->items = palloc(sizeof(FoundEvent) * found->need);
+	find_newest(open, scan->filter, scan->range, &scan->habit, found);
+	return true;
+}
+
+static bool
+is_in_range(const Partition *partition, const EventRange *range)
+{
+	EventKey	first = {0};
+
+	first.occurred_at = partition->lower;
+	return partition->upper > range->lower &&
+		compare_keys(&first, &range->upper) < 0;
+}
+
+/*
+ * scan_partitions: newest first, until the page is full; false when one may
+ * not be scanned.
+ */
+static bool
+scan_partitions(PageScan *scan, const PartitionList *list)
+{
+	for (int i = list->n - 1; i >= 0 && scan->remaining > 0; i--)
+	{
+		OpenPartition open;
+		FoundList	found;
+
+		if (!is_in_range(&list->items[i], &scan->range))
+			continue;
+		if (!find_in(scan, list->items[i].oid, &open, &found))
+			return false;
+		for (int j = 0; j < found.n; j++)
+		{
+			put_rest(scan, &found.items[j].key);
+			put_found(scan, &open, &found.items[j]);
+		}
+		close_partition(&open);
+		if (found.items)
+			pfree(found.items);
+	}
+	put_rest(scan, NULL);
+	return true;
+}
+
+/*
+ * scan_page: hand a page's events to sink, newest first, by the indexes under
+ * the active snapshot.
+ *
+ * False when that cannot be; some events may have been handed over then.
+ */
+bool
+scan_page(const EventLog *log, const Filter *filter, const EventPage *page,
+		  EventSink sink, void *arg)
+{
+	PageScan	scan = {0};
+	PartitionList *list;
+	bool		complete;
+
+	if (!may_scan(log) || page->limit < 0 ||
+		(page->offset + page->limit) * 2 * sizeof(FoundEvent) >
+		work_mem * (Size) 1024)
+		return false;
+	scan.filter = filter;
+	scan.range = range_of_page(filter, page);
+	scan.snapshot = GetActiveSnapshot();
+	scan.skip = page->offset;
+	scan.remaining = page->limit;
+	scan.sink = sink;
+	scan.arg = arg;
+	if (page->limit == 0 || filter->min_level > filter->max_level)
+		return true;
+
+	list = list_partitions(log->rel);
+	if (OidIsValid(list->default_oid) &&
+		!find_in(&scan, list->default_oid, &scan.rest, &scan.rest_found))
+		return false;
+	complete = scan_partitions(&scan, list);
+	close_partition(&scan.rest);
+	return complete;
+}
+
+/*
+ * scan_event: hand the event with this id to sink, if there is one; false when
+ * that cannot be done by the index.
+ */
+bool
+scan_event(const EventLog *log, const pg_uuid_t *id, EventSink sink, void *arg)
+{
+	EventKey	key;
+	PartitionList *list;
+	const Partition *partition;
+	OpenPartition open;
+	Oid			oid;
+
+	key.occurred_at = id_get_time(id);
+	key.id = *id;
+	if (!may_scan(log))
+		return false;
+	list = list_partitions(log->rel);
+	partition = partition_at(list, key.occurred_at);
+	oid = partition ? partition->oid : list->default_oid;
+	if (!OidIsValid(oid))
+		return true;
+	if (!open_partition(oid, GetActiveSnapshot(), &open))
+		return false;
+	if (open.rel && find_event(&open, &key))
+		sink(&open, arg);
+	close_partition(&open);
+	return true;
+}
+
+/*
+ * put_event: a sink: the row in the partition's slot into a set-returning
+ * function's result, as an eventlog.event.
+ *
+ * Values that are stored out of line are fetched here, while the partition is
+ * locked.
+ */
+void
+put_event(OpenPartition *open, void *arg)
+{
+	ReturnSetInfo *rsinfo = arg;
+	Datum		values[EVENT_NCOLUMNS];
+	bool		nulls[EVENT_NCOLUMNS];
+
+	for (int col = 0; col < EVENT_NCOLUMNS; col++)
+	{
+		values[col] = slot_getattr(open->slot, open->indexes.attnum[col],
+								   &nulls[col]);
+		if (nulls[col])
+			continue;
+		if (col == EVENT_LEVEL)
+			values[col] = ObjectIdGetDatum(level_enum_oid(DatumGetTextPP(values[col])));
+		else if (TupleDescAttr(open->slot->tts_tupleDescriptor,
+							   open->indexes.attnum[col] - 1)->attlen == -1 &&
+				 VARATT_IS_EXTERNAL(DatumGetPointer(values[col])))
+			values[col] = PointerGetDatum(detoast_external_attr((struct varlena *)
+																DatumGetPointer(values[col])));
+	}
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }

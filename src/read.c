@@ -2,7 +2,7 @@
  * read.c
  *		eventlog.list and eventlog.get: events, newest first, as the caller.
  */
-#include "eventlog.h"
+#include "reader.h"
 
 #include "executor/spi.h"
 #include "utils/builtins.h"
@@ -19,16 +19,6 @@ enum
 	LIST_AFTER,
 	LIST_LOG
 };
-
-/*
- * EventPage: which part of the chosen events is asked for.
- */
-typedef struct EventPage
-{
-	int64		offset;
-	int64		limit;			/* -1: all */
-	const pg_uuid_t *after;		/* NULL: from the newest */
-} EventPage;
 
 static void
 page_from_args(FunctionCallInfo fcinfo, EventPage *page)
@@ -61,13 +51,38 @@ page_from_args(FunctionCallInfo fcinfo, EventPage *page)
 }
 
 /*
+ * list_by_sql: the same by one statement.
+ */
+static void
+list_by_sql(EventLog *log, const Filter *filter, const EventPage *page,
+			ReturnSetInfo *rsinfo)
+{
+	StringInfoData sql;
+
+	tuplestore_clear(rsinfo->setResult);
+	initStringInfo(&sql);
+	append_event_select(&sql, log->oid);
+	filter_to_sql(filter, &sql);
+	if (page->after)
+		append_after(&sql, page->after);
+	appendStringInfoString(&sql, " ORDER BY e.occurred_at DESC, e.id DESC");
+	if (page->limit >= 0)
+		appendStringInfo(&sql, " LIMIT " INT64_FORMAT " OFFSET " INT64_FORMAT,
+						 page->limit, page->offset);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	(void) sql_into_result(sql.data, true, rsinfo);
+	SPI_finish();
+}
+
+/*
  * eventlog.list(<filter>, page int, page_size int, after uuid, log regclass)
  * returns setof eventlog.event
  */
 Datum
 eventlog_list(PG_FUNCTION_ARGS)
 {
-	StringInfoData sql;
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Filter		filter;
 	EventPage	page;
 	EventLog   *log;
@@ -75,24 +90,28 @@ eventlog_list(PG_FUNCTION_ARGS)
 	filter_from_args(fcinfo, 0, &filter);
 	page_from_args(fcinfo, &page);
 	log = log_open(log_resolve(fcinfo, LIST_LOG), AccessShareLock);
+	InitMaterializedSRF(fcinfo, 0);
+	if (!scan_page(log, &filter, &page, put_event, rsinfo))
+		list_by_sql(log, &filter, &page, rsinfo);
+	log_close(log, AccessShareLock);
+	return (Datum) 0;
+}
+
+/*
+ * get_by_sql: the same by one statement.
+ */
+static void
+get_by_sql(EventLog *log, const pg_uuid_t *id, ReturnSetInfo *rsinfo)
+{
+	StringInfoData sql;
 
 	initStringInfo(&sql);
 	append_event_select(&sql, log->oid);
-	filter_to_sql(&filter, &sql);
-	if (page.after)
-		append_after(&sql, page.after);
-	appendStringInfoString(&sql, " ORDER BY e.occurred_at DESC, e.id DESC");
-	if (page.limit >= 0)
-		appendStringInfo(&sql, " LIMIT " INT64_FORMAT " OFFSET " INT64_FORMAT,
-						 page.limit, page.offset);
-
-	InitMaterializedSRF(fcinfo, 0);
+	append_event_key(&sql, id);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	(void) sql_into_result(sql.data, true, (ReturnSetInfo *) fcinfo->resultinfo);
+	(void) sql_into_result(sql.data, true, rsinfo);
 	SPI_finish();
-	log_close(log, AccessShareLock);
-	return (Datum) 0;
 }
 
 /*
@@ -101,22 +120,13 @@ eventlog_list(PG_FUNCTION_ARGS)
 Datum
 eventlog_get(PG_FUNCTION_ARGS)
 {
-	StringInfoData sql;
-	EventLog   *log;
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	EventLog   *log = log_open(log_resolve(fcinfo, 1), AccessShareLock);
 
 	InitMaterializedSRF(fcinfo, 0);
-	log = log_open(log_resolve(fcinfo, 1), AccessShareLock);
-	initStringInfo(&sql);
-	append_event_select(&sql, log->oid);
-	if (PG_ARGISNULL(0))
-		appendStringInfoString(&sql, " AND false");
-	else
-		append_event_key(&sql, PG_GETARG_UUID_P(0));
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	(void) sql_into_result(sql.data, true, (ReturnSetInfo *) fcinfo->resultinfo);
-	SPI_finish();
+	if (!PG_ARGISNULL(0) &&
+		!scan_event(log, PG_GETARG_UUID_P(0), put_event, rsinfo))
+		get_by_sql(log, PG_GETARG_UUID_P(0), rsinfo);
 	log_close(log, AccessShareLock);
 	return (Datum) 0;
 }

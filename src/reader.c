@@ -1,0 +1,324 @@
+/*
+ * reader.c
+ *		A partition opened for reading without SQL: is it fit for that, which
+ *		of its indexes can be used, and its rows against the filter.
+ *
+ * What is found out about a partition's indexes is kept per backend until the
+ * relation cache says that the partition has changed.  Partitions are opened
+ * one at a time and their locks let go, so that a log of many partitions needs
+ * few locks; the lock on the log itself, which the caller holds, keeps them
+ * from being dropped meanwhile.
+ */
+#include "reader.h"
+
+#include "access/detoast.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/tableam.h"
+#include "access/transam.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "executor/executor.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+static HTAB *partition_indexes = NULL;
+
+int
+compare_keys(const EventKey *a, const EventKey *b)
+{
+	if (a->occurred_at != b->occurred_at)
+		return a->occurred_at < b->occurred_at ? -1 : 1;
+	return memcmp(a->id.data, b->id.data, UUID_LEN);
+}
+
+/*
+ * forget_partition: relation cache callback; InvalidOid forgets all.
+ */
+static void
+forget_partition(Datum arg, Oid relid)
+{
+	HASH_SEQ_STATUS status;
+	PartitionIndexes *entry;
+
+	if (OidIsValid(relid))
+	{
+		(void) hash_search(partition_indexes, &relid, HASH_REMOVE, NULL);
+		return;
+	}
+	hash_seq_init(&status, partition_indexes);
+	while ((entry = hash_seq_search(&status)) != NULL)
+		(void) hash_search(partition_indexes, &entry->partition, HASH_REMOVE,
+						   NULL);
+}
+
+static void
+create_cache(void)
+{
+	HASHCTL		ctl = {0};
+
+	ctl.keysize = sizeof(Oid);
+	ctl.entrysize = sizeof(PartitionIndexes);
+	partition_indexes = hash_create("eventlog partitions", 64, &ctl,
+									HASH_ELEM | HASH_BLOBS);
+	CacheRegisterRelcacheCallback(forget_partition, (Datum) 0);
+}
+
+/*
+ * has_key: does column i of an index hold this event column, in the order that
+ * the scans count on?
+ */
+static bool
+has_key(Relation index, int i, EventColumn column, const AttrNumber *attnum)
+{
+	Oid			type = event_columns[column].type;
+	Oid			family = get_opclass_family(GetDefaultOpClass(type, BTREE_AM_OID));
+
+	return index->rd_index->indkey.values[i] == attnum[column] &&
+		index->rd_opfamily[i] == family &&
+		index->rd_indoption[i] == 0 &&
+		(type != TEXTOID || index->rd_indcollation[i] == C_COLLATION_OID);
+}
+
+static bool
+has_keys(Relation index, const EventColumn *columns, int n,
+		 const AttrNumber *attnum)
+{
+	if (index->rd_index->indnkeyatts != n)
+		return false;
+	for (int i = 0; i < n; i++)
+	{
+		if (!has_key(index, i, columns[i], attnum))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * note_index: keep an index if it has one of the shapes that are of use.
+ */
+static void
+note_index(Relation index, PartitionIndexes *entry)
+{
+	static const EventColumn by_time[] = {EVENT_OCCURRED_AT, EVENT_ID};
+	static const EventColumn by_class[] = {
+		EVENT_TYPE, EVENT_LEVEL, EVENT_SOURCE_SERVICE, EVENT_RESOURCE_TYPE,
+		EVENT_OCCURRED_AT, EVENT_ID
+	};
+	Oid			oid = RelationGetRelid(index);
+
+	if (has_keys(index, by_time, lengthof(by_time), entry->attnum))
+		entry->by_time = oid;
+	else if (has_keys(index, by_class, lengthof(by_class), entry->attnum))
+		entry->by_class = oid;
+	for (int col = 0; col < EVENT_NCOLUMNS; col++)
+	{
+		EventColumn by_column[] = {col, EVENT_OCCURRED_AT, EVENT_ID};
+
+		if (event_columns[col].type == TEXTOID &&
+			has_keys(index, by_column, lengthof(by_column), entry->attnum))
+			entry->by_column[col] = oid;
+	}
+}
+
+/*
+ * is_usable: may this index be scanned at all?
+ */
+static bool
+is_usable(Relation index)
+{
+	Form_pg_index form = index->rd_index;
+
+	return index->rd_rel->relam == BTREE_AM_OID && form->indisvalid &&
+		form->indisready &&
+		RelationGetIndexPredicate(index) == NIL &&
+		RelationGetIndexExpressions(index) == NIL;
+}
+
+/*
+ * note_check_xmin: an index built over broken HOT chains may only be used
+ * under snapshots that cannot see what it lacks; the newest of these counts.
+ */
+static void
+note_check_xmin(Relation index, PartitionIndexes *entry)
+{
+	TransactionId xmin = HeapTupleHeaderGetXmin(index->rd_indextuple->t_data);
+
+	if (index->rd_index->indcheckxmin &&
+		(!TransactionIdIsValid(entry->check_xmin) ||
+		 TransactionIdFollows(xmin, entry->check_xmin)))
+		entry->check_xmin = xmin;
+}
+
+static void
+find_indexes(Relation rel, PartitionIndexes *entry)
+{
+	Oid			partition = entry->partition;
+	ListCell   *cell;
+
+	memset(entry, 0, sizeof(*entry));
+	entry->partition = partition;
+	if (rel->rd_rel->relkind != RELKIND_RELATION ||
+		rel->rd_rel->relam != HEAP_TABLE_AM_OID ||
+		!map_event_columns(RelationGetDescr(rel), entry->attnum))
+		return;
+	foreach(cell, RelationGetIndexList(rel))
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		if (is_usable(index))
+		{
+			note_index(index, entry);
+			note_check_xmin(index, entry);
+		}
+		index_close(index, AccessShareLock);
+	}
+	entry->fit = OidIsValid(entry->by_time) && OidIsValid(entry->by_class);
+}
+
+/*
+ * lookup_indexes: the same from the cache.
+ *
+ * An invalidation may come while the indexes are looked at, so the entry is
+ * made when that is over.
+ */
+static const PartitionIndexes *
+lookup_indexes(Relation rel)
+{
+	Oid			partition = RelationGetRelid(rel);
+	PartitionIndexes *entry;
+	PartitionIndexes found;
+
+	if (partition_indexes == NULL)
+		create_cache();
+	entry = hash_search(partition_indexes, &partition, HASH_FIND, NULL);
+	if (entry == NULL)
+	{
+		found.partition = partition;
+		find_indexes(rel, &found);
+		entry = hash_search(partition_indexes, &partition, HASH_ENTER, NULL);
+		*entry = found;
+	}
+	return entry;
+}
+
+/*
+ * open_partition: false when it may not be read without SQL.  One that has
+ * gone is open with rel NULL, and holds no events.
+ */
+bool
+open_partition(Oid partition, Snapshot snapshot, OpenPartition *open)
+{
+	memset(open, 0, sizeof(*open));
+	open->snapshot = snapshot;
+	open->rel = try_relation_open(partition, AccessShareLock);
+	if (open->rel == NULL)
+		return true;
+	open->indexes = *lookup_indexes(open->rel);
+	if (!open->indexes.fit ||
+		(TransactionIdIsValid(open->indexes.check_xmin) &&
+		 !TransactionIdPrecedes(open->indexes.check_xmin, TransactionXmin)))
+	{
+		relation_close(open->rel, AccessShareLock);
+		open->rel = NULL;
+		return false;
+	}
+	open->slot = table_slot_create(open->rel, NULL);
+	return true;
+}
+
+void
+close_partition(OpenPartition *open)
+{
+	if (open->rel == NULL)
+		return;
+	ExecDropSingleTupleTableSlot(open->slot);
+	relation_close(open->rel, AccessShareLock);
+	open->rel = NULL;
+}
+
+/*
+ * fetch_found: the row of a found event into the slot; false when it is not
+ * visible.
+ */
+bool
+fetch_found(OpenPartition *open, const ItemPointerData *tid)
+{
+	IndexFetchTableData *fetch = table_index_fetch_begin(open->rel);
+	ItemPointerData at = *tid;
+	bool		again = false;
+	bool		all_dead = false;
+	bool		found;
+
+	found = table_index_fetch_tuple(fetch, &at, open->snapshot, open->slot,
+									&again, &all_dead);
+	table_index_fetch_end(fetch);
+	return found;
+}
+
+/*
+ * level_matches: is the level that a row has one that the filter wants?
+ */
+static bool
+level_matches(const Filter *filter, const text *value)
+{
+	int			level;
+
+	if (filter->min_level == LEVEL_DEBUG && filter->max_level == LEVEL_CRITICAL)
+		return true;
+	level = level_find(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+	return level >= filter->min_level && level <= filter->max_level;
+}
+
+/*
+ * column_matches: does the filter want this value of a column?  NULL is wanted
+ * by none that asks for anything.
+ */
+bool
+column_matches(const Filter *filter, EventColumn column, const text *value)
+{
+	const text *wanted = column == EVENT_TYPE ? filter->event_type :
+		filter->equal[column];
+	int			len;
+
+	if (value == NULL)
+		return wanted == NULL;
+	if (column == EVENT_LEVEL && !level_matches(filter, value))
+		return false;
+	if (wanted == NULL)
+		return true;
+	len = VARSIZE_ANY_EXHDR(wanted);
+	if (column == EVENT_TYPE ? VARSIZE_ANY_EXHDR(value) < len :
+		VARSIZE_ANY_EXHDR(value) != len)
+		return false;
+	return memcmp(VARDATA_ANY(value), VARDATA_ANY(wanted), len) == 0;
+}
+
+/*
+ * row_matches: does the row in the slot match all of the filter but its
+ * window?
+ */
+bool
+row_matches(const Filter *filter, const OpenPartition *open)
+{
+	if (filter->only_window)
+		return true;
+	for (int col = 0; col < EVENT_NCOLUMNS; col++)
+	{
+		Datum		value;
+		bool		isnull;
+
+		if (col != EVENT_TYPE && col != EVENT_LEVEL &&
+			filter->equal[col] == NULL)
+			continue;
+		value = slot_getattr(open->slot, open->indexes.attnum[col], &isnull);
+		if (!column_matches(filter, col,
+							isnull ? NULL : DatumGetTextPP(value)))
+			return false;
+	}
+	return true;
+}
