@@ -2,6 +2,9 @@
 #
 #   make            build both            make demo   see it work
 #   make install    install both          make test   run all tests
+#
+# demo and test install what the machine lacks and find a PostgreSQL of their
+# own; the rest are PGXS's targets and need pg_config (or PG_CONFIG=...).
 
 EXTENSION = eventlog
 EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" eventlog.control)
@@ -12,9 +15,21 @@ DATA = $(wildcard sql/eventlog--*--*.sql)
 PG_CPPFLAGS = -DEVENTLOG_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WERROR)
 
+# The regression tests' expected output is in expected/, the isolation tests'
+# in test/isolation/expected/ (PostgreSQL 16 wants to be told where).
+REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+REGRESS_OPTS = --inputdir=test
+ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test/isolation --load-extension=eventlog \
+	$(if $(filter-out 15,$(MAJORVERSION)),--expecteddir=test/isolation)
+
 PG_CONFIG ?= pg_config
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+ifneq ($(PGXS),)
 include $(PGXS)
+else ifneq ($(filter-out demo test,$(or $(MAKECMDGOALS),all)),)
+$(error $(PG_CONFIG) names no PGXS; test/install-deps installs what is missing)
+endif
 
 $(OBJS): $(wildcard src/*.h)
 
@@ -23,3 +38,19 @@ SQL_PARTS = $(addprefix sql/,schema.sql event.sql log.sql read.sql write.sql \
 
 sql/eventlog--$(EXTVERSION).sql: $(SQL_PARTS)
 	cat $(SQL_PARTS) > $@
+
+# Whatever is done with the extension is done with the notifier.
+NOTIFIER = all-notifier install-notifier uninstall-notifier clean-notifier
+all: all-notifier
+install: install-notifier
+uninstall: uninstall-notifier
+clean: clean-notifier
+$(NOTIFIER): %-notifier:
+	$(MAKE) -C notifier $* PG_CONFIG='$(PG_CONFIG)'
+
+demo:
+	@test/demo
+test:
+	@test/run
+
+.PHONY: demo test $(NOTIFIER)
