@@ -1,0 +1,58 @@
+/*
+ * test/demo-receiver.js PORT-FILE - the webhook receiver of "make demo"
+ *
+ * Listens on a free port of 127.0.0.1, writes its number to PORT-FILE, checks
+ * each webhook as the Standard Webhooks specification tells a receiver to, and
+ * prints one line for each.  The secret is in the environment (SECRET).
+ */
+
+'use strict';
+
+const crypto = require('crypto');
+const fs = require('fs');
+const http = require('http');
+
+const key = Buffer.from(process.env.SECRET.replace(/^whsec_/, ''), 'base64');
+const tolerance = 5 * 60;		/* seconds */
+
+/* signatureValid: is one of the signatures ours, and the time not long ago? */
+function signatureValid(headers, body)
+{
+	const id = headers['webhook-id'];
+	const timestamp = headers['webhook-timestamp'];
+	const expected = 'v1,' + crypto.createHmac('sha256', key)
+		.update(`${id}.${timestamp}.${body}`).digest('base64');
+
+	return Math.abs(Date.now() / 1000 - timestamp) < tolerance &&
+		(headers['webhook-signature'] || '').split(' ').includes(expected);
+}
+
+/* describe: the line that is printed for a webhook */
+function describe(headers, body)
+{
+	const message = JSON.parse(body);
+	const event = message.data.event || message.data;
+	const resource = event.resource ? event.resource.id : event.resource_id;
+	const verdict = signatureValid(headers, body) ? 'valid' : 'INVALID';
+
+	return `${event.level}  ${message.type}  ${resource}  ` +
+		`signature ${verdict}`;
+}
+
+const server = http.createServer((request, response) =>
+{
+	const chunks = [];
+
+	request.on('data', (chunk) => chunks.push(chunk));
+	request.on('end', () =>
+	{
+		console.log(describe(request.headers, Buffer.concat(chunks).toString()));
+		response.writeHead(204).end();
+	});
+});
+
+server.listen(0, '127.0.0.1', () =>
+{
+	fs.writeFileSync(process.argv[2] + '.new', `${server.address().port}\n`);
+	fs.renameSync(process.argv[2] + '.new', process.argv[2]);
+});
