@@ -58,7 +58,7 @@ sub state
 	my ($node, $database, $log) = @_;
 	return $node->safe_psql($database, <<'END');
 SET TIME ZONE 'UTC';
-SELECT e, xmin IS NULL FROM public.events e ORDER BY occurred_at, id;
+SELECT * FROM public.events ORDER BY occurred_at, id;
 SELECT tableoid::regclass, id FROM public.events ORDER BY occurred_at, id;
 SELECT log, partition_interval, retention, premake, partitions
 FROM eventlog.logs ORDER BY log::text;
