@@ -65,7 +65,7 @@ FROM eventlog.logs ORDER BY log::text;
 SELECT relname, relowner::regrole, relacl FROM pg_class
 WHERE relname IN ('events', 'log') ORDER BY relname;
 SELECT indexrelid::regclass FROM pg_index
-WHERE indrelid = 'events'::regclass ORDER BY 1::text;
+WHERE indrelid = 'events'::regclass ORDER BY indexrelid::regclass::text;
 SELECT * FROM eventlog.list(log => 'app.log');
 SELECT name, owner, log, levels, event_type, paused, consumer, pending,
 	retrying, dead, delivered, last_error
