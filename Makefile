@@ -53,4 +53,10 @@ demo:
 test:
 	@test/run
 
-.PHONY: demo test $(NOTIFIER)
+C_FILES = $(wildcard src/*.[ch] notifier/*.[ch] test/*/*.[ch])
+format:
+	clang-format -i $(C_FILES)
+check-format:
+	clang-format --dry-run -Werror $(C_FILES)
+
+.PHONY: demo test format check-format $(NOTIFIER)
