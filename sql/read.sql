@@ -3,6 +3,12 @@
 -- wherever events are chosen, NULL for any.
 --
 
+CREATE FUNCTION eventlog._list_support(internal)
+RETURNS internal LANGUAGE c IMMUTABLE STRICT
+AS 'MODULE_PATHNAME', 'eventlog_list_support';
+COMMENT ON FUNCTION eventlog._list_support(internal) IS
+  'tells the planner that a page has at most page_size rows';
+
 CREATE FUNCTION eventlog.list(
   event_type text DEFAULT NULL,
   level text DEFAULT NULL,
@@ -20,7 +26,8 @@ CREATE FUNCTION eventlog.list(
   page_size int DEFAULT 100,
   after uuid DEFAULT NULL,
   log regclass DEFAULT NULL)
-RETURNS SETOF eventlog.event LANGUAGE c STABLE ROWS 100
+RETURNS SETOF eventlog.event LANGUAGE c STABLE ROWS 1000
+SUPPORT eventlog._list_support
 AS 'MODULE_PATHNAME', 'eventlog_list';
 COMMENT ON FUNCTION eventlog.list(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, int, int, uuid, regclass) IS
   'events, newest first; page_size NULL: all; after: go on behind the event with that id; event_type is a plain prefix, since <= occurred_at < before';

@@ -3,8 +3,9 @@
  *		eventlog.delete, clear and purge: events removed, by the same filter as
  *		they are read.
  *
- * delete and clear are one DELETE as the caller, and part of the caller's
- * transaction.  purge is for scale: it commits as it goes, drops whole
+ * delete and clear are part of the caller's transaction.  What clear chooses
+ * is found as list finds it, and deleted by key, unless it is so much that one
+ * DELETE by the filter is better.  purge is for scale: it commits as it goes, drops whole
  * partitions where nothing but a window is asked for and the caller may, and
  * takes the rest in batches, newest first.
  *
@@ -12,18 +13,23 @@
  * a security-restricted context, so that a superuser's purge runs no code of
  * the owner's as a superuser.  Any other caller acts as oneself.
  */
-#include "eventlog.h"
+#include "reader.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "nodes/params.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rls.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(eventlog_delete);
@@ -31,6 +37,7 @@ PG_FUNCTION_INFO_V1(eventlog_clear);
 PG_FUNCTION_INFO_V1(eventlog_purge);
 
 #define MAX_BATCH	1000000
+#define MAX_CLEAR_KEYS	10000	/* more than that are cleared by the filter */
 
 enum
 {
@@ -42,20 +49,159 @@ enum
 };
 
 /*
- * delete_returning_ids: run a DELETE … RETURNING id into the result.
+ * ChosenKeys: the keys of events to delete, newest first.
  */
-static Datum
-delete_returning_ids(FunctionCallInfo fcinfo, EventLog *log, StringInfo sql)
+typedef struct ChosenKeys
 {
-	appendStringInfoString(sql, " RETURNING e.id");
-	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	(void) sql_into_result(sql->data, false,
-						   (ReturnSetInfo *) fcinfo->resultinfo);
-	SPI_finish();
+	int			n;
+	int			max;
+	Datum	   *times;
+	Datum	   *ids;
+} ChosenKeys;
+
+static void
+add_key(ChosenKeys *keys, Datum occurred_at, Datum id)
+{
+	Assert(keys->n < keys->max);
+	keys->times[keys->n] = occurred_at;
+	keys->ids[keys->n] = datumCopy(id, false, UUID_LEN);
+	keys->n++;
+}
+
+/*
+ * put_key: a sink for scan_page().
+ */
+static void
+put_key(OpenPartition *open, void *arg)
+{
+	const AttrNumber *attnum = open->indexes.attnum;
+	bool		isnull;
+
+	add_key(arg, slot_getattr(open->slot, attnum[EVENT_OCCURRED_AT], &isnull),
+			slot_getattr(open->slot, attnum[EVENT_ID], &isnull));
+}
+
+/*
+ * keys_by_sql: the same by one statement.
+ */
+static void
+keys_by_sql(Oid log, const Filter *filter, const EventPage *page,
+			ChosenKeys *keys)
+{
+	StringInfoData sql;
+
+	keys->n = 0;
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT e.occurred_at, e.id FROM %s e WHERE true",
+					 qualified_name(log));
+	filter_to_sql(filter, &sql);
+	if (page->after)
+		append_after(&sql, page->after);
+	appendStringInfo(&sql, " ORDER BY e.occurred_at DESC, e.id DESC LIMIT %d",
+					 keys->max);
+	run_sql(sql.data, SPI_OK_SELECT);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		bool		isnull;
+
+		add_key(keys, SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull),
+				SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull));
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * choose_keys: the keys of the newest events that match, at most max, behind
+ * `after` if that is given.  Within SPI, under a snapshot of now.
+ */
+static ChosenKeys *
+choose_keys(Oid relid, const Filter *filter, const pg_uuid_t *after, int max)
+{
+	ChosenKeys *keys = palloc0(sizeof(ChosenKeys));
+	EventPage	page = {0};
+	EventLog   *log;
+
+	page.limit = max;
+	page.after = after;
+	keys->max = max;
+	keys->times = palloc(sizeof(Datum) * max);
+	keys->ids = palloc(sizeof(Datum) * max);
+
+	CommandCounterIncrement();
+	PushCopiedSnapshot(GetTransactionSnapshot());
+	UpdateActiveSnapshotCommandId();
+	log = log_open(relid, AccessShareLock);
+	if (!scan_page(log, filter, &page, put_key, keys))
+		keys_by_sql(relid, filter, &page, keys);
 	log_close(log, NoLock);
-	return (Datum) 0;
+	PopActiveSnapshot();
+	return keys;
+}
+
+/*
+ * delete_keys_sql: DELETE what was chosen, with the keys as $1 and $2.
+ *
+ * It has the filter again: a row that was changed meanwhile, so that it is
+ * chosen no more, stays.  First and last time are for pruning partitions.
+ */
+static char *
+delete_keys_sql(Oid log, const Filter *filter, const ChosenKeys *keys)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "DELETE FROM %s e"
+					 " USING ROWS FROM (pg_catalog.unnest($1),"
+					 " pg_catalog.unnest($2)) k(occurred_at, id)"
+					 " WHERE e.occurred_at OPERATOR(pg_catalog.=) k.occurred_at"
+					 " AND e.id OPERATOR(pg_catalog.=) k.id"
+					 " AND e.occurred_at OPERATOR(pg_catalog.>=) '%s'"
+					 " AND e.occurred_at OPERATOR(pg_catalog.<=) '%s'",
+					 qualified_name(log),
+					 utc_literal(DatumGetTimestampTz(keys->times[keys->n - 1])),
+					 utc_literal(DatumGetTimestampTz(keys->times[0])));
+	filter_to_sql(filter, &sql);
+	return sql.data;
+}
+
+/*
+ * keys_params: the keys as the parameters of that statement.
+ */
+static ParamListInfo
+keys_params(const ChosenKeys *keys)
+{
+	ParamListInfo params = makeParamList(2);
+	Datum		values[2];
+	Oid			types[2] = {TIMESTAMPTZARRAYOID, UUIDARRAYOID};
+
+	values[0] = PointerGetDatum(construct_array(keys->times, keys->n,
+												TIMESTAMPTZOID, 8,
+												FLOAT8PASSBYVAL,
+												TYPALIGN_DOUBLE));
+	values[1] = PointerGetDatum(construct_array(keys->ids, keys->n, UUIDOID,
+												UUID_LEN, false,
+												TYPALIGN_CHAR));
+	for (int i = 0; i < 2; i++)
+	{
+		params->params[i].value = values[i];
+		params->params[i].isnull = false;
+		params->params[i].pflags = PARAM_FLAG_CONST;
+		params->params[i].ptype = types[i];
+	}
+	return params;
+}
+
+/*
+ * delete_returning_ids: run a DELETE … RETURNING id into the result.  Within
+ * SPI.
+ */
+static void
+delete_returning_ids(const char *sql, ParamListInfo params,
+					 ReturnSetInfo *rsinfo)
+{
+	(void) sql_into_result(psprintf("%s RETURNING e.id", sql), params, false,
+						   rsinfo);
 }
 
 /*
@@ -74,7 +220,13 @@ eventlog_delete(PG_FUNCTION_ARGS)
 		appendStringInfoString(&sql, " AND false");
 	else
 		append_event_key(&sql, PG_GETARG_UUID_P(0));
-	return delete_returning_ids(fcinfo, log, &sql);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	delete_returning_ids(sql.data, NULL, (ReturnSetInfo *) fcinfo->resultinfo);
+	SPI_finish();
+	log_close(log, NoLock);
+	return (Datum) 0;
 }
 
 /*
@@ -94,24 +246,61 @@ require_choice(FunctionCallInfo fcinfo, const Filter *filter)
 }
 
 /*
+ * require_delete: who may not delete is told so even where there is nothing to
+ * delete.
+ */
+static void
+require_delete(Oid log)
+{
+	AclResult	result = pg_class_aclcheck(log, GetUserId(), ACL_DELETE);
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_TABLE, get_rel_name(log));
+}
+
+/*
+ * clear_by_filter: one DELETE.
+ */
+static void
+clear_by_filter(Oid log, const Filter *filter, ReturnSetInfo *rsinfo)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "DELETE FROM %s e WHERE true", qualified_name(log));
+	filter_to_sql(filter, &sql);
+	delete_returning_ids(sql.data, NULL, rsinfo);
+}
+
+/*
  * eventlog.clear(<filter>, everything boolean, log regclass)
  * returns setof uuid
  */
 Datum
 eventlog_clear(PG_FUNCTION_ARGS)
 {
-	StringInfoData sql;
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Filter		filter;
 	EventLog   *log;
+	ChosenKeys *keys;
 
 	filter_from_args(fcinfo, 0, &filter);
 	require_choice(fcinfo, &filter);
 	log = log_open(log_resolve(fcinfo, CLEAR_LOG), RowExclusiveLock);
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "DELETE FROM %s e WHERE true",
-					 qualified_name(log->oid));
-	filter_to_sql(&filter, &sql);
-	return delete_returning_ids(fcinfo, log, &sql);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	keys = choose_keys(log->oid, &filter, NULL, MAX_CLEAR_KEYS);
+	if (keys->n == MAX_CLEAR_KEYS)
+		clear_by_filter(log->oid, &filter, rsinfo);
+	else if (keys->n > 0)
+		delete_returning_ids(delete_keys_sql(log->oid, &filter, keys),
+							 keys_params(keys), rsinfo);
+	else
+		require_delete(log->oid);
+	SPI_finish();
+	log_close(log, NoLock);
+	return (Datum) 0;
 }
 
 /*
@@ -126,8 +315,7 @@ typedef struct Purge
 	int			batch_size;
 	int64		deleted;
 	Oid			partition;		/* to be dropped by the next step */
-	bool		has_after;		/* batches go on behind this key */
-	TimestampTz after_time;
+	bool		has_after;		/* batches go on behind this event */
 	pg_uuid_t	after;
 } Purge;
 
@@ -217,79 +405,27 @@ drop_inside(Purge *purge)
 }
 
 /*
- * append_keys: SELECT the keys of the next batch, newest first.
- */
-static void
-append_keys(const Purge *purge, StringInfo sql)
-{
-	appendStringInfo(sql, "SELECT e.occurred_at, e.id FROM %s e WHERE true",
-					 qualified_name(purge->log));
-	filter_to_sql(&purge->filter, sql);
-	if (purge->has_after)
-		append_after(sql, &purge->after);
-	appendStringInfo(sql, " ORDER BY e.occurred_at DESC, e.id DESC LIMIT %d",
-					 purge->batch_size);
-}
-
-/*
- * delete_batch: choose the next keys and delete them; false when there is
+ * delete_batch: choose the next events and delete them; false when there is
  * nothing more.
- *
- * The DELETE has the filter again: a row that was changed meanwhile, so that
- * it is chosen no more, stays.
  */
 static bool
 delete_batch(Purge *purge)
 {
-	StringInfoData sql;
-	Oid			types[2] = {TIMESTAMPTZARRAYOID, UUIDARRAYOID};
-	Datum		values[2];
-	Datum	   *times;
-	Datum	   *ids;
-	uint64		n;
-	bool		isnull;
+	SPIExecuteOptions options = {0};
+	ChosenKeys *keys = choose_keys(purge->log, &purge->filter,
+								   purge->has_after ? &purge->after : NULL,
+								   purge->batch_size);
 
-	initStringInfo(&sql);
-	append_keys(purge, &sql);
-	run_sql(sql.data, SPI_OK_SELECT);
-	n = SPI_processed;
-	if (n == 0)
+	if (keys->n == 0)
 		return false;
-
-	times = palloc(sizeof(Datum) * n);
-	ids = palloc(sizeof(Datum) * n);
-	for (uint64 i = 0; i < n; i++)
-	{
-		times[i] = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
-								 1, &isnull);
-		ids[i] = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
-							   2, &isnull);
-	}
-	values[0] = PointerGetDatum(construct_array(times, n, TIMESTAMPTZOID, 8,
-												FLOAT8PASSBYVAL,
-												TYPALIGN_DOUBLE));
-	values[1] = PointerGetDatum(construct_array(ids, n, UUIDOID, UUID_LEN,
-												false, TYPALIGN_CHAR));
-
-	resetStringInfo(&sql);
-	appendStringInfo(&sql, "DELETE FROM %s e"
-					 " USING ROWS FROM (pg_catalog.unnest($1),"
-					 " pg_catalog.unnest($2)) k(occurred_at, id)"
-					 " WHERE e.occurred_at OPERATOR(pg_catalog.=) k.occurred_at"
-					 " AND e.id OPERATOR(pg_catalog.=) k.id"
-					 " AND e.occurred_at OPERATOR(pg_catalog.>=) '%s'"
-					 " AND e.occurred_at OPERATOR(pg_catalog.<=) '%s'",
-					 qualified_name(purge->log),
-					 utc_literal(DatumGetTimestampTz(times[n - 1])),
-					 utc_literal(DatumGetTimestampTz(times[0])));
-	filter_to_sql(&purge->filter, &sql);
-	if (SPI_execute_with_args(sql.data, 2, types, values, NULL, false, 0) !=
-		SPI_OK_DELETE)
-		elog(ERROR, "could not delete: %s", sql.data);
+	options.params = keys_params(keys);
+	if (SPI_execute_extended(delete_keys_sql(purge->log, &purge->filter, keys),
+							 &options) != SPI_OK_DELETE)
+		elog(ERROR, "could not delete a batch");
 	purge->deleted += SPI_processed;
 	purge->has_after = true;
-	purge->after = *DatumGetUUIDP(ids[n - 1]);
-	return n == purge->batch_size;
+	purge->after = *DatumGetUUIDP(keys->ids[keys->n - 1]);
+	return keys->n == purge->batch_size;
 }
 
 /*
@@ -298,10 +434,14 @@ delete_batch(Purge *purge)
 static void
 delete_rest(Purge *purge)
 {
+	MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext,
+												"eventlog purge batch",
+												ALLOCSET_DEFAULT_SIZES);
 	bool		more = true;
 
 	while (more)
 	{
+		MemoryContext outer = MemoryContextSwitchTo(batch);
 		Identity	self;
 
 		CHECK_FOR_INTERRUPTS();
@@ -310,12 +450,15 @@ delete_rest(Purge *purge)
 		more = delete_batch(purge);
 		if (purge->as_owner)
 			become_again(&self);
+		MemoryContextSwitchTo(outer);
+		MemoryContextReset(batch);
 		SPI_commit();
 		if (more)
 			ereport(NOTICE,
 					(errmsg("purged %lld events so far",
 							(long long) purge->deleted)));
 	}
+	MemoryContextDelete(batch);
 }
 
 /*

@@ -17,6 +17,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
+#include "nodes/params.h"
 #include "nodes/pg_list.h"
 #include "storage/lock.h"
 #include "utils/rel.h"
@@ -211,8 +212,8 @@ typedef struct EventPage
 extern void append_event_select(StringInfo sql, Oid log);
 extern void append_event_key(StringInfo sql, const pg_uuid_t *id);
 extern void append_after(StringInfo sql, const pg_uuid_t *after);
-extern uint64 sql_into_result(const char *sql, bool read_only,
-							  ReturnSetInfo *rsinfo);
+extern uint64 sql_into_result(const char *sql, ParamListInfo params,
+							  bool read_only, ReturnSetInfo *rsinfo);
 extern void run_sql(const char *sql, int expected);
 
 /*

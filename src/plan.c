@@ -83,7 +83,8 @@ append_after(StringInfo sql, const pg_uuid_t *after)
  * function's result; how many.  Within SPI.
  */
 uint64
-sql_into_result(const char *sql, bool read_only, ReturnSetInfo *rsinfo)
+sql_into_result(const char *sql, ParamListInfo params, bool read_only,
+				ReturnSetInfo *rsinfo)
 {
 	DestReceiver *dest = CreateDestReceiver(DestTuplestore);
 	SPIExecuteOptions options = {0};
@@ -93,6 +94,7 @@ sql_into_result(const char *sql, bool read_only, ReturnSetInfo *rsinfo)
 									rsinfo->econtext->ecxt_per_query_memory,
 									true, rsinfo->setDesc,
 									"wrong columns from a log");
+	options.params = params;
 	options.read_only = read_only;
 	options.dest = dest;
 	result = SPI_execute_extended(sql, &options);

@@ -5,10 +5,15 @@
 #include "reader.h"
 
 #include "executor/spi.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/primnodes.h"
+#include "nodes/supportnodes.h"
+#include "optimizer/optimizer.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(eventlog_list);
+PG_FUNCTION_INFO_V1(eventlog_list_support);
 PG_FUNCTION_INFO_V1(eventlog_get);
 
 /* the arguments of list behind the filter */
@@ -71,7 +76,7 @@ list_by_sql(EventLog *log, const Filter *filter, const EventPage *page,
 						 page->limit, page->offset);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	(void) sql_into_result(sql.data, true, rsinfo);
+	(void) sql_into_result(sql.data, NULL, true, rsinfo);
 	SPI_finish();
 }
 
@@ -98,6 +103,28 @@ eventlog_list(PG_FUNCTION_ARGS)
 }
 
 /*
+ * eventlog._list_support(internal) returns internal
+ *
+ * Planner support for list: a page has at most page_size rows.
+ */
+Datum
+eventlog_list_support(PG_FUNCTION_ARGS)
+{
+	Node	   *request = (Node *) PG_GETARG_POINTER(0);
+	SupportRequestRows *rows = (SupportRequestRows *) request;
+	Node	   *page_size;
+
+	if (!IsA(request, SupportRequestRows) || !is_funcclause(rows->node) ||
+		list_length(((FuncExpr *) rows->node)->args) <= LIST_PAGE_SIZE)
+		PG_RETURN_POINTER(NULL);
+	page_size = list_nth(((FuncExpr *) rows->node)->args, LIST_PAGE_SIZE);
+	if (!IsA(page_size, Const) || ((Const *) page_size)->constisnull)
+		PG_RETURN_POINTER(NULL);
+	rows->rows = clamp_row_est(DatumGetInt32(((Const *) page_size)->constvalue));
+	PG_RETURN_POINTER(rows);
+}
+
+/*
  * get_by_sql: the same by one statement.
  */
 static void
@@ -110,7 +137,7 @@ get_by_sql(EventLog *log, const pg_uuid_t *id, ReturnSetInfo *rsinfo)
 	append_event_key(&sql, id);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	(void) sql_into_result(sql.data, true, rsinfo);
+	(void) sql_into_result(sql.data, NULL, true, rsinfo);
 	SPI_finish();
 }
 

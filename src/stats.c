@@ -76,7 +76,7 @@ eventlog_types(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	(void) sql_into_result(sql.data, true, (ReturnSetInfo *) fcinfo->resultinfo);
+	(void) sql_into_result(sql.data, NULL, true, (ReturnSetInfo *) fcinfo->resultinfo);
 	SPI_finish();
 	log_close(log, AccessShareLock);
 	return (Datum) 0;
