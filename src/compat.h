@@ -14,7 +14,11 @@
 #define compat_name_list(string) stringToQualifiedNameList(string, NULL)
 #define compat_relation_owned(relid, role) \
 	object_ownercheck(RelationRelationId, relid, role)
+#define compat_insert_index_tuples(result, slot, estate) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
 #else
+#define compat_insert_index_tuples(result, slot, estate) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #define compat_name_list(string) stringToQualifiedNameList(string)
 #define compat_relation_owned(relid, role) pg_class_ownercheck(relid, role)
 #endif

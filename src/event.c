@@ -230,9 +230,9 @@ typedef struct FilledRow
 } FilledRow;
 
 /*
- * find_column: a column that _fill works on; the trigger may be on any table.
+ * find_column: a column that a trigger works on; it may be on any table.
  */
-static AttrNumber
+AttrNumber
 find_column(TupleDesc desc, EventColumn column)
 {
 	for (int i = 0; i < desc->natts; i++)
@@ -250,7 +250,7 @@ find_column(TupleDesc desc, EventColumn column)
 			 errmsg("the table has no column \"%s\" of type %s",
 					event_columns[column].name,
 					format_type_be(event_columns[column].type)),
-			 errhint("eventlog._fill is for the tables that eventlog.create_log makes.")));
+			 errhint("eventlog's triggers are for the tables that eventlog.create_log makes.")));
 }
 
 static void

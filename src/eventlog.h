@@ -119,6 +119,7 @@ extern const char *const level_names[EVENT_NLEVELS];
 extern int	level_find(const char *name, int len);
 extern EventLevel level_require(const text *name);
 extern Oid	level_enum_oid(const text *name);
+extern AttrNumber find_column(TupleDesc desc, EventColumn column);
 extern bool map_event_columns(TupleDesc desc, AttrNumber *attnum);
 
 /*

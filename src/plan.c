@@ -307,10 +307,10 @@ scan_page(const EventLog *log, const Filter *filter, const EventPage *page,
  * that cannot be done by the index.
  */
 bool
-scan_event(const EventLog *log, const pg_uuid_t *id, EventSink sink, void *arg)
+scan_event(const EventLog *log, const PartitionList *list,
+		   const pg_uuid_t *id, EventSink sink, void *arg)
 {
 	EventKey	key;
-	PartitionList *list;
 	const Partition *partition;
 	OpenPartition open;
 	Oid			oid;
@@ -319,7 +319,6 @@ scan_event(const EventLog *log, const pg_uuid_t *id, EventSink sink, void *arg)
 	key.id = *id;
 	if (!may_scan(log))
 		return false;
-	list = list_partitions(log->rel);
 	partition = partition_at(list, key.occurred_at);
 	oid = partition ? partition->oid : list->default_oid;
 	if (!OidIsValid(oid))
@@ -333,11 +332,37 @@ scan_event(const EventLog *log, const pg_uuid_t *id, EventSink sink, void *arg)
 }
 
 /*
- * put_event: a sink: the row in the partition's slot into a set-returning
- * function's result, as an eventlog.event.
+ * event_values: the row in the partition's slot as the columns of an
+ * eventlog.event.
  *
  * Values that are stored out of line are fetched here, while the partition is
  * locked.
+ */
+void
+event_values(OpenPartition *open, Datum *values, bool *nulls)
+{
+	for (int col = 0; col < EVENT_NCOLUMNS; col++)
+	{
+		AttrNumber	attnum = open->indexes.attnum[col];
+		Form_pg_attribute att =
+			TupleDescAttr(open->slot->tts_tupleDescriptor, attnum - 1);
+
+		values[col] = slot_getattr(open->slot, attnum, &nulls[col]);
+		if (nulls[col])
+			continue;
+		if (col == EVENT_LEVEL)
+			values[col] =
+				ObjectIdGetDatum(level_enum_oid(DatumGetTextPP(values[col])));
+		else if (att->attlen == -1 &&
+				 VARATT_IS_EXTERNAL(DatumGetPointer(values[col])))
+			values[col] =
+				PointerGetDatum(detoast_external_attr((struct varlena *)
+													  DatumGetPointer(values[col])));
+	}
+}
+
+/*
+ * put_event: a sink: the event into a set-returning function's result.
  */
 void
 put_event(OpenPartition *open, void *arg)
@@ -346,19 +371,6 @@ put_event(OpenPartition *open, void *arg)
 	Datum		values[EVENT_NCOLUMNS];
 	bool		nulls[EVENT_NCOLUMNS];
 
-	for (int col = 0; col < EVENT_NCOLUMNS; col++)
-	{
-		values[col] = slot_getattr(open->slot, open->indexes.attnum[col],
-								   &nulls[col]);
-		if (nulls[col])
-			continue;
-		if (col == EVENT_LEVEL)
-			values[col] = ObjectIdGetDatum(level_enum_oid(DatumGetTextPP(values[col])));
-		else if (TupleDescAttr(open->slot->tts_tupleDescriptor,
-							   open->indexes.attnum[col] - 1)->attlen == -1 &&
-				 VARATT_IS_EXTERNAL(DatumGetPointer(values[col])))
-			values[col] = PointerGetDatum(detoast_external_attr((struct varlena *)
-																DatumGetPointer(values[col])));
-	}
+	event_values(open, values, nulls);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }

@@ -1,10 +1,199 @@
 /*
  * queue.c
- *		What is owed: for now, nothing is.
+ *		What is owed: the trigger that owes an event to each subscription that
+ *		wants it, events owed again, and what is swept up.
+ *
+ * One small row per event and subscription, in the transaction of the event
+ * and so with its fate.  No payload: the event is read when it is handed out.
+ * The rows are put into eventlog._queue directly, not by SQL: a writer needs no
+ * right on it, no role is switched, and a row takes microseconds.
+ *
+ * Anyone may attach eventlog._owe to a table of theirs.  It trusts nothing
+ * about that table: the log is found from the catalog (only a log's owner can
+ * make a table a partition of it), the columns by name and type, and what is
+ * owed is an id, which the consumer looks up in the log with the rights of the
+ * subscription's owner.
  */
-#include "eventlog.h"
+#include "queue.h"
+#include "reader.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/partition.h"
+#include "catalog/pg_type.h"
+#include "commands/sequence.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/xid8.h"
+
+#define PRUNE_BATCH	1000
+
+/* columns of eventlog._queue */
+enum
+{
+	QUEUE_SUBSCRIPTION = 1, QUEUE_SEQ, QUEUE_XID, QUEUE_EVENT_ID,
+	QUEUE_ATTEMPTS, QUEUE_NEXT_ATTEMPT_AT, QUEUE_FAILED_AT, QUEUE_LAST_ERROR,
+	QUEUE_NCOLUMNS = QUEUE_LAST_ERROR
+};
 
 PG_FUNCTION_INFO_V1(eventlog_owe);
+PG_FUNCTION_INFO_V1(eventlog_replay);
+PG_FUNCTION_INFO_V1(eventlog_retry);
+
+/*
+ * LogOfTable: the log that a table is part of.
+ */
+typedef struct LogOfTable
+{
+	Oid			table;			/* hash key */
+	Oid			log;
+} LogOfTable;
+
+static HTAB *logs_of_tables = NULL;
+static SubTransactionId suspended_in = InvalidSubTransactionId;
+
+/*
+ * queue_suspend: rows that are moved between partitions owe nothing.
+ *
+ * Bound to the subtransaction, so that an error ends it.
+ */
+void
+queue_suspend(bool suspended)
+{
+	suspended_in = suspended ? GetCurrentSubTransactionId() :
+		InvalidSubTransactionId;
+}
+
+static bool
+is_suspended(void)
+{
+	if (suspended_in == InvalidSubTransactionId)
+		return false;
+	if (!SubTransactionIsActive(suspended_in))
+		suspended_in = InvalidSubTransactionId;
+	return suspended_in != InvalidSubTransactionId;
+}
+
+static void
+forget_table(Datum arg, Oid relid)
+{
+	HASH_SEQ_STATUS status;
+	LogOfTable *entry;
+
+	if (OidIsValid(relid))
+	{
+		(void) hash_search(logs_of_tables, &relid, HASH_REMOVE, NULL);
+		return;
+	}
+	hash_seq_init(&status, logs_of_tables);
+	while ((entry = hash_seq_search(&status)) != NULL)
+		(void) hash_search(logs_of_tables, &entry->table, HASH_REMOVE, NULL);
+}
+
+/*
+ * log_of_table: the topmost table that this one is a partition of, or itself.
+ */
+static Oid
+log_of_table(Relation rel)
+{
+	Oid			table = RelationGetRelid(rel);
+	Oid			log = table;
+	LogOfTable *entry;
+
+	if (!rel->rd_rel->relispartition)
+		return table;
+	if (logs_of_tables == NULL)
+	{
+		HASHCTL		ctl = {0};
+
+		ctl.keysize = sizeof(Oid);
+		ctl.entrysize = sizeof(LogOfTable);
+		logs_of_tables = hash_create("eventlog logs of tables", 64, &ctl,
+									 HASH_ELEM | HASH_BLOBS);
+		CacheRegisterRelcacheCallback(forget_table, (Datum) 0);
+	}
+	entry = hash_search(logs_of_tables, &table, HASH_FIND, NULL);
+	if (entry)
+		return entry->log;
+	log = llast_oid(get_partition_ancestors(table));
+	entry = hash_search(logs_of_tables, &table, HASH_ENTER, NULL);
+	entry->log = log;
+	return log;
+}
+
+/*
+ * queue_insert: owe an event to a subscription.
+ */
+void
+queue_insert(int subscription, const pg_uuid_t *event_id)
+{
+	Relation	rel = table_open(eventlog_relation_oid("_queue"),
+								 RowExclusiveLock);
+	EState	   *estate = CreateExecutorState();
+	ResultRelInfo *result = makeNode(ResultRelInfo);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel),
+													&TTSOpsHeapTuple);
+	Datum		values[QUEUE_NCOLUMNS] = {0};
+	bool		nulls[QUEUE_NCOLUMNS];
+	HeapTuple	row;
+
+	if (RelationGetDescr(rel)->natts != QUEUE_NCOLUMNS)
+		elog(ERROR, "eventlog._queue has %d columns",
+			 RelationGetDescr(rel)->natts);
+	memset(nulls, true, sizeof(nulls));
+	nulls[QUEUE_SUBSCRIPTION - 1] = nulls[QUEUE_SEQ - 1] =
+		nulls[QUEUE_XID - 1] = nulls[QUEUE_EVENT_ID - 1] =
+		nulls[QUEUE_ATTEMPTS - 1] = false;
+	values[QUEUE_SUBSCRIPTION - 1] = Int32GetDatum(subscription);
+	values[QUEUE_SEQ - 1] =
+		Int64GetDatum(nextval_internal(eventlog_relation_oid("_queue_seq"),
+									   false));
+	values[QUEUE_XID - 1] =
+		FullTransactionIdGetDatum(GetTopFullTransactionId());
+	values[QUEUE_EVENT_ID - 1] = UUIDPGetDatum(event_id);
+	values[QUEUE_ATTEMPTS - 1] = Int32GetDatum(0);
+
+	row = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+	ExecStoreHeapTuple(row, slot, false);
+	InitResultRelInfo(result, rel, 1, NULL, 0);
+	ExecOpenIndices(result, false);
+	table_tuple_insert(rel, slot, GetCurrentCommandId(true), 0, NULL);
+	(void) compat_insert_index_tuples(result, slot, estate);
+	ExecCloseIndices(result);
+	ExecDropSingleTupleTableSlot(slot);
+	heap_freetuple(row);
+	pfree(result);
+	FreeExecutorState(estate);
+	table_close(rel, RowExclusiveLock);
+	bell_owes(subscription);
+}
+
+/*
+ * column_of: a column of the row that a trigger fired for.
+ */
+static Datum
+column_of(const TriggerData *trigdata, EventColumn column)
+{
+	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
+	Datum		value;
+	bool		isnull;
+
+	value = slot_getattr(trigdata->tg_trigslot, find_column(desc, column),
+						 &isnull);
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("%s of an event must not be null",
+						event_columns[column].name)));
+	return value;
+}
 
 /*
  * eventlog._owe(): AFTER INSERT FOR EACH ROW
@@ -12,15 +201,289 @@ PG_FUNCTION_INFO_V1(eventlog_owe);
 Datum
 eventlog_owe(PG_FUNCTION_ARGS)
 {
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	const Subscription *subscription;
+	int			next = 0;
+	Oid			log;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		!TRIGGER_FIRED_AFTER(trigdata->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) ||
+		!TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("eventlog._owe is a trigger AFTER INSERT FOR EACH ROW")));
+
+	if (subscriptions_load() == 0 || is_suspended())
+		return PointerGetDatum(NULL);
+	log = log_of_table(trigdata->tg_relation);
+	while ((subscription = subscription_next(log, &next)) != NULL)
+	{
+		if (subscription_wants(subscription,
+							   DatumGetTextPP(column_of(trigdata, EVENT_TYPE)),
+							   DatumGetTextPP(column_of(trigdata, EVENT_LEVEL))))
+			queue_insert(subscription->id,
+						 DatumGetUUIDP(column_of(trigdata, EVENT_ID)));
+	}
 	return PointerGetDatum(NULL);
 }
 
-void
-queue_suspend(bool suspended)
+/*
+ * eventlog.retry(name text, seq bigint) returns bigint
+ */
+Datum
+eventlog_retry(PG_FUNCTION_ARGS)
 {
+	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {INT4OID, INT8OID};
+	Subscription *subscription = subscription_require(fcinfo, 0);
+	Datum		values[2];
+	char		nulls[] = "  ";
+	int64		n;
+
+	values[0] = Int32GetDatum(subscription->id);
+	if (PG_ARGISNULL(1))
+		nulls[1] = 'n';
+	else
+		values[1] = PG_GETARG_DATUM(1);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	n = run_owned(&plan,
+				  "UPDATE eventlog._queue SET attempts = 0,"
+				  " next_attempt_at = pg_catalog.clock_timestamp()"
+				  " WHERE subscription OPERATOR(pg_catalog.=) $1"
+				  " AND next_attempt_at OPERATOR(pg_catalog.=) 'infinity'"
+				  " AND ($2 IS NULL OR seq OPERATOR(pg_catalog.=) $2)",
+				  2, types, values, nulls);
+	SPI_finish();
+	if (n > 0)
+		bell_owes(subscription->id);
+	PG_RETURN_INT64(n);
 }
 
+/*
+ * replay_batch: owe what is wanted of the events just read.
+ */
+static int64
+replay_batch(const Subscription *subscription)
+{
+	int64		n = 0;
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+
+		if (!subscription_wants(subscription,
+								DatumGetTextPP(SPI_getbinval(row, desc, 2, &isnull)),
+								DatumGetTextPP(SPI_getbinval(row, desc, 3, &isnull))))
+			continue;
+		queue_insert(subscription->id,
+					 DatumGetUUIDP(SPI_getbinval(row, desc, 1, &isnull)));
+		n++;
+	}
+	return n;
+}
+
+/*
+ * eventlog.replay(name text, <filter>, log regclass) returns bigint
+ *
+ * With the rights of the subscription's owner, oldest first.
+ */
+Datum
+eventlog_replay(PG_FUNCTION_ARGS)
+{
+	Subscription *subscription = subscription_require(fcinfo, 0);
+	StringInfoData sql;
+	Identity	self;
+	Filter		filter;
+	Portal		portal;
+	int64		n = 0;
+
+	filter_from_args(fcinfo, 1, &filter);
+	if (!PG_ARGISNULL(1 + FILTER_NARGS) &&
+		PG_GETARG_OID(1 + FILTER_NARGS) != subscription->log)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("subscription \"%s\" is of another log",
+						subscription->name),
+				 errhint("Leave log out: only events of the subscription's own log are replayed.")));
+	log_close(log_open(subscription->log, AccessShareLock), NoLock);
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT e.id, e.event_type, e.level FROM %s e"
+					 " WHERE true", qualified_name(subscription->log));
+	filter_to_sql(&filter, &sql);
+	appendStringInfoString(&sql, " ORDER BY e.occurred_at, e.id");
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	become(&self, subscription->owner);
+	portal = SPI_cursor_open_with_args(NULL, sql.data, 0, NULL, NULL, NULL,
+									   true, 0);
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		SPI_cursor_fetch(portal, true, PRUNE_BATCH);
+		n += replay_batch(subscription);
+		SPI_freetuptable(SPI_tuptable);
+	} while (SPI_processed > 0);
+	SPI_cursor_close(portal);
+	become_again(&self);
+	SPI_finish();
+	PG_RETURN_INT64(n);
+}
+
+/*
+ * event_is_gone: has the log no event of this id any more?  A partition that
+ * cannot be looked into without SQL is believed to have it.
+ */
+static bool
+event_is_gone(const PartitionList *list, const pg_uuid_t *id,
+			  Snapshot snapshot)
+{
+	EventKey	key;
+	const Partition *partition;
+	OpenPartition open;
+	Oid			oid;
+	bool		found;
+
+	key.occurred_at = id_get_time(id);
+	key.id = *id;
+	partition = partition_at(list, key.occurred_at);
+	oid = partition ? partition->oid : list->default_oid;
+	if (!OidIsValid(oid))
+		return true;
+	if (!open_partition(oid, snapshot, &open))
+		return false;
+	found = open.rel && find_event(&open, &key);
+	close_partition(&open);
+	return !found;
+}
+
+/*
+ * Prune: a sweep through what is owed to one subscription.
+ */
+typedef struct Prune
+{
+	int			subscription;
+	int64		after;			/* seq */
+	int			n;				/* of the last batch */
+	int			ngone;
+	Datum		gone[PRUNE_BATCH];
+} Prune;
+
+/*
+ * find_gone: the next batch of what is owed, and which of its events are gone.
+ */
+static void
+find_gone(Prune *prune, Oid log)
+{
+	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {INT4OID, INT8OID, INT4OID};
+	Datum		values[3];
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	EventLog   *open = log_open(log, AccessShareLock);
+	PartitionList *list = list_partitions(open->rel);
+
+	values[0] = Int32GetDatum(prune->subscription);
+	values[1] = Int64GetDatum(prune->after);
+	values[2] = Int32GetDatum(PRUNE_BATCH);
+	prune->n = run_owned(&plan,
+						 "SELECT seq, event_id FROM eventlog._queue"
+						 " WHERE subscription OPERATOR(pg_catalog.=) $1"
+						 " AND seq OPERATOR(pg_catalog.>) $2"
+						 " ORDER BY seq LIMIT $3", 3, types, values, NULL);
+	prune->ngone = 0;
+	for (int i = 0; i < prune->n; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+		Datum		seq = SPI_getbinval(row, desc, 1, &isnull);
+
+		prune->after = DatumGetInt64(seq);
+		if (event_is_gone(list, DatumGetUUIDP(SPI_getbinval(row, desc, 2, &isnull)),
+						  snapshot))
+			prune->gone[prune->ngone++] = seq;
+	}
+	SPI_freetuptable(SPI_tuptable);
+	log_close(open, AccessShareLock);
+	UnregisterSnapshot(snapshot);
+}
+
+/*
+ * prune_subscription: what is owed of events that are gone is cancelled, batch
+ * by batch, and what is dead for too long removed.
+ */
+static void
+prune_subscription(const Subscription *subscription)
+{
+	static SPIPlanPtr dead = NULL;
+	static const Oid dead_types[] = {INT4OID, INT4OID};
+	Prune	   *prune = palloc0(sizeof(Prune));
+	Datum		values[2];
+	int64		n;
+
+	values[0] = Int32GetDatum(subscription->id);
+	values[1] = Int32GetDatum(eventlog_dead_retention);
+	n = run_owned(&dead,
+				  "DELETE FROM eventlog._queue"
+				  " WHERE subscription OPERATOR(pg_catalog.=) $1"
+				  " AND next_attempt_at OPERATOR(pg_catalog.=) 'infinity'"
+				  " AND failed_at OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp()"
+				  " OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => $2))",
+				  2, dead_types, values, NULL);
+	SPI_commit();
+	if (n > 0)
+		ereport(NOTICE,
+				(errmsg("removed %lld deliveries dead for long of subscription \"%s\"",
+						(long long) n, subscription->name)));
+
+	prune->subscription = subscription->id;
+	n = 0;
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		find_gone(prune, subscription->log);
+		n += queue_cancel(subscription->id, prune->gone, prune->ngone);
+		SPI_commit();
+	} while (prune->n == PRUNE_BATCH);
+	if (n > 0)
+		ereport(NOTICE,
+				(errmsg("cancelled %lld deliveries of events that are gone, of subscription \"%s\"",
+						(long long) n, subscription->name)));
+	pfree(prune);
+}
+
+/*
+ * queue_prune: a part of maintain, within its SPI; commits as it goes.
+ */
 void
 queue_prune(Oid log)
 {
+	static SPIPlanPtr orphans = NULL;
+	const Subscription *subscription;
+	List	   *found = NIL;
+	ListCell   *cell;
+	int			next = 0;
+
+	(void) subscriptions_load();
+	while ((subscription = subscription_next(log, &next)) != NULL)
+	{
+		Subscription *own = palloc(sizeof(Subscription));
+
+		*own = *subscription;
+		own->name = pstrdup(subscription->name);
+		found = lappend(found, own);
+	}
+	foreach(cell, found)
+		prune_subscription(lfirst(cell));
+
+	/* what was owed to a subscription while it was dropped */
+	(void) run_owned(&orphans,
+					 "DELETE FROM eventlog._queue q WHERE NOT EXISTS"
+					 " (SELECT FROM eventlog._subscription s"
+					 " WHERE s.id OPERATOR(pg_catalog.=) q.subscription)",
+					 0, NULL, NULL, NULL);
 }

@@ -152,7 +152,8 @@ eventlog_get(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (!PG_ARGISNULL(0) &&
-		!scan_event(log, PG_GETARG_UUID_P(0), put_event, rsinfo))
+		!scan_event(log, list_partitions(log->rel), PG_GETARG_UUID_P(0),
+					put_event, rsinfo))
 		get_by_sql(log, PG_GETARG_UUID_P(0), rsinfo);
 	log_close(log, AccessShareLock);
 	return (Datum) 0;

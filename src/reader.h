@@ -112,8 +112,9 @@ typedef void (*EventSink) (OpenPartition *open, void *arg);
 
 extern bool scan_page(const EventLog *log, const Filter *filter,
 					  const EventPage *page, EventSink sink, void *arg);
-extern bool scan_event(const EventLog *log, const pg_uuid_t *id,
-					   EventSink sink, void *arg);
+extern bool scan_event(const EventLog *log, const PartitionList *list,
+					   const pg_uuid_t *id, EventSink sink, void *arg);
+extern void event_values(OpenPartition *open, Datum *values, bool *nulls);
 extern void put_event(OpenPartition *open, void *arg);
 
 #endif							/* EVENTLOG_READER_H */
