@@ -164,7 +164,7 @@ SELECT s.name,
           JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) l.database
          WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'
            AND d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
-           AND l.classid OPERATOR(pg_catalog.=) 1702259047::oid
+           AND l.classid OPERATOR(pg_catalog.=) 1702259815::oid
            AND l.objid OPERATOR(pg_catalog.=) s.id::oid
            AND l.objsubid OPERATOR(pg_catalog.=) 3
            AND l.granted LIMIT 1) AS consumer,

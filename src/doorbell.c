@@ -56,7 +56,7 @@
 #define CHANNEL			"eventlog"
 
 /* fields of the lock tags; the view eventlog.subscriptions knows them too */
-#define LOCK_CLASS		0x65766c67	/* "evlg", 1702259047 */
+#define LOCK_CLASS		0x65766c67	/* "evlg", 1702259815 */
 #define LOCK_CONSUMER	3
 #define LOCK_BELL		4
 

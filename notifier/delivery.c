@@ -1,0 +1,283 @@
+/*
+ * delivery.c
+ *		One request: made of one event or a batch, sent, and judged.
+ */
+#include "webhook.h"
+
+#include "log.h"
+#include "payload.h"
+#include "retry.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* the bounds that Prometheus' clients use, as far as they make sense here */
+const double latency_bounds[LATENCY_BUCKETS] = {
+	0.001, 0.005, 0.01, 0.025, 0.1, 0.25, 1, 2.5, 10, 30
+};
+
+#define STATUS_GONE		410
+#define MAX_HEADERS		4
+
+typedef struct Delivery
+{
+	Webhook    *webhook;
+	OwedEvent  *events;
+	int			n;
+	char	   *url;
+	char	   *batch;			/* the body, if there are several events */
+	char	   *headers[MAX_HEADERS];
+	size_t		nheaders;
+} Delivery;
+
+void
+free_events(OwedEvent *events)
+{
+	while (events)
+	{
+		OwedEvent  *next = events->next;
+
+		free(events);
+		events = next;
+	}
+}
+
+static void
+free_delivery(Delivery *delivery)
+{
+	for (size_t i = 0; i < delivery->nheaders; i++)
+		free(delivery->headers[i]);
+	free(delivery->batch);
+	free(delivery->url);
+	free(delivery);
+}
+
+/*
+ * make_batch: the events' bodies as one JSON array.
+ */
+static char *
+make_batch(const OwedEvent *events)
+{
+	size_t		size = 3;
+	char	   *batch;
+	char	   *at;
+
+	for (const OwedEvent *event = events; event; event = event->next)
+		size += strlen(event->body) + 1;
+	batch = at = malloc(size);
+	if (batch == NULL)
+		return NULL;
+	for (const OwedEvent *event = events; event; event = event->next)
+	{
+		size_t		len = strlen(event->body);
+
+		*at++ = event == events ? '[' : ',';
+		memcpy(at, event->body, len);
+		at += len;
+	}
+	strcpy(at, "]");
+	return batch;
+}
+
+static bool
+add_header(Delivery *delivery, const char *name, const char *value)
+{
+	size_t		size = strlen(name) + strlen(value) + 1;
+	char	   *header = malloc(size);
+
+	if (header == NULL)
+		return false;
+	snprintf(header, size, "%s%s", name, value);
+	delivery->headers[delivery->nheaders++] = header;
+	return true;
+}
+
+/*
+ * add_headers: what kind of body it is, and Standard Webhooks' headers where
+ * that is the format or a secret is there to sign with.
+ */
+static bool
+add_headers(Delivery *delivery, const char *body, size_t len)
+{
+	const WebhookConfig *config = delivery->webhook->config;
+	const char *id = delivery->events->id;
+	long		now = (long) time(NULL);
+	char		timestamp[32];
+	char	   *signature;
+	bool		ok;
+
+	if (!add_header(delivery, "",
+					payload_content_type(config->format,
+										 config->max_events > 1)))
+		return false;
+	if (config->format != FORMAT_STANDARD && config->nkeys == 0)
+		return true;
+	snprintf(timestamp, sizeof(timestamp), "%ld", now);
+	if (!add_header(delivery, "webhook-id: ", id) ||
+		!add_header(delivery, "webhook-timestamp: ", timestamp))
+		return false;
+	if (config->nkeys == 0)
+		return true;
+	signature = signature_header(config->keys, config->nkeys, id, now, body,
+								 len);
+	ok = signature && add_header(delivery, "webhook-signature: ", signature);
+	free(signature);
+	return ok;
+}
+
+static void
+count_request(WebhookCounts *counts, const HttpResult *result)
+{
+	counts->requests++;
+	counts->seconds += result->seconds;
+	for (int i = 0; i < LATENCY_BUCKETS; i++)
+	{
+		if (result->seconds <= latency_bounds[i])
+			counts->latency[i]++;
+	}
+	if (result->ok)
+		return;
+	if (result->status != 0)
+		counts->failed_status++;
+	else if (strcmp(result->reason, "timeout") == 0)
+		counts->failed_timeout++;
+	else if (strcmp(result->reason, "tls") == 0)
+		counts->failed_tls++;
+	else if (strcmp(result->reason, "network") == 0)
+		counts->failed_network++;
+	else
+		counts->failed_connect++;
+}
+
+static void
+log_failure(const Webhook *webhook, const OwedEvent *event,
+			const HttpResult *result)
+{
+	char		attempt[16];
+
+	snprintf(attempt, sizeof(attempt), "%d", event->attempts + 1);
+	log_event(LOG_LEVEL_WARNING, "delivery failed",
+			  "webhook", webhook->config->name, "event", event->id,
+			  "attempt", attempt, "reason", result->reason,
+			  "error", result->error, NULL);
+}
+
+static void
+breaker_pause_over(void *arg)
+{
+	Webhook    *webhook = arg;
+
+	breaker_paused(&webhook->breaker);
+	webhook_pump(webhook);
+}
+
+/*
+ * note_failure: for the breaker.  A receiver that is gone for good, or that
+ * says when to come again, is alive, but one at a time will do for it too.
+ */
+static void
+note_failure(Webhook *webhook, const HttpResult *result)
+{
+	const RetryPolicy *policy = &webhook->config->retry;
+	int64_t		pause;
+
+	if (!breaker_failed(&webhook->breaker))
+		return;
+	pause = breaker_pause(&webhook->breaker, policy->initial_backoff,
+						  policy->max_backoff, retry_random());
+	if (pause < result->retry_after)
+		pause = result->retry_after;
+	log_event(LOG_LEVEL_WARNING, "receiver keeps failing, sending it probes",
+			  "webhook", webhook->config->name, NULL);
+	loop_timer_set(&webhook->breaker_timer, pause, breaker_pause_over, webhook);
+}
+
+/*
+ * settle: tell of each event what became of it.
+ */
+static void
+settle(Webhook *webhook, OwedEvent *events, const HttpResult *result)
+{
+	bool		gone = result->status == STATUS_GONE;
+
+	if (!result->ok)
+		log_failure(webhook, events, result);
+	while (events)
+	{
+		OwedEvent  *event = events;
+		int64_t		delay;
+
+		events = event->next;
+		event->next = NULL;
+		if (result->ok)
+		{
+			webhook_delivered(webhook, event);
+			continue;
+		}
+		delay = gone ? 0 :
+			retry_delay(&webhook->config->retry, event->attempts + 1,
+						loop_now() - event->created, result->retry_after,
+						retry_random());
+		webhook_failed(webhook, event, result->error, delay);
+	}
+	if (gone)
+		webhook_pause(webhook);
+}
+
+static void
+finished(void *arg, const HttpResult *result)
+{
+	Delivery   *delivery = arg;
+	Webhook    *webhook = delivery->webhook;
+
+	count_request(&webhook->counts, result);
+	webhook->nflying--;
+	webhook->nflying_events -= delivery->n;
+	if (result->ok)
+	{
+		loop_timer_clear(&webhook->breaker_timer);
+		breaker_succeeded(&webhook->breaker);
+	}
+	else
+		note_failure(webhook, result);
+	settle(webhook, delivery->events, result);
+	free_delivery(delivery);
+	webhook_pump(webhook);
+}
+
+bool
+deliver(Webhook *webhook, OwedEvent *events, int n)
+{
+	const WebhookConfig *config = webhook->config;
+	Delivery   *delivery = calloc(1, sizeof(Delivery));
+	const char *body = events->body;
+	size_t		len;
+
+	if (delivery == NULL)
+		goto fail;
+	delivery->webhook = webhook;
+	delivery->events = events;
+	delivery->n = n;
+	delivery->url = payload_url(config->url, events->user_id);
+	if (config->max_events > 1)
+		body = delivery->batch = make_batch(events);
+	if (delivery->url == NULL || body == NULL)
+		goto fail;
+	len = strlen(body);
+	if (!add_headers(delivery, body, len) ||
+		!http_post(webhook->http, delivery->url, body, len,
+				   (const char *const *) delivery->headers, delivery->nheaders,
+				   finished, delivery))
+		goto fail;
+	webhook->nflying++;
+	webhook->nflying_events += n;
+	return true;
+
+fail:
+	log_event(LOG_LEVEL_ERROR, "could not send", "webhook", config->name, NULL);
+	if (delivery)
+		free_delivery(delivery);
+	return false;
+}

@@ -1,0 +1,617 @@
+/*
+ * main.c
+ *		eventlog-notifier: turns what is owed into webhooks, at least once.
+ *
+ * One process, one thread, one loop.  Its only state is what is in flight; all
+ * else is in the database.  This file has the command line, the signals, and
+ * the life of a configuration: sessions and webhooks are made from it, and a
+ * reload lets them finish and makes others.
+ */
+#include "config.h"
+#include "http.h"
+#include "log.h"
+#include "loop.h"
+#include "metrics.h"
+#include "session.h"
+#include "webhook.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#define GRACE			10000	/* ms to finish what is in flight */
+#define ORPHAN_CHECK	300000	/* ms between looks for forgotten subscriptions */
+
+enum
+{
+	EXIT_OK = 0,
+	EXIT_RUN_TIME = 1,
+	EXIT_USAGE = 2
+};
+
+/*
+ * Notifier: what is made from a configuration.
+ */
+typedef struct Notifier
+{
+	const char *path;
+	Config	   *config;
+	Config	   *next;			/* to reload, when all is quiet */
+	Session    *session;
+	Webhook   **webhooks;		/* the active ones */
+	size_t		nwebhooks;
+	char	   *log;			/* Oid of the log, as text; NULL: not known */
+	bool		set_up;			/* the session is, and all are subscribed */
+	Session    *upkeep;			/* while maintain is called */
+	LoopTimer	upkeep_timer;
+	LoopTimer	orphan_timer;
+	LoopTimer	grace_timer;
+	LoopTimer	watchdog_timer;
+	bool		once;
+	bool		stopping;
+	bool		failed;			/* with --once: something did not work */
+	bool		done;
+	MetricsSource metrics;
+} Notifier;
+
+static Notifier notifier;
+
+static void begin(void);
+
+/*
+ * fail_once: with --once, what would be tried again is an error.
+ */
+static void
+fail_once(void)
+{
+	if (notifier.once)
+		notifier.failed = notifier.done = true;
+}
+
+static bool
+is_ready(void)
+{
+	if (!notifier.set_up)
+		return false;
+	for (size_t i = 0; i < notifier.nwebhooks; i++)
+	{
+		if (notifier.webhooks[i]->state == WEBHOOK_DOWN)
+			return false;
+	}
+	return true;
+}
+
+static void
+log_query_error(const char *what, const PGresult *result)
+{
+	char		line[512];
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+	message = message ? message : PQresultErrorMessage(result);
+	printable(line, sizeof(line), message, strlen(message));
+	log_event(LOG_LEVEL_ERROR, what, "error", line, NULL);
+}
+
+/*
+ * set_up_done: the last statement of the set-up came through.
+ */
+static void
+set_up_done(void *arg, PGresult *result)
+{
+	(void) arg;
+	if (result)
+		notifier.set_up = true;
+}
+
+static void
+ignore_result(void *arg, PGresult *result)
+{
+	if (result && PQresultStatus(result) == PGRES_FATAL_ERROR)
+		log_query_error(arg, result);
+}
+
+/*
+ * unsubscribe: the configuration names a webhook that events do not go to.
+ */
+static void
+unsubscribe(const WebhookConfig *webhook)
+{
+	const char *params[] = {webhook->name};
+
+	(void) session_query(notifier.session,
+						 "SELECT eventlog.unsubscribe(s.name)"
+						 " FROM eventlog.subscriptions s"
+						 " WHERE s.name OPERATOR(pg_catalog.=) $1",
+						 1, params, ignore_result, "could not unsubscribe");
+}
+
+static void
+orphans_found(void *arg, PGresult *result)
+{
+	(void) arg;
+	for (int i = 0; result && i < PQntuples(result); i++)
+		log_event(LOG_LEVEL_WARNING,
+				  "nobody fetches from a subscription that is owed events",
+				  "subscription", PQgetvalue(result, i, 0),
+				  "pending", PQgetvalue(result, i, 1), NULL);
+}
+
+/*
+ * find_orphans: subscriptions of ours that grow because no configuration names
+ * them any more.
+ */
+static void
+find_orphans(void *arg)
+{
+	(void) arg;
+	if (notifier.set_up)
+		(void) session_query(notifier.session,
+							 "SELECT s.name, s.pending OPERATOR(pg_catalog.+) s.retrying"
+							 " FROM eventlog.subscriptions s"
+							 " WHERE s.consumer IS NULL AND NOT s.paused"
+							 " AND s.pending OPERATOR(pg_catalog.+) s.retrying OPERATOR(pg_catalog.>) 0",
+							 0, NULL, orphans_found, NULL);
+	loop_timer_set(&notifier.orphan_timer, ORPHAN_CHECK, find_orphans, NULL);
+}
+
+/*
+ * log_found: the log has a number now; subscribe.
+ */
+static void
+log_found(void *arg, PGresult *result)
+{
+	(void) arg;
+	if (result == NULL)
+		return;
+	if (PQresultStatus(result) != PGRES_TUPLES_OK || PQgetisnull(result, 0, 0))
+	{
+		if (PQresultStatus(result) != PGRES_TUPLES_OK)
+			log_query_error("could not find the log", result);
+		else
+			log_event(LOG_LEVEL_ERROR, "the log does not exist",
+					  "log", notifier.config->log ? notifier.config->log :
+					  "(eventlog.default_log)", NULL);
+		fail_once();
+		/* another session tries again in a while */
+		loop_timer_set(&notifier.grace_timer, GRACE, (LoopTimerCallback) begin,
+					   NULL);
+		return;
+	}
+	free(notifier.log);
+	notifier.log = strdup(PQgetvalue(result, 0, 0));
+	(void) session_query(notifier.session, "SET search_path = ''", 0, NULL,
+						 ignore_result, "could not set up the session");
+	for (size_t i = 0; i < notifier.config->nwebhooks; i++)
+	{
+		if (!notifier.config->webhooks[i].active)
+			unsubscribe(&notifier.config->webhooks[i]);
+	}
+	for (size_t i = 0; i < notifier.nwebhooks; i++)
+		webhook_start(notifier.webhooks[i], notifier.session, notifier.log);
+	(void) session_query(notifier.session, "LISTEN eventlog", 0, NULL,
+						 set_up_done, NULL);
+}
+
+/*
+ * session_ready: set the session up.
+ *
+ * An acknowledgement that a crash of the server loses is a duplicate at worst,
+ * so none waits for the disk.  The log is found by the user's search_path,
+ * which is emptied behind that.
+ */
+static void
+session_ready(void *arg)
+{
+	const char *params[] = {notifier.config->log};
+
+	(void) arg;
+	log_event(LOG_LEVEL_INFO, "connected to the database", NULL);
+	(void) session_query(notifier.session,
+						 "SELECT pg_catalog.set_config('synchronous_commit', 'off', false),"
+						 " pg_catalog.set_config('statement_timeout', '0', false),"
+						 " pg_catalog.set_config('default_transaction_isolation', 'read committed', false)",
+						 0, NULL, ignore_result, "could not set up the session");
+	(void) session_query(notifier.session,
+						 "SELECT pg_catalog.to_regclass(COALESCE($1,"
+						 " pg_catalog.current_setting('eventlog.default_log', true),"
+						 " 'events'))::pg_catalog.oid",
+						 1, params, log_found, NULL);
+}
+
+static void
+session_lost(void *arg)
+{
+	(void) arg;
+	notifier.set_up = false;
+	for (size_t i = 0; i < notifier.nwebhooks; i++)
+		webhook_lost(notifier.webhooks[i]);
+	fail_once();
+}
+
+static void
+session_notified(void *arg)
+{
+	(void) arg;
+	for (size_t i = 0; i < notifier.nwebhooks; i++)
+		webhook_wake(notifier.webhooks[i]);
+}
+
+/*
+ * Upkeep: maintain is called now and then, on a session of its own, so that
+ * deliveries need not wait for it.
+ */
+static void
+upkeep_done(void *arg, PGresult *result)
+{
+	(void) arg;
+	if (result && PQresultStatus(result) == PGRES_FATAL_ERROR)
+		log_query_error("could not maintain the logs", result);
+	else if (result)
+		log_event(LOG_LEVEL_DEBUG, "maintained the logs", NULL);
+}
+
+static void
+upkeep_over(void *arg)
+{
+	(void) arg;
+	session_destroy(notifier.upkeep);
+	notifier.upkeep = NULL;
+}
+
+static void
+upkeep_quit(void *arg, PGresult *result)
+{
+	(void) arg;
+	(void) result;
+	/* not from within a callback of the session itself */
+	loop_timer_set(&notifier.grace_timer, 0, upkeep_over, NULL);
+}
+
+static void
+upkeep_ready(void *arg)
+{
+	(void) arg;
+	(void) session_query(notifier.upkeep, "CALL eventlog.maintain()", 0, NULL,
+						 upkeep_done, NULL);
+	(void) session_query(notifier.upkeep, "SELECT", 0, NULL, upkeep_quit, NULL);
+}
+
+static void
+begin_upkeep(void *arg)
+{
+	static const SessionEvents events = {.ready = upkeep_ready};
+
+	(void) arg;
+	session_destroy(notifier.upkeep);
+	notifier.upkeep = session_create(notifier.config->database, true, &events);
+	loop_timer_set(&notifier.upkeep_timer, notifier.config->maintain,
+				   begin_upkeep, NULL);
+}
+
+/*
+ * end: what was made from the configuration is unmade.
+ */
+static void
+end(void)
+{
+	loop_timer_clear(&notifier.upkeep_timer);
+	loop_timer_clear(&notifier.orphan_timer);
+	loop_timer_clear(&notifier.grace_timer);
+	metrics_stop();
+	session_destroy(notifier.upkeep);
+	session_destroy(notifier.session);
+	notifier.upkeep = notifier.session = NULL;
+	for (size_t i = 0; i < notifier.nwebhooks; i++)
+		webhook_destroy(notifier.webhooks[i]);
+	free(notifier.webhooks);
+	free(notifier.log);
+	notifier.webhooks = NULL;
+	notifier.nwebhooks = 0;
+	notifier.log = NULL;
+	notifier.set_up = false;
+}
+
+static bool
+make_webhooks(void)
+{
+	notifier.webhooks = calloc(notifier.config->nwebhooks + 1,
+							   sizeof(Webhook *));
+	for (size_t i = 0; notifier.webhooks && i < notifier.config->nwebhooks; i++)
+	{
+		const WebhookConfig *config = &notifier.config->webhooks[i];
+
+		if (!config->active)
+			continue;
+		notifier.webhooks[notifier.nwebhooks] = webhook_create(config);
+		if (notifier.webhooks[notifier.nwebhooks] == NULL)
+			return false;
+		notifier.nwebhooks++;
+	}
+	return notifier.webhooks != NULL;
+}
+
+/*
+ * begin: make everything from the configuration, anew if need be.
+ */
+static void
+begin(void)
+{
+	static const SessionEvents events = {
+		.ready = session_ready,.lost = session_lost,
+		.notified = session_notified
+	};
+
+	end();
+	log_set_level(notifier.config->log_level);
+	if (!make_webhooks() ||
+		(notifier.session = session_create(notifier.config->database, false,
+										   &events)) == NULL)
+	{
+		notifier.failed = notifier.done = true;
+		return;
+	}
+	notifier.metrics.ready = is_ready;
+	notifier.metrics.webhooks = notifier.webhooks;
+	notifier.metrics.nwebhooks = notifier.nwebhooks;
+	if (notifier.once)
+		return;
+	if (notifier.config->listen &&
+		!metrics_start(notifier.config->listen, &notifier.metrics))
+	{
+		notifier.failed = notifier.done = true;
+		return;
+	}
+	if (notifier.config->maintain > 0)
+		loop_timer_set(&notifier.upkeep_timer, 1000, begin_upkeep, NULL);
+	loop_timer_set(&notifier.orphan_timer, ORPHAN_CHECK, find_orphans, NULL);
+}
+
+static void
+grace_over(void *arg)
+{
+	(void) arg;
+	log_event(LOG_LEVEL_WARNING, "breaking off what is still in flight", NULL);
+	notifier.done = true;
+}
+
+/*
+ * drain: begin nothing new.
+ */
+static void
+drain(void)
+{
+	for (size_t i = 0; i < notifier.nwebhooks; i++)
+		notifier.webhooks[i]->stopping = true;
+	loop_timer_set(&notifier.grace_timer, GRACE, grace_over, NULL);
+}
+
+static void
+complain(const char *message)
+{
+	log_event(LOG_LEVEL_ERROR, "wrong configuration", "error", message, NULL);
+}
+
+/*
+ * reload: read the file again; the old configuration stays if that fails.
+ */
+static void
+reload(void)
+{
+	Config	   *config = config_load(notifier.path, complain);
+
+	if (config == NULL)
+	{
+		log_event(LOG_LEVEL_ERROR, "keeping the old configuration", NULL);
+		return;
+	}
+	log_event(LOG_LEVEL_INFO, "reloading the configuration", NULL);
+	config_destroy(notifier.next);
+	notifier.next = config;
+	(void) sd_notify(0, "RELOADING=1");
+	drain();
+}
+
+static void
+at_signal(void *arg, uint32_t events)
+{
+	struct signalfd_siginfo info;
+	int			fd = (int) (intptr_t) arg;
+
+	(void) events;
+	while (read(fd, &info, sizeof(info)) == (ssize_t) sizeof(info))
+	{
+		if (info.ssi_signo == SIGHUP)
+		{
+			if (!notifier.stopping && !notifier.once)
+				reload();
+			continue;
+		}
+		if (notifier.stopping)
+		{
+			notifier.done = true;	/* asked twice */
+			continue;
+		}
+		log_event(LOG_LEVEL_INFO, "stopping", NULL);
+		(void) sd_notify(0, "STOPPING=1");
+		notifier.stopping = true;
+		drain();
+	}
+}
+
+static bool
+watch_signals(void)
+{
+	sigset_t	set;
+	int			fd;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 ||
+		(fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
+	{
+		log_event(LOG_LEVEL_ERROR, "could not watch signals",
+				  "error", strerror(errno), NULL);
+		return false;
+	}
+	return loop_watch(fd, EPOLLIN, at_signal, (void *) (intptr_t) fd);
+}
+
+static void
+pat_watchdog(void *arg)
+{
+	uint64_t	usec = *(uint64_t *) arg;
+
+	(void) sd_notify(0, "WATCHDOG=1");
+	loop_timer_set(&notifier.watchdog_timer, (int64_t) usec / 2000,
+				   pat_watchdog, arg);
+}
+
+static bool
+all_quiet(void)
+{
+	for (size_t i = 0; i < notifier.nwebhooks; i++)
+	{
+		if (!webhook_is_quiet(notifier.webhooks[i]))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * turn: after each turn of the loop: is it time to stop, or to reload?
+ */
+static void
+turn(void)
+{
+	if (notifier.stopping && all_quiet())
+		notifier.done = true;
+	if (notifier.next && !notifier.stopping && all_quiet())
+	{
+		config_destroy(notifier.config);
+		notifier.config = NULL;
+		end();
+		notifier.config = notifier.next;
+		notifier.next = NULL;
+		begin();
+		(void) sd_notify(0, "READY=1");
+	}
+	if (notifier.once && notifier.set_up &&
+		session_is_idle(notifier.session) && all_quiet())
+	{
+		notifier.failed = !is_ready();
+		notifier.done = true;
+	}
+}
+
+static int
+run(void)
+{
+	static uint64_t watchdog = 0;
+
+	if (!loop_init() || !watch_signals() || !http_init())
+		return EXIT_RUN_TIME;
+	begin();
+	(void) sd_notify(0, "READY=1");
+	if (sd_watchdog_enabled(0, &watchdog) > 0)
+		pat_watchdog(&watchdog);
+	while (!notifier.done)
+	{
+		if (!loop_once())
+			notifier.failed = notifier.done = true;
+		turn();
+	}
+	end();
+	config_destroy(notifier.config);
+	config_destroy(notifier.next);
+	http_cleanup();
+	return notifier.failed ? EXIT_RUN_TIME : EXIT_OK;
+}
+
+static void
+print_complaint(const char *message)
+{
+	fprintf(stderr, "eventlog-notifier: %s\n", message);
+}
+
+static void
+print_help(void)
+{
+	printf("eventlog-notifier sends webhooks for the events of an eventlog database.\n\n"
+		   "Usage:\n"
+		   "  eventlog-notifier --config FILE [--check | --once]\n\n"
+		   "Options:\n"
+		   "  -c, --config FILE  the configuration, in JSON\n"
+		   "      --check        check the configuration and exit\n"
+		   "      --once         deliver what is owed now and exit\n"
+		   "  -V, --version      print the version and exit\n"
+		   "  -?, --help         print this and exit\n\n"
+		   "Exit status: 0 clean, 1 an error at run time, 2 wrong usage or configuration.\n"
+		   "SIGTERM, SIGINT: finish what is in flight and exit.  SIGHUP: read the\n"
+		   "configuration again; the old one stays where the new one is wrong.\n");
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"check", no_argument, NULL, 'k'},
+		{"once", no_argument, NULL, 'o'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, '?'},
+		{NULL, 0, NULL, 0}
+	};
+	bool		check = false;
+	int			option;
+
+	while ((option = getopt_long(argc, argv, "c:V?", options, NULL)) != -1)
+	{
+		switch (option)
+		{
+			case 'c':
+				notifier.path = optarg;
+				break;
+			case 'k':
+				check = true;
+				break;
+			case 'o':
+				notifier.once = true;
+				break;
+			case 'V':
+				printf("eventlog-notifier %s\n", EVENTLOG_VERSION);
+				return EXIT_OK;
+			default:
+				/* getopt says '?' for what it does not know, too */
+				if (optopt != 0)
+				{
+					print_complaint("see --help");
+					return EXIT_USAGE;
+				}
+				print_help();
+				return EXIT_OK;
+		}
+	}
+	if (notifier.path == NULL || optind < argc || (check && notifier.once))
+	{
+		print_complaint("usage: eventlog-notifier --config FILE [--check | --once]");
+		return EXIT_USAGE;
+	}
+	notifier.config = config_load(notifier.path, print_complaint);
+	if (notifier.config == NULL)
+		return EXIT_USAGE;
+	if (check)
+	{
+		config_destroy(notifier.config);
+		return EXIT_OK;
+	}
+	return run();
+}

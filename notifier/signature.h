@@ -1,0 +1,35 @@
+/*
+ * signature.h
+ *		Standard Webhooks 1.0.0: symmetric signatures.
+ */
+#ifndef NOTIFIER_SIGNATURE_H
+#define NOTIFIER_SIGNATURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define SIGNING_KEY_MAX	64		/* bytes of a key, as the standard says */
+#define SIGNING_KEY_MIN	24
+
+typedef struct SigningKey
+{
+	unsigned char bytes[SIGNING_KEY_MAX];
+	size_t		len;
+} SigningKey;
+
+/*
+ * signing_key_parse: a key written whsec_<base64>; false if it is none, or not
+ * of 24 to 64 bytes.
+ */
+extern bool signing_key_parse(const char *text, SigningKey *key);
+
+/*
+ * signature_header: the value of webhook-signature: for each key "v1," and the
+ * base64 of HMAC-SHA256 over id.timestamp.body, separated by spaces, the first
+ * key first.  Allocated; NULL when that fails.
+ */
+extern char *signature_header(const SigningKey *keys, size_t nkeys,
+							  const char *id, long timestamp,
+							  const char *body, size_t len);
+
+#endif							/* NOTIFIER_SIGNATURE_H */

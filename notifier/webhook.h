@@ -1,0 +1,138 @@
+/*
+ * webhook.h
+ *		A webhook: its subscription consumed, its events on their way.
+ *
+ * webhook.c talks to the database: what is owed is fetched ahead, what is
+ * settled is told.  delivery.c talks to the receiver.
+ */
+#ifndef NOTIFIER_WEBHOOK_H
+#define NOTIFIER_WEBHOOK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "breaker.h"
+#include "config.h"
+#include "http.h"
+#include "loop.h"
+#include "session.h"
+
+/*
+ * OwedEvent: an event that was fetched and is not settled.
+ */
+typedef struct OwedEvent
+{
+	struct OwedEvent *next;
+	char	   *seq;			/* texts of one allocation */
+	char	   *id;
+	char	   *user_id;		/* NULL: none */
+	char	   *body;
+	int			attempts;		/* that failed */
+	int64_t		created;		/* loop_now() when it was created */
+} OwedEvent;
+
+/*
+ * Bounds of the histogram of latencies, in seconds.
+ */
+#define LATENCY_BUCKETS		10
+
+extern const double latency_bounds[LATENCY_BUCKETS];
+
+/*
+ * WebhookCounts: for the metrics.
+ */
+typedef struct WebhookCounts
+{
+	uint64_t	delivered;		/* events */
+	uint64_t	failed_timeout;
+	uint64_t	failed_connect; /* dns and connect */
+	uint64_t	failed_tls;
+	uint64_t	failed_network;
+	uint64_t	failed_status;	/* anything but 2xx */
+	uint64_t	dead;			/* events given up */
+	uint64_t	requests;
+	double		seconds;		/* of all requests */
+	uint64_t	latency[LATENCY_BUCKETS];	/* requests up to each bound */
+} WebhookCounts;
+
+typedef enum WebhookState
+{
+	WEBHOOK_DOWN,				/* no session, or not subscribed */
+	WEBHOOK_STANDBY,			/* another session is the consumer */
+	WEBHOOK_LOOKING,			/* there may be something owed */
+	WEBHOOK_ASLEEP				/* nothing is, and the bell will ring */
+} WebhookState;
+
+typedef struct Webhook
+{
+	const WebhookConfig *config;
+	Session    *session;
+	HttpClient *http;
+	WebhookState state;
+	bool		stopping;		/* nothing new is begun */
+	bool		fetching;		/* statements under way */
+	bool		listening;
+	bool		acking;
+	int			failing;
+	bool		caught_up;		/* the last fetch left nothing */
+	OwedEvent  *first;			/* fetched, not sent yet */
+	OwedEvent **last;
+	int			nwaiting;
+	int			nflying;		/* requests */
+	int			nflying_events;
+	char	   *acks;			/* settled: seq,seq,… */
+	size_t		acks_len;
+	size_t		acks_size;
+	int			nretrying;		/* failed, and not fetched again yet */
+	int			look_delay;		/* ms until the next look while writers commit */
+	LoopTimer	look_timer;
+	LoopTimer	retry_timer;
+	Breaker		breaker;
+	LoopTimer	breaker_timer;
+	WebhookCounts counts;
+} Webhook;
+
+extern Webhook *webhook_create(const WebhookConfig *config);
+extern void webhook_destroy(Webhook *webhook);
+
+/*
+ * webhook_start: the session is ready: subscribe, and consume.  log: regclass
+ * of the log.
+ */
+extern void webhook_start(Webhook *webhook, Session *session, const char *log);
+
+/*
+ * webhook_lost: the session is lost, and with it what was fetched.
+ */
+extern void webhook_lost(Webhook *webhook);
+
+/*
+ * webhook_wake: the bell has rung.
+ */
+extern void webhook_wake(Webhook *webhook);
+
+/*
+ * webhook_pump: begin whatever can be begun now.
+ */
+extern void webhook_pump(Webhook *webhook);
+
+/*
+ * webhook_is_quiet: is nothing under way?  (With stopping: has it stopped?)
+ */
+extern bool webhook_is_quiet(const Webhook *webhook);
+
+/* what delivery.c tells webhook.c of events that it is done with */
+extern void webhook_delivered(Webhook *webhook, OwedEvent *event);
+extern void webhook_failed(Webhook *webhook, OwedEvent *event,
+						   const char *error, int64_t delay);
+extern void webhook_pause(Webhook *webhook);
+
+/*
+ * delivery.c: deliver: send the events, of which at most max_events are
+ * chained, in one request; false when it could not begin.
+ */
+extern bool deliver(Webhook *webhook, OwedEvent *events, int n);
+
+extern void free_events(OwedEvent *events);
+
+#endif							/* NOTIFIER_WEBHOOK_H */
