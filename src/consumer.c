@@ -24,7 +24,8 @@
  * and cannot be vacuumed because of an old transaction elsewhere.
  *
  * Data restored from another cluster may bear transaction ids of the future,
- * which would be new for ever: the first round gives such rows its own.
+ * which would be new for ever: before the first round such rows are given the
+ * least id there is, which is visible in every snapshot.
  *
  * 3. Retries
  *
@@ -301,7 +302,7 @@ begin_first_round(Consumer *consumer)
 	bool		isnull;
 
 	(void) run_owned(&mend,
-					 "UPDATE eventlog._queue SET xid = pg_catalog.pg_current_xact_id()"
+					 "UPDATE eventlog._queue SET xid = '3'"
 					 " WHERE subscription OPERATOR(pg_catalog.=) $1"
 					 " AND xid OPERATOR(pg_catalog.>=) pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())",
 					 1, types, &value, NULL);
