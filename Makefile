@@ -33,11 +33,8 @@ endif
 
 $(OBJS): $(wildcard src/*.h)
 
-SQL_PARTS = $(addprefix sql/,schema.sql event.sql log.sql read.sql write.sql \
-	clear.sql queue.sql)
-
-sql/eventlog--$(EXTVERSION).sql: $(SQL_PARTS)
-	cat $(SQL_PARTS) > $@
+sql/eventlog--$(EXTVERSION).sql: sql/eventlog.sql
+	cp $< $@
 
 # Whatever is done with the extension is done with the notifier.
 NOTIFIER = all-notifier install-notifier uninstall-notifier clean-notifier

@@ -482,8 +482,7 @@ eventlog_purge(PG_FUNCTION_ARGS)
 	if (purge.batch_size < 1 || purge.batch_size > MAX_BATCH)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("batch_size must be between 1 and %d: %d", MAX_BATCH,
-						purge.batch_size)));
+				 errmsg("batch_size must be between 1 and %d", MAX_BATCH)));
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	desc = BlessTupleDesc(desc);
@@ -496,6 +495,8 @@ eventlog_purge(PG_FUNCTION_ARGS)
 
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect_ext failed");
+	if (!purge.as_owner)
+		require_delete(purge.log);
 	if (may_drop(&purge))
 		drop_inside(&purge);
 	delete_rest(&purge);

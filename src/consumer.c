@@ -85,6 +85,7 @@ typedef struct Owed
 {
 	int64		seq;
 	int			attempts;
+	bool		retry;			/* it was handed out before */
 	pg_uuid_t	event_id;
 } Owed;
 
@@ -178,31 +179,23 @@ require_consumer(const Subscription *subscription)
 	return create_consumer(subscription->id);
 }
 
-static void
-add_owed(OwedList *list, int64 seq, int attempts, const pg_uuid_t *event_id)
-{
-	Owed	   *owed = &list->items[list->n++];
-
-	owed->seq = seq;
-	owed->attempts = attempts;
-	owed->event_id = *event_id;
-}
-
 /*
  * add_rows: the rows (seq, attempts, event_id) that SPI has found.
  */
 static void
-add_rows(OwedList *list)
+add_rows(OwedList *list, bool retry)
 {
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
 		TupleDesc	desc = SPI_tuptable->tupdesc;
+		Owed	   *owed = &list->items[list->n++];
 		bool		isnull;
 
-		add_owed(list, DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull)),
-				 DatumGetInt32(SPI_getbinval(row, desc, 2, &isnull)),
-				 DatumGetUUIDP(SPI_getbinval(row, desc, 3, &isnull)));
+		owed->seq = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
+		owed->attempts = DatumGetInt32(SPI_getbinval(row, desc, 2, &isnull));
+		owed->retry = retry;
+		owed->event_id = *DatumGetUUIDP(SPI_getbinval(row, desc, 3, &isnull));
 	}
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -268,7 +261,7 @@ find_retries(Consumer *consumer, OwedList *list)
 					 " AND seq OPERATOR(pg_catalog.<>) ALL ($2)"
 					 " ORDER BY next_attempt_at, seq LIMIT $3",
 					 3, types, values, NULL);
-	add_rows(list);
+	add_rows(list, true);
 }
 
 /*
@@ -410,7 +403,7 @@ find_new(Consumer *consumer, OwedList *list)
 					 " AND ($4 IS NULL OR NOT pg_catalog.pg_visible_in_snapshot(xid, $4))"
 					 " ORDER BY seq LIMIT $5",
 					 5, types, values, nulls);
-	add_rows(list);
+	add_rows(list, false);
 	if (list->n > before)
 		consumer->position = list->items[list->n - 1].seq;
 	if (list->n < list->max)
@@ -610,7 +603,7 @@ put_owed(const Subscription *subscription, Consumer *consumer,
 			put_delivery_by_sql(log->oid, rows);
 		if (!rows->found)
 			gone[ngone++] = Int64GetDatum(rows->owed->seq);
-		else if (rows->owed->attempts > 0)
+		else if (rows->owed->retry)
 			remember_retry(consumer, rows->owed->seq);
 	}
 	become_again(&self);

@@ -117,6 +117,19 @@ insert_plan(Oid log, bool may_be_there)
 }
 
 /*
+ * require_given: an error for a NULL, before the table has one.
+ */
+static void
+require_given(FunctionCallInfo fcinfo, int argno, EventColumn column)
+{
+	if (PG_ARGISNULL(argno))
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("%s of an event must not be null",
+						event_columns[column].name)));
+}
+
+/*
  * complete: the id and time of an event, each from the other where only one
  * is given, both by the clock where none is.
  */
@@ -150,8 +163,11 @@ eventlog_emit(PG_FUNCTION_ARGS)
 	char		nulls[EMIT_NCOLUMNS + 1];
 	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
 	TimestampTz occurred_at;
-	EventLog   *log = log_open(log_resolve(fcinfo, EMIT_LOG), RowExclusiveLock);
+	EventLog   *log;
 
+	require_given(fcinfo, 0, EVENT_TYPE);
+	require_given(fcinfo, 1, EVENT_LEVEL);
+	log = log_open(log_resolve(fcinfo, EMIT_LOG), RowExclusiveLock);
 	complete(fcinfo, id, &occurred_at);
 	for (int i = 0; i < EMIT_OCCURRED_AT; i++)
 	{

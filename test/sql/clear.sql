@@ -1,0 +1,72 @@
+--
+-- Clearing: one, some, many
+--
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS eventlog;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+SET intervalstyle = 'postgres';
+SELECT eventlog.create_log('clear_log');
+SET eventlog.default_log = 'clear_log';
+CREATE PROCEDURE pg_temp.fill() LANGUAGE sql AS $$
+  INSERT INTO clear_log (event_type, level, source_service, occurred_at)
+  SELECT (ARRAY['sync.failed', 'sync.done', 'scan'])[1 + g % 3], (ARRAY['error', 'info'])[1 + g % 2], 's' || g % 5,
+         '2022-08-01Z'::timestamptz + g * interval '1 hour'
+    FROM generate_series(0, 999) g
+$$;
+CALL pg_temp.fill();
+CALL eventlog.maintain('clear_log');
+SELECT count(*) AS partitions FROM pg_inherits WHERE inhparent = 'clear_log'::regclass;
+
+-- one
+SELECT id FROM eventlog.list(page_size => 1) \gset
+SELECT eventlog.delete(:'id') = :'id' AS deleted;
+SELECT * FROM eventlog.delete(:'id');
+SELECT * FROM eventlog.delete(NULL);
+
+-- some: what list shows is what clear deletes
+CREATE TEMP TABLE shown AS SELECT id FROM eventlog.list('sync.', level => 'error', since => '2022-08-10Z', before => '2022-08-20Z', page_size => NULL);
+CREATE TEMP TABLE cleared AS SELECT id FROM eventlog.clear('sync.', level => 'error', since => '2022-08-10Z', before => '2022-08-20Z') AS id;
+SELECT count(*), (SELECT count(*) FROM (TABLE shown EXCEPT TABLE cleared) x) AS missed,
+       (SELECT count(*) FROM (TABLE cleared EXCEPT TABLE shown) x) AS too_many FROM cleared;
+SELECT eventlog.count('sync.', level => 'error', since => '2022-08-10Z', before => '2022-08-20Z') AS left,
+       eventlog.count() AS others;
+-- it is part of the transaction
+BEGIN;
+SELECT count(*) FROM eventlog.clear(everything => true);
+SELECT eventlog.count();
+ROLLBACK;
+SELECT eventlog.count();
+SELECT count(*) FROM eventlog.clear('nothing.like.it');
+
+-- many: whole partitions are dropped, the edges deleted
+SET client_min_messages = notice;
+CALL eventlog.purge(since => '2022-08-03Z', before => '2022-08-18Z');
+SELECT eventlog.count(since => '2022-08-03Z', before => '2022-08-18Z') AS left, eventlog.count() AS others;
+-- by other filters, in batches
+CALL eventlog.purge(source_service => 's1', batch_size => 30);
+SELECT eventlog.count(source_service => 's1') AS left, eventlog.count() AS others;
+CALL eventlog.purge('nothing.like.it');
+
+-- the current partition is emptied and stays
+SET client_min_messages = warning;
+SELECT eventlog.emit('now') IS NOT NULL AS emitted;
+CALL eventlog.purge(everything => true);
+SELECT problems FROM eventlog.logs WHERE log = 'clear_log'::regclass;
+SELECT count(*) AS in_default FROM clear_log_default;
+SELECT eventlog.emit('now') IS NOT NULL AS emitted;
+SELECT count(*) AS in_default FROM clear_log_default;
+
+-- from PL/pgSQL, where a DO block may commit
+CALL pg_temp.fill();
+DO $$
+DECLARE
+  n bigint := 0;
+BEGIN
+  CALL eventlog.purge('scan', log => 'clear_log', deleted => n);
+  RAISE NOTICE 'deleted %', n;
+  CALL eventlog.maintain('clear_log');
+END $$;
+SELECT eventlog.count();
+
+DROP TABLE clear_log;

@@ -1,0 +1,134 @@
+--
+-- Logs: made, changed, listed, kept in order
+--
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS eventlog;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+SET intervalstyle = 'postgres';
+
+-- A log is a table of one's own.
+SELECT eventlog.create_log('log_log', '1 day', retention => '90 days', premake => 2, indexes => '{resource_id,user_id}');
+SELECT partition_interval, retention, premake, partitions, estimated_events, problems,
+       newest - oldest AS covers, oldest <= now() AND now() < newest AS now_covered
+  FROM eventlog.logs WHERE log = 'log_log'::regclass;
+SELECT regexp_replace(pg_get_indexdef(indexrelid), '.* USING ', '') AS index, indisprimary
+  FROM pg_index WHERE indrelid = 'log_log'::regclass ORDER BY 2 DESC, 1;
+SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'log_log'::regclass AND contype = 'c' ORDER BY 1;
+-- no column depends on the extension
+SELECT count(*) FROM pg_attribute a JOIN pg_depend d ON d.refobjid = a.atttypid AND d.deptype = 'e'
+ WHERE a.attrelid = 'log_log'::regclass AND a.attnum > 0;
+
+-- Its settings go with it.
+SELECT eventlog.alter_log('log_log', premake => 3, retention => '0');
+ALTER TABLE log_log RENAME TO log_renamed;
+SELECT partition_interval, retention, premake FROM eventlog.logs WHERE log = 'log_renamed'::regclass;
+CREATE SCHEMA log_schema;
+ALTER TABLE log_renamed SET SCHEMA log_schema;
+SELECT eventlog.emit('a', log => 'log_schema.log_renamed') IS NOT NULL AS emitted;
+DROP SCHEMA log_schema CASCADE;
+SELECT count(*) FROM eventlog.logs;
+
+-- Names that need quotes, and long ones.
+SELECT eventlog.create_log('"Über ""Log"""');
+SELECT eventlog.create_log(repeat('long', 15) || 'abc', '1 hour');
+SELECT eventlog.emit('a', log => '"Über ""Log"""') IS NOT NULL AS emitted;
+SELECT count(*) FROM eventlog.list(log => '"Über ""Log"""');
+SELECT log, partitions FROM eventlog.logs ORDER BY log::text;
+SELECT eventlog.alter_log(log, retention => '1 year') FROM eventlog.logs;
+CALL eventlog.maintain();
+DROP TABLE "Über ""Log""";
+SELECT format('DROP TABLE %I', repeat('long', 15) || 'abc') \gexec
+
+-- The default log is found by search_path.
+CREATE SCHEMA log_a;
+CREATE SCHEMA log_b;
+SELECT eventlog.create_log('log_a.events'), eventlog.create_log('log_b.events');
+SET search_path = log_b, log_a;
+SELECT eventlog.emit('of.b') IS NOT NULL AS emitted;
+SET search_path = log_a;
+SELECT eventlog.count(), eventlog.count(log => 'log_b.events');
+SET eventlog.default_log = 'log_b.events';
+SELECT eventlog.count();
+RESET eventlog.default_log;
+RESET search_path;
+DROP SCHEMA log_a, log_b CASCADE;
+
+-- emit: the same id twice is one event; an id gives the time.
+SELECT eventlog.create_log('log_emit');
+SET eventlog.default_log = 'log_emit';
+SELECT eventlog.emit('a', id => eventlog.new_id('2022-08-24Z', 'once')) = eventlog.new_id('2022-08-24Z', 'once') AS first;
+SELECT eventlog.emit('b', 'error', id => eventlog.new_id('2022-08-24Z', 'once')) = eventlog.new_id('2022-08-24Z', 'once') AS second;
+SELECT event_type, level, occurred_at FROM log_emit;
+-- a renamed log is written to by its new name in the same session
+ALTER TABLE log_emit RENAME TO log_emit2;
+SELECT eventlog.create_log('log_emit');
+SELECT eventlog.emit('new'), eventlog.emit('old', log => 'log_emit2') \gset
+SELECT (SELECT count(*) FROM log_emit) AS new, (SELECT count(*) FROM log_emit2) AS old;
+DROP TABLE log_emit, log_emit2;
+
+--
+-- Upkeep
+--
+SELECT eventlog.create_log('log_keep', '1 day', premake => 1);
+SET eventlog.default_log = 'log_keep';
+CREATE VIEW bounds AS
+  SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) AS bounds
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+   WHERE i.inhparent = 'log_keep'::regclass AND c.relname ~ 'p(19|200|2022|21)' ORDER BY c.relname;
+
+-- What nobody made room for is kept, and finds its place.
+INSERT INTO log_keep (event_type, occurred_at) SELECT 'day', '2022-03-26 12:00Z'::timestamptz + g * interval '8 hours' FROM generate_series(0, 5) g;
+INSERT INTO log_keep (event_type, occurred_at) VALUES ('first', '1970-01-01Z'), ('far', '2150-06-01Z');
+SELECT problems FROM eventlog.logs WHERE log = 'log_keep'::regclass;
+SET timezone = 'America/St_Johns';
+SET client_min_messages = notice;
+CALL eventlog.maintain('log_keep');
+CALL eventlog.maintain('log_keep');
+SET client_min_messages = warning;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+SET intervalstyle = 'postgres';
+SELECT problems FROM eventlog.logs WHERE log = 'log_keep'::regclass;
+SELECT * FROM bounds;
+SELECT count(*), count(*) FILTER (WHERE tableoid = 'log_keep_default'::regclass) AS in_default FROM log_keep;
+
+-- The interval is changed on a log with data: what is there stays, gaps are cut.
+SELECT eventlog.alter_log('log_keep', '1 month');
+INSERT INTO log_keep (event_type, occurred_at) VALUES ('before', '2022-03-05Z'), ('between', '2022-03-30Z'), ('after', '2022-04-30 23:59:59.999999Z');
+CALL eventlog.maintain('log_keep');
+SELECT eventlog.alter_log('log_keep', '7 days');
+INSERT INTO log_keep (event_type, occurred_at) VALUES ('week', '2022-05-01Z'), ('week', '2022-05-08 23:59Z');
+CALL eventlog.maintain('log_keep');
+SELECT * FROM bounds;
+SELECT count(*) FILTER (WHERE tableoid = 'log_keep_default'::regclass) AS in_default FROM log_keep;
+
+-- Partitions made by hand are read, and kept to.
+CREATE TABLE log_keep_hand PARTITION OF log_keep FOR VALUES FROM ('2022-06-01Z') TO ('2022-06-02 12:34Z');
+INSERT INTO log_keep (event_type, occurred_at) VALUES ('hand', '2022-06-02Z'), ('behind', '2022-06-02 12:34Z');
+CALL eventlog.maintain('log_keep');
+SELECT tableoid::regclass, event_type FROM log_keep WHERE event_type IN ('hand', 'behind') ORDER BY 2;
+SELECT bounds FROM bounds WHERE bounds LIKE '%2022-06%';
+ALTER TABLE log_keep DETACH PARTITION log_keep_hand;
+SELECT eventlog.count('hand') AS detached;
+
+-- Retention goes by the real bounds; the default partition expires too.
+INSERT INTO log_keep (event_type, occurred_at) VALUES ('expired', '2001-01-01Z');
+SELECT eventlog.alter_log('log_keep', retention => '10 years');
+SELECT problems FROM eventlog.logs WHERE log = 'log_keep'::regclass;
+SET client_min_messages = notice;
+CALL eventlog.maintain('log_keep');
+SET client_min_messages = warning;
+SELECT problems FROM eventlog.logs WHERE log = 'log_keep'::regclass;
+SELECT event_type, count(*) FROM log_keep GROUP BY 1 ORDER BY 1;
+
+-- Events keep what they had: created_at too; moved ones owe nothing again.
+SELECT eventlog.subscribe('keep');
+INSERT INTO log_keep (event_type, occurred_at, created_at, details) VALUES ('moved', '2022-12-24Z', '2022-12-25Z', '{"a": null}');
+CALL eventlog.maintain('log_keep');
+SELECT tableoid::regclass, created_at, details FROM log_keep WHERE event_type = 'moved';
+SELECT pending FROM eventlog.subscriptions WHERE name = 'keep';
+SELECT eventlog.unsubscribe('keep');
+
+DROP TABLE log_keep CASCADE;
+DROP TABLE log_keep_hand;
