@@ -1,0 +1,86 @@
+# test/bench/lib.sh - what the benchmarks share; sourced by them, in bash
+#
+# PG_CONFIG names the PostgreSQL to use, as everywhere; the extension must be
+# installed there.  What is printed goes to results/ too.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+export PG_CONFIG=${PG_CONFIG:-pg_config} PGTZ=UTC
+here=test/bench
+program=${0##*/}
+
+die()
+{
+	echo "bench-$program: $*" >&2
+	exit 1
+}
+
+# say WORD... - progress, to the terminal only
+say()
+{
+	printf '%s  %s\n' "$(date +%T)" "$*" >&2
+}
+
+# in_cluster SETTING... -- ARGUMENT... - run this script again, with ARGUMENT,
+# inside a private cluster with these settings
+in_cluster()
+{
+	local options=()
+
+	while [ "$1" != -- ]; do
+		options+=(-c "$1")
+		shift
+	done
+	shift
+	say "starting a private cluster"
+	BENCH_INSIDE=1 exec test/with-cluster "${options[@]}" "$0" "$@"
+}
+
+inside_cluster()
+{
+	[ -n "${BENCH_INSIDE:-}" ]
+}
+
+# memory_mb PERCENT - so much of this machine's memory
+memory_mb()
+{
+	awk -v percent="$1" '/^MemTotal/ { print int($2 / 1024 * percent / 100) }' \
+		/proc/meminfo
+}
+
+# sql ARGUMENT... - psql, which stops at the first error
+sql()
+{
+	psql -X -q -v ON_ERROR_STOP=1 "$@"
+}
+
+# value SQL - the one value that it gives
+value()
+{
+	sql -A -t -c "$1"
+}
+
+# generate SIZE - the extension, and the events in bench.row
+generate()
+{
+	sql -c 'CREATE EXTENSION eventlog'
+	say "making $1 events"
+	sql -v size="$1" -f $here/generate.sql
+}
+
+# machine - what this was measured on
+machine()
+{
+	local name
+
+	name=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)
+	printf '%s\n' \
+		"$(value 'SHOW server_version' | sed 's/^/PostgreSQL /'), eventlog $(
+			value "SELECT extversion FROM pg_extension WHERE extname = 'eventlog'")" \
+		"$(nproc) processors (${name:-unknown}), $(memory_mb 100) MB of memory, $(uname -sr)" \
+		"$(value "SELECT string_agg(name || ' = ' || current_setting(name), ', '
+		                            ORDER BY name)
+		            FROM pg_settings
+		           WHERE source = 'configuration file'
+		             AND name ~ '^(jit|fsync|shared_buffers|work_mem|random_page_cost|effective_cache_size|synchronous_commit|max_wal_size)\$'")"
+}
