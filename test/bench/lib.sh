@@ -1,7 +1,9 @@
+# shellcheck shell=bash
+#
 # test/bench/lib.sh - what the benchmarks share; sourced by them, in bash
 #
-# PG_CONFIG names the PostgreSQL to use, as everywhere; the extension must be
-# installed there.  What is printed goes to results/ too.
+# PG_CONFIG names the PostgreSQL to use, as everywhere; both programs are built
+# and installed there first.  What is printed goes to results/ too.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -21,8 +23,8 @@ say()
 	printf '%s  %s\n' "$(date +%T)" "$*" >&2
 }
 
-# in_cluster SETTING... -- ARGUMENT... - run this script again, with ARGUMENT,
-# inside a private cluster with these settings
+# in_cluster SETTING... -- ARGUMENT... - install, and run this script again,
+# with ARGUMENT, inside a private cluster with these settings
 in_cluster()
 {
 	local options=()
@@ -32,6 +34,9 @@ in_cluster()
 		shift
 	done
 	shift
+	test/install-deps build bench >&2
+	test/build >&2
+	mkdir -p results
 	say "starting a private cluster"
 	BENCH_INSIDE=1 exec test/with-cluster "${options[@]}" "$0" "$@"
 }
@@ -58,6 +63,26 @@ sql()
 value()
 {
 	sql -A -t -c "$1"
+}
+
+# median - of the numbers on standard input, one a line
+median()
+{
+	sort -g | awk '{ v[NR] = $1 }
+		END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+}
+
+# percentile P - of the numbers on standard input, one a line
+percentile()
+{
+	sort -g | awk -v p="$1" '{ v[NR] = $1 }
+		END { i = int(NR * p / 100 + 0.999999); print v[i > 0 ? i : 1] }'
+}
+
+# seconds_since START - from "$EPOCHREALTIME" then until now
+seconds_since()
+{
+	awk -v from="$1" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.6f\n", to - from }'
 }
 
 # generate SIZE - the extension, and the events in bench.row
