@@ -76,7 +76,7 @@ median()
 percentile()
 {
 	sort -g | awk -v p="$1" '{ v[NR] = $1 }
-		END { i = int(NR * p / 100 + 0.999999); print v[i > 0 ? i : 1] }'
+		END { i = int(NR * p / 100 + 0.999999); print (i > 0 ? v[i] : v[1]) }'
 }
 
 # seconds_since START - from "$EPOCHREALTIME" then until now
