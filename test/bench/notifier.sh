@@ -84,13 +84,19 @@ start_notifier()
 	END
 	eventlog-notifier --config "$work/notifier.json" 2>"$work/notifier.log" &
 	notifier=$!
-	# until its session is the subscription's consumer
-	timeout 20 bash -c "until [ -n \"\$(psql -X -A -t -c \"SELECT consumer
-		FROM eventlog.subscriptions WHERE name = '$2' AND consumer IS NOT NULL\")\" ]
-		do sleep 0.1; done" || {
-		cat "$work/notifier.log" >&2
-		die "the notifier holds no subscription"
-	}
+	for _ in {1..200}; do
+		[ -z "$(consumer "$2")" ] || return 0
+		kill -0 "$notifier" 2>/dev/null || break
+		sleep 0.1
+	done
+	cat "$work/notifier.log" >&2
+	die "the notifier holds no subscription"
+}
+
+# consumer NAME - the process id of the session that is the subscription's
+consumer()
+{
+	value "SELECT consumer FROM eventlog.subscriptions WHERE name = '$1'"
 }
 
 stop_notifier()
@@ -111,7 +117,7 @@ wait_delivered()
 {
 	until [ "$(owed "$1")" = 0 ]; do
 		kill -0 "$notifier" 2>/dev/null || die "the notifier is gone"
-		sleep 0.02
+		sleep 0.2
 	done
 }
 
