@@ -1,0 +1,21 @@
+# test/bench/bench.mk - the benchmarks, each in a private cluster of its own
+#
+#   make bench-read SIZE=10000000    pages, against a plain table and Anchore's
+#   make bench-clear SIZE=10000000   clearing, against DELETE
+#   make bench-notify                what webhooks cost those who write events
+#   make bench-deliver               how fast webhooks go out
+#   make bench                       all of them
+#
+# Each builds and installs both programs first, prints its figures and keeps
+# them in results/.  What else can be set is told at the head of each program,
+# test/bench/read, clear, notify and deliver.
+
+BENCHES = bench-read bench-clear bench-notify bench-deliver
+SIZE ?= 1000000
+
+bench:
+	@for b in $(BENCHES); do $(MAKE) -s $$b || exit; done
+$(BENCHES): bench-%:
+	@SIZE='$(SIZE)' PG_CONFIG='$(PG_CONFIG)' test/bench/$*
+
+.PHONY: bench $(BENCHES)
