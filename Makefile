@@ -57,3 +57,5 @@ check-format:
 	clang-format --dry-run -Werror $(C_FILES)
 
 .PHONY: demo test format check-format $(NOTIFIER)
+
+include test/bench/bench.mk

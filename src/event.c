@@ -20,6 +20,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/inval.h"
 #include "utils/syscache.h"
 
 const EventColumnInfo event_columns[EVENT_NCOLUMNS] = {
@@ -81,19 +82,47 @@ level_require(const text *name)
 }
 
 /*
+ * The values of eventlog.level, until the enum's rows in the catalog change;
+ * InvalidOid: not looked up yet.
+ */
+static Oid	level_oids[EVENT_NLEVELS];
+
+static void
+forget_level_oids(Datum arg, int cacheid, uint32 hashvalue)
+{
+	memset(level_oids, 0, sizeof(level_oids));
+}
+
+static Oid
+lookup_level_oid(EventLevel level)
+{
+	static bool registered = false;
+	Oid			value;
+
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(ENUMOID, forget_level_oids, (Datum) 0);
+		registered = true;
+	}
+	value = GetSysCacheOid2(ENUMTYPOIDNAME, Anum_pg_enum_oid,
+							ObjectIdGetDatum(eventlog_type_oid("level")),
+							CStringGetDatum(level_names[level]));
+	if (!OidIsValid(value))
+		elog(ERROR, "eventlog.level lacks \"%s\"", level_names[level]);
+	return value;
+}
+
+/*
  * level_enum_oid: the value of eventlog.level of that name.
  */
 Oid
 level_enum_oid(const text *name)
 {
 	EventLevel	level = level_require(name);
-	Oid			value = GetSysCacheOid2(ENUMTYPOIDNAME, Anum_pg_enum_oid,
-									ObjectIdGetDatum(eventlog_type_oid("level")),
-									CStringGetDatum(level_names[level]));
 
-	if (!OidIsValid(value))
-		elog(ERROR, "eventlog.level lacks \"%s\"", level_names[level]);
-	return value;
+	if (!OidIsValid(level_oids[level]))
+		level_oids[level] = lookup_level_oid(level);
+	return level_oids[level];
 }
 
 /*

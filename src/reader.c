@@ -236,6 +236,8 @@ close_partition(OpenPartition *open)
 {
 	if (open->rel == NULL)
 		return;
+	if (open->fetch)
+		table_index_fetch_end(open->fetch);
 	ExecDropSingleTupleTableSlot(open->slot);
 	relation_close(open->rel, AccessShareLock);
 	open->rel = NULL;
@@ -248,16 +250,14 @@ close_partition(OpenPartition *open)
 bool
 fetch_found(OpenPartition *open, const ItemPointerData *tid)
 {
-	IndexFetchTableData *fetch = table_index_fetch_begin(open->rel);
 	ItemPointerData at = *tid;
 	bool		again = false;
 	bool		all_dead = false;
-	bool		found;
 
-	found = table_index_fetch_tuple(fetch, &at, open->snapshot, open->slot,
-									&again, &all_dead);
-	table_index_fetch_end(fetch);
-	return found;
+	if (open->fetch == NULL)
+		open->fetch = table_index_fetch_begin(open->rel);
+	return table_index_fetch_tuple(open->fetch, &at, open->snapshot,
+								   open->slot, &again, &all_dead);
 }
 
 /*
