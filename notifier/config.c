@@ -852,11 +852,12 @@ config_parse(const char *text, size_t len, const char *dir,
 	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
 	if (root == NULL)
 	{
+		const char *quoted = strstr(error.text, " near ");
 		char		shown[JSON_ERROR_TEXT_LENGTH];
 
 		/* what jansson quotes of the text might be part of a secret */
 		printable(shown, sizeof(shown), error.text,
-				  strcspn(error.text, "'"));
+				  quoted ? (size_t) (quoted - error.text) : strlen(error.text));
 		wrong(&reader, "", "line %d, column %d: not JSON: %s", error.line,
 			  error.column, shown);
 	}

@@ -1,0 +1,233 @@
+/*
+ * test_config.c
+ *		The configuration: what is read of a good one, and what is said of a
+ *		bad one.
+ */
+#include "config.h"
+#include "tap.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define SECRET "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+static char complaints[4096];
+
+static void
+complain(const char *message)
+{
+	strncat(complaints, message, sizeof(complaints) - strlen(complaints) - 2);
+	strcat(complaints, "\n");
+}
+
+static Config *
+parse(const char *text)
+{
+	complaints[0] = '\0';
+	return config_parse(text, strlen(text), "/nonexistent", complain);
+}
+
+/*
+ * bad: this configuration is refused, and this is said of it.
+ */
+static void
+bad(const char *text, const char *expected)
+{
+	Config	   *config = parse(text);
+	char		line[1024];
+
+	snprintf(line, sizeof(line), "%s\n", expected);
+	ok(config == NULL, "refused");
+	is_text(complaints, line, expected);
+	config_destroy(config);
+}
+
+/*
+ * bad_webhook: the same of what stands in a webhook.
+ */
+static void
+bad_webhook(const char *options, const char *expected)
+{
+	char		text[2048];
+	char		message[512];
+
+	snprintf(text, sizeof(text), "{\"database\":\"x\",\"webhooks\":{\"w\":{%s}}}",
+			 options);
+	snprintf(message, sizeof(message), "webhooks.w%s", expected);
+	bad(text, message);
+}
+
+static void
+test_good(void)
+{
+	static const char *const text =
+		"{\"database\": \"dbname=app\", \"log\": \"s.events\", \"log_level\": \"debug\","
+		" \"listen\": \"127.0.0.1:9187\", \"maintain\": \"2h\","
+		" \"event_log\": {\"notification\": {\"enabled\": true, \"level\": [\"ERROR\", \"Critical\"], \"event_type\": \"system.\"}},"
+		" \"webhooks\": {"
+		"  \"general\": {\"url\": \"https://h/<notification_type>/<userId>\"},"
+		"  \"event_update\": {\"url\": \"http://h:8080/\", \"secret\": [\"" SECRET "\", \"" SECRET "\"],"
+		"   \"timeout\": \"500ms\", \"max_concurrency\": 4,"
+		"   \"retry\": {\"initial_backoff\": \"2s\", \"max_backoff\": \"1m\", \"max_attempts\": 3, \"max_age\": \"0\"}},"
+		"  \"pager\": {\"url\": \"https://p/\", \"level\": [\"critical\"], \"event_type\": \"a.\","
+		"   \"format\": \"cloudevents\", \"batch\": {\"max_events\": 10}, \"ordered\": true,"
+		"   \"authorization\": {\"credentials\": \"token\"}, \"http_headers\": {\"X-A\": \"b\"},"
+		"   \"tls_config\": {\"server_name\": \"n\", \"min_version\": \"TLS13\"}}}}";
+	Config	   *config = parse(text);
+	WebhookConfig *webhook;
+
+	if (!ok(config != NULL, "a whole configuration is read"))
+	{
+		printf("# %s", complaints);
+		return;
+	}
+	is_text(config->database, "dbname=app", "database");
+	is_text(config->log, "s.events", "log");
+	is_int(config->maintain, 7200000, "maintain");
+	is_int((long long) config->nwebhooks, 3, "webhooks");
+
+	webhook = &config->webhooks[0];
+	is_text(webhook->name, "general", "general");
+	ok(!webhook->active, "is not used where there is event_update");
+	webhook = &config->webhooks[1];
+	ok(webhook->active, "which is");
+	is_text(webhook->levels, "{error,critical}", "common levels");
+	is_text(webhook->event_type, "system.", "common prefix");
+	is_int((long long) webhook->nkeys, 2, "two secrets");
+	is_int(webhook->timeout, 500, "timeout");
+	is_int(webhook->retry.initial_backoff, 2000, "initial_backoff");
+	is_int(webhook->retry.max_attempts, 3, "max_attempts");
+	is_int(webhook->retry.max_age, 0, "max_age");
+	webhook = &config->webhooks[2];
+	is_text(webhook->levels, "{critical}", "levels of its own");
+	is_text(webhook->event_type, "a.", "prefix of its own");
+	is_int(webhook->format, FORMAT_CLOUDEVENTS, "format");
+	is_int(webhook->max_events, 10, "batch");
+	is_int(webhook->max_concurrency, 1, "in order, one at a time");
+	is_text(webhook->authorization, "Bearer token", "authorization");
+	is_text(webhook->headers[0], "X-A: b", "headers");
+	config_destroy(config);
+
+	config = parse("{\"database\": \"x\", \"webhooks\": {\"general\": {\"url\": \"https://h/\"}}}");
+	ok(config && !config->enabled && !config->webhooks[0].active,
+	   "disabled unless told otherwise");
+	config_destroy(config);
+	config = parse("{\"database\": \"x\", \"event_log\": {\"notification\": {\"enabled\": true}},"
+				   " \"webhooks\": {\"general\": {\"url\": \"https://h/\"}}}");
+	ok(config && config->webhooks[0].active && config->webhooks[0].levels == NULL,
+	   "general is used where there is no event_update; all levels");
+	config_destroy(config);
+}
+
+static void
+test_bad(void)
+{
+	bad("", "(the whole file): line 1, column 0: not JSON: '[' or '{' expected");
+	bad("[]", "(the whole file): must be an object");
+	bad("{", "(the whole file): line 1, column 1: not JSON: string or '}' expected");
+	bad("{\"database\": \"x\", \"database\": \"y\"}",
+		"(the whole file): line 1, column 28: not JSON: duplicate object key");
+	bad("{}", "database: is missing; a connection string, such as \"host=/run/postgresql dbname=app\"");
+	bad("{\"database\": 1}", "database: must be a string that is not empty");
+	bad("{\"database\": \"x\", \"databse\": \"y\"}", "databse: unknown key");
+	bad("{\"database\": \"x\", \"log_level\": \"loud\"}",
+		"log_level: must be debug, info, warning or error");
+	bad("{\"database\": \"x\", \"maintain\": 5}",
+		"maintain: must be a duration such as \"500ms\", \"15s\" or \"2h\"");
+	bad("{\"database\": \"x\", \"event_log\": []}", "event_log: must be an object");
+	bad("{\"database\": \"x\", \"event_log\": {\"x\": 1}}", "event_log.x: unknown key");
+	bad("{\"database\": \"x\", \"event_log\": {\"notification\": {\"enabled\": \"yes\"}}}",
+		"event_log.notification.enabled: must be true or false");
+	bad("{\"database\": \"x\", \"event_log\": {\"notification\": {\"level\": \"error\"}}}",
+		"event_log.notification.level: must be a list of levels, such as [\"error\"]");
+	bad("{\"database\": \"x\", \"event_log\": {\"notification\": {\"level\": [\"loud\"]}}}",
+		"event_log.notification.level: unknown level \"loud\"; levels are debug, info, warning, error and critical");
+	bad("{\"database\": \"x\", \"event_log\": {\"notification\": {\"enabled\": true}}}",
+		"webhooks: is missing, and notification is enabled");
+	bad("{\"database\": \"x\", \"webhooks\": {\"w\": \"https://h/\"}}",
+		"webhooks.w: must be an object");
+
+	bad_webhook("", ".url: is missing");
+	bad_webhook("\"url\": \"ftp://h/\"", ".url: must begin with http:// or https://");
+	bad_webhook("\"url\": \"https:///x\"", ".url: is not a URL");
+	bad_webhook("\"url\": \"https://<userId>/\"",
+				".url: placeholders may stand in its path and query alone");
+	bad_webhook("\"url\": \"https://h/<user>\"",
+				".url: unknown placeholder; there are <notification_type> and <userId>");
+	bad_webhook("\"url\": \"https://h/\", \"format\": \"xml\"",
+				".format: must be \"standard\", \"cloudevents\" or \"anchore\"");
+	bad_webhook("\"url\": \"https://h/\", \"batch\": {}",
+				".batch: needs \"format\": \"cloudevents\", the one that defines batches");
+	bad_webhook("\"url\": \"https://h/<userId>\", \"format\": \"cloudevents\", \"batch\": {}",
+				".url: <userId> cannot go with batches, whose events are of several users");
+	bad_webhook("\"url\": \"https://h/\", \"secret\": \"hunter2\"",
+				".secret: must be whsec_ and the base64 of 24 to 64 bytes");
+	bad_webhook("\"url\": \"https://h/\", \"secret_file\": \"none\"",
+				".secret_file: cannot read \"none\": No such file or directory");
+	bad_webhook("\"url\": \"https://h/\", \"secret\": \"" SECRET "\", \"secret_file\": \"f\"",
+				".secret_file: cannot go with \"secret\"");
+	bad_webhook("\"url\": \"https://h/\", \"timeout\": \"0s\"",
+				".timeout: must be a duration such as \"500ms\", \"15s\" or \"2h\", above zero");
+	bad_webhook("\"url\": \"https://h/\", \"timeout\": \"1y\"",
+				".timeout: must be a duration such as \"500ms\", \"15s\" or \"2h\", above zero");
+	bad_webhook("\"url\": \"https://h/\", \"max_concurrency\": 0",
+				".max_concurrency: must be a whole number from 1 to 1000");
+	bad_webhook("\"url\": \"https://h/\", \"ordered\": true, \"max_concurrency\": 2",
+				".max_concurrency: must be 1 where \"ordered\" is true");
+	bad_webhook("\"url\": \"https://h/\", \"basic_auth\": {\"password\": \"hunter2\"}",
+				".basic_auth.username: is missing");
+	bad_webhook("\"url\": \"https://h/\", \"authorization\": {\"credentials\": \"a\\nb\"}",
+				".authorization.credentials: cannot stand in a header");
+	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"A:\": \"b\"}",
+				".http_headers: must be names and strings");
+	bad_webhook("\"url\": \"https://h/\", \"tls_config\": {\"min_version\": \"SSL3\"}",
+				".tls_config.min_version: must be \"TLS12\" or \"TLS13\"");
+	bad_webhook("\"url\": \"https://h/\", \"retry\": {\"max_backoff\": \"1ms\"}",
+				".retry.max_backoff: must not be below initial_backoff");
+	bad_webhook("\"url\": \"https://h/\", \"retry\": {\"tries\": 1}",
+				".retry.tries: unknown key");
+}
+
+/*
+ * test_files: secrets in files, sought from the configuration's directory.
+ */
+static void
+test_files(void)
+{
+	char		dir[] = "/tmp/eventlog-test-XXXXXX";
+	char		path[128];
+	char		config_path[128];
+	FILE	   *file;
+	Config	   *config;
+
+	if (!ok(mkdtemp(dir) != NULL, "a directory"))
+		return;
+	snprintf(path, sizeof(path), "%s/whsec", dir);
+	snprintf(config_path, sizeof(config_path), "%s/notifier.json", dir);
+	file = fopen(path, "w");
+	fputs(SECRET "\n" SECRET "\n", file);
+	fclose(file);
+	file = fopen(config_path, "w");
+	fputs("{\"database\": \"x\", \"webhooks\": {\"w\": {\"url\": \"https://h/\", \"secret_file\": \"whsec\"}}}", file);
+	fclose(file);
+	complaints[0] = '\0';
+	config = config_load(config_path, complain);
+	ok(config && config->webhooks[0].nkeys == 2, "two secrets from a file");
+	config_destroy(config);
+	unlink(path);
+	unlink(config_path);
+	rmdir(dir);
+
+	complaints[0] = '\0';
+	ok(config_load(config_path, complain) == NULL &&
+	   strstr(complaints, "No such file") != NULL, "no such configuration");
+}
+
+int
+main(void)
+{
+	test_good();
+	test_bad();
+	test_files();
+	return done_testing();
+}

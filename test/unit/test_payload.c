@@ -1,0 +1,52 @@
+/*
+ * test_payload.c
+ *		Urls with their placeholders filled in, and what is shown of foreign
+ *		texts.
+ */
+#include "log.h"
+#include "payload.h"
+#include "tap.h"
+
+#include <stdlib.h>
+
+static void
+url(const char *template, const char *user, const char *expected,
+	const char *name)
+{
+	char	   *got = payload_url(template, user);
+
+	is_text(got, expected, name);
+	free(got);
+}
+
+int
+main(void)
+{
+	char		shown[8];
+	LogLevel	level;
+
+	url("https://h/x", "u", "https://h/x", "no placeholder");
+	url("https://h/<notification_type>/<userId>", "admin",
+		"https://h/event_update/admin", "both");
+	url("https://h/<userId>", NULL, "https://h/", "no user");
+	url("https://h/?u=<userId>&v=<userId>", "a/b ü&c",
+		"https://h/?u=a%2Fb%20%C3%BC%26c&v=a%2Fb%20%C3%BC%26c", "url-encoded");
+	url("https://h/<userId>", "<userId>", "https://h/%3CuserId%3E",
+		"what is filled in is not filled in again");
+	is_text(payload_content_type(FORMAT_STANDARD, false),
+			"Content-Type: application/json", "standard");
+	is_text(payload_content_type(FORMAT_CLOUDEVENTS, false),
+			"Content-Type: application/cloudevents+json; charset=UTF-8",
+			"structured mode");
+	is_text(payload_content_type(FORMAT_CLOUDEVENTS, true),
+			"Content-Type: application/cloudevents-batch+json; charset=UTF-8",
+			"batch mode");
+
+	printable(shown, sizeof(shown), "a\nb\0\x1b[1m", 8);
+	is_text(shown, "a?b??[1", "printable, and cut");
+	printable(shown, sizeof(shown), "", 0);
+	is_text(shown, "", "nothing");
+	ok(log_level_find("warning", &level) && level == LOG_LEVEL_WARNING &&
+	   !log_level_find("Warning", &level), "levels of the log");
+	return done_testing();
+}
