@@ -553,7 +553,7 @@ print_help(void)
 		   "      --check        check the configuration and exit\n"
 		   "      --once         deliver what is owed now and exit\n"
 		   "  -V, --version      print the version and exit\n"
-		   "  -?, --help         print this and exit\n\n"
+		   "  -h, --help         print this and exit\n\n"
 		   "Exit status: 0 clean, 1 an error at run time, 2 wrong usage or configuration.\n"
 		   "SIGTERM, SIGINT: finish what is in flight and exit.  SIGHUP: read the\n"
 		   "configuration again; the old one stays where the new one is wrong.\n");
@@ -567,13 +567,13 @@ main(int argc, char **argv)
 		{"check", no_argument, NULL, 'k'},
 		{"once", no_argument, NULL, 'o'},
 		{"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, '?'},
+		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0}
 	};
 	bool		check = false;
 	int			option;
 
-	while ((option = getopt_long(argc, argv, "c:V?", options, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1)
 	{
 		switch (option)
 		{
@@ -589,15 +589,12 @@ main(int argc, char **argv)
 			case 'V':
 				printf("eventlog-notifier %s\n", EVENTLOG_VERSION);
 				return EXIT_OK;
-			default:
-				/* getopt says '?' for what it does not know, too */
-				if (optopt != 0)
-				{
-					print_complaint("see --help");
-					return EXIT_USAGE;
-				}
+			case 'h':
 				print_help();
 				return EXIT_OK;
+			default:
+				print_complaint("see --help");
+				return EXIT_USAGE;
 		}
 	}
 	if (notifier.path == NULL || optind < argc || (check && notifier.once))

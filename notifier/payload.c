@@ -85,14 +85,18 @@ payload_fetch_sql(PayloadFormat format)
 					 " 'data', eventlog.to_json(f.event))");
 }
 
+/*
+ * The charset in lower case: it means the same in any, but the CloudEvents SDK
+ * for JavaScript looks the whole value up.
+ */
 const char *
 payload_content_type(PayloadFormat format, bool batch)
 {
 	if (format != FORMAT_CLOUDEVENTS)
 		return "Content-Type: application/json";
 	return batch ?
-		"Content-Type: application/cloudevents-batch+json; charset=UTF-8" :
-		"Content-Type: application/cloudevents+json; charset=UTF-8";
+		"Content-Type: application/cloudevents-batch+json; charset=utf-8" :
+		"Content-Type: application/cloudevents+json; charset=utf-8";
 }
 
 /*

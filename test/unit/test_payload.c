@@ -36,10 +36,10 @@ main(void)
 	is_text(payload_content_type(FORMAT_STANDARD, false),
 			"Content-Type: application/json", "standard");
 	is_text(payload_content_type(FORMAT_CLOUDEVENTS, false),
-			"Content-Type: application/cloudevents+json; charset=UTF-8",
+			"Content-Type: application/cloudevents+json; charset=utf-8",
 			"structured mode");
 	is_text(payload_content_type(FORMAT_CLOUDEVENTS, true),
-			"Content-Type: application/cloudevents-batch+json; charset=UTF-8",
+			"Content-Type: application/cloudevents-batch+json; charset=utf-8",
 			"batch mode");
 
 	printable(shown, sizeof(shown), "a\nb\0\x1b[1m", 8);

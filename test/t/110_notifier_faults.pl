@@ -1,0 +1,142 @@
+# Receivers that fail in every way: what is owed is not lost, what cannot be
+# delivered is told, and nothing else waits for it.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+use JSON::PP;
+use Notifier;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_node();
+my $receiver = receiver();
+my $url = $receiver->{url};
+my %quick = (initial_backoff => '10ms', max_backoff => '200ms', max_attempts => 0);
+
+# One webhook for each fault; what it is called is where it goes.
+my %faults = (
+	'500' => qr/^HTTP status 500: out of \?\[31morder\?\?$/,
+	'429:1' => qr/^HTTP status 429/,
+	'redirect:http://127.0.0.1:1/' => qr/^HTTP status 301/,
+	'reset' => qr/\S/,
+	'never' => qr/^timed out waiting for the answer$/,
+	'drip' => qr/^timed out/,
+	'garbage' => qr/\S/);
+my (%webhooks, %modes, %path);
+my $n = 0;
+foreach my $fault (sort keys %faults)
+{
+	my $name = 'fault' . ++$n;
+	$path{$fault} = $name;
+	$modes{"/$name"} = $fault;
+	$webhooks{$name} = { url => "$url/$name", timeout => '500ms', retry => \%quick };
+}
+$webhooks{refused} = { url => 'http://127.0.0.1:1/', retry => \%quick };
+$webhooks{dead} = { url => "$url/dead", retry => { %quick, max_attempts => 3 } };
+$webhooks{huge} = { url => "$url/huge" };
+$webhooks{gone} = { url => "$url/gone" };
+$webhooks{fine} = { url => "$url/fine" };
+set_modes($receiver, %modes, '/dead' => '503', '/huge' => 'huge', '/gone' => '410');
+my $config = write_config(\%webhooks);
+my $notifier = start_notifier($config, keys %webhooks);
+query("SELECT eventlog.emit('e', 'error')");
+
+await(sub { owed('fine') == 0 }, 'a receiver that works is not kept waiting');
+await(sub { owed('huge') == 0 }, 'nor is an answer of a gigabyte read');
+foreach my $fault (sort keys %faults)
+{
+	await(sub { query("SELECT last_error FROM eventlog.deliveries WHERE subscription = '$path{$fault}' AND attempts >= 2") =~ $faults{$fault} },
+		"$fault: is tried again, and told");
+}
+await(sub { query("SELECT last_error FROM eventlog.deliveries WHERE subscription = 'refused'") =~ /connect/i }, 'refused: is told');
+await(sub { owed('dead', 'dead') == 1 }, 'after max_attempts it is dead');
+is(query("SELECT attempts FROM eventlog.deliveries WHERE subscription = 'dead'"), 3, 'after three, that is');
+is(scalar(requests($receiver, '/dead')), 3, 'three requests');
+is(scalar(grep { $_->{path} eq '/' } requests($receiver)), 0, 'a redirect is not followed');
+await(sub { query("SELECT paused FROM eventlog.subscriptions WHERE name = 'gone'") eq 't' }, '410 pauses the subscription');
+is(owed('gone'), 1, 'and what is owed stays');
+like(notifier_log($notifier), qr/level=warning msg="receiver keeps failing, sending it probes" webhook=fault/, 'the breaker is told of');
+
+# All is well again: everything arrives.
+set_modes($receiver);
+query("SELECT eventlog.resume('gone'); SELECT eventlog.retry('dead')");
+await(sub { query("SELECT count(*) FROM eventlog.deliveries WHERE subscription <> 'refused'") == 0 }, 'when they recover, all is delivered');
+is(query("SELECT count(*) FROM eventlog.subscriptions WHERE delivered = 1"), scalar(keys %webhooks) - 1, 'once each');
+is(stop_notifier($notifier), 0, 'clean');
+
+# Retry-After is honoured, as seconds and as a date.
+query("SELECT eventlog.unsubscribe(name) FROM eventlog.subscriptions");
+my @date = gmtime(time + 30);
+my $date = sprintf '%s, %02d %s %04d %02d:%02d:%02d GMT', (qw(Sun Mon Tue Wed Thu Fri Sat))[ $date[6] ], $date[3],
+  (qw(Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec))[ $date[4] ], $date[5] + 1900, @date[ 2, 1, 0 ];
+set_modes($receiver, '/seconds' => '503:20', '/date' => "429:$date", '/far' => '429:999999999');
+$config = write_config({ map { $_ => { url => "$url/$_", retry => \%quick } } qw(seconds date far) });
+$notifier = start_notifier($config, qw(seconds date far));
+query("SELECT eventlog.emit('e')");
+foreach my $case ([ seconds => 5, 25 ], [ date => 5, 35 ], [ far => 3000, 3700 ])
+{
+	my ($name, $low, $high) = @$case;
+	await(sub { query("SELECT count(*) FROM eventlog.deliveries WHERE subscription = '$name' AND attempts = 1"
+			  . " AND next_attempt_at - now() BETWEEN interval '$low s' AND interval '$high s'") == 1 }, "Retry-After: $name");
+}
+stop_notifier($notifier);
+
+# In order: a retry holds up what follows.
+query("SELECT eventlog.unsubscribe(name) FROM eventlog.subscriptions");
+set_modes($receiver, '/ordered' => '500');
+$config = write_config({ ordered => { url => "$url/ordered", ordered => JSON::PP::true, retry => \%quick } });
+$notifier = start_notifier($config, 'ordered');
+query("SELECT count(eventlog.emit('o' || g)) FROM generate_series(1, 20) g");
+await(sub { query("SELECT count(*) FROM eventlog.deliveries WHERE attempts >= 2") == 1 }, 'the first one fails');
+set_modes($receiver);
+await(sub { owed('ordered') == 0 }, 'then all are delivered');
+my @types = map { decode_json($_->{body})->{type} } requests($receiver, '/ordered');
+my @failures = grep { $_ eq 'o1' } @types;
+is_deeply(\@types, [ @failures, map { "o$_" } 2 .. 20 ], 'in order');
+stop_notifier($notifier);
+
+# TLS is verified.
+query("SELECT eventlog.unsubscribe(name) FROM eventlog.subscriptions");
+my $tls = PostgreSQL::Test::Utils::tempdir();
+foreach my $cert ([ 'good', 365, 'IP:127.0.0.1' ], [ 'other', 365, 'DNS:other.example' ], [ 'client', 365, 'DNS:client' ])
+{
+	my ($name, $days, $san) = @$cert;
+	system_or_bail('openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', $days, '-subj', "/CN=$name",
+		'-addext', "subjectAltName=$san", '-keyout', "$tls/$name.key", '-out', "$tls/$name.crt");
+}
+my $good = receiver("$tls/good.key", "$tls/good.crt");
+my $other = receiver("$tls/other.key", "$tls/other.crt");
+my $mutual = receiver("$tls/good.key", "$tls/good.crt", "$tls/client.crt");
+$config = write_config({
+	selfsigned => { url => "$good->{url}/", retry => \%quick },
+	trusted => { url => "$good->{url}/trusted", tls_config => { ca_file => "$tls/good.crt" } },
+	skipped => { url => "$good->{url}/skipped", tls_config => { insecure_skip_verify => JSON::PP::true } },
+	misnamed => { url => "$other->{url}/", tls_config => { ca_file => "$tls/other.crt" }, retry => \%quick },
+	renamed => { url => "$other->{url}/renamed", tls_config => { ca_file => "$tls/other.crt", server_name => 'other.example' } },
+	anonymous => { url => "$mutual->{url}/", tls_config => { ca_file => "$tls/good.crt" }, retry => \%quick },
+	known => { url => "$mutual->{url}/known", tls_config => { ca_file => "$tls/good.crt", cert_file => "$tls/client.crt", key_file => "$tls/client.key" } } });
+$notifier = start_notifier($config, qw(selfsigned trusted skipped misnamed renamed anonymous known));
+query("SELECT eventlog.emit('tls')");
+await(sub { owed($_[0] // 'trusted') == 0 }, 'a certificate of a named authority is good');
+await(sub { owed('skipped') == 0 }, 'any is where it is not to be verified');
+await(sub { owed('renamed') == 0 }, 'one of another name where that is expected');
+await(sub { owed('known') == 0 }, 'a client certificate is shown');
+await(sub { query("SELECT count(*) FROM eventlog.deliveries WHERE subscription IN ('selfsigned', 'misnamed', 'anonymous') AND attempts > 0") == 3 },
+	'the others are refused');
+is(scalar(requests($good, '/')) + scalar(requests($other, '/')) + scalar(requests($mutual, '/')), 0, 'and were sent nothing');
+stop_notifier($notifier);
+
+# SIGTERM finishes what is in flight.
+query("SELECT eventlog.unsubscribe(name) FROM eventlog.subscriptions");
+set_modes($receiver, '/slow' => 'drip');
+$config = write_config({ slow => { url => "$url/slow", timeout => '2s' } });
+$notifier = start_notifier($config, 'slow');
+query("SELECT eventlog.emit('slow')");
+await(sub { requests($receiver, '/slow') == 1 }, 'a request is in flight');
+is(stop_notifier($notifier), 0, 'SIGTERM waits for it');
+is(query("SELECT attempts FROM eventlog.deliveries"), 1, 'and what became of it is told');
+
+done_testing();
