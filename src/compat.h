@@ -16,11 +16,28 @@
 	object_ownercheck(RelationRelationId, relid, role)
 #define compat_insert_index_tuples(result, slot, estate) \
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
+#define compat_relfilenode(rel) ((rel)->rd_locator.relNumber)
 #else
+#define compat_relfilenode(rel) ((rel)->rd_node.relNode)
 #define compat_insert_index_tuples(result, slot, estate) \
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #define compat_name_list(string) stringToQualifiedNameList(string)
 #define compat_relation_owned(relid, role) pg_class_ownercheck(relid, role)
+#endif
+
+/* a descent for reading; the snapshot was for an option that is gone */
+#if PG_VERSION_NUM >= 180000
+#define compat_bt_search(index, key, buffer) \
+	_bt_search(index, NULL, key, buffer, BT_READ, true)
+#elif PG_VERSION_NUM >= 170000
+#define compat_bt_search(index, key, buffer) \
+	_bt_search(index, NULL, key, buffer, BT_READ)
+#elif PG_VERSION_NUM >= 160000
+#define compat_bt_search(index, key, buffer) \
+	_bt_search(index, NULL, key, buffer, BT_READ, NULL)
+#else
+#define compat_bt_search(index, key, buffer) \
+	_bt_search(index, key, buffer, BT_READ, NULL)
 #endif
 
 #endif							/* EVENTLOG_COMPAT_H */

@@ -82,6 +82,30 @@ extern bool column_matches(const Filter *filter, EventColumn column,
 extern bool row_matches(const Filter *filter, const OpenPartition *open);
 
 /*
+ * classmap.c: which class comes next
+ *
+ * ClassBound: the classes below values, as far as they go, or (inclusive) at
+ * most at them.  NULL is a null, which sorts last.
+ */
+typedef struct ClassBound
+{
+	int			n;
+	bool		inclusive;
+	const text *values[CLASS_NCOLUMNS];
+} ClassBound;
+
+typedef enum ClassAnswer
+{
+	CLASS_FOUND,
+	CLASS_NONE,					/* there is no such class */
+	CLASS_UNKNOWN				/* scan for it */
+} ClassAnswer;
+
+extern ClassAnswer class_below(Relation index, const ClassBound *bound,
+							   text **class, EventKey *newest,
+							   bool *descended);
+
+/*
  * scan.c: the newest of them
  *
  * FoundList: events newest first, and room for so many as were asked for.

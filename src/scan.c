@@ -399,18 +399,8 @@ typedef struct SkipScan
 	int			nlevels;
 	text	   *levels[EVENT_NLEVELS];	/* wanted, in descending order */
 	text	   *class[CLASS_NCOLUMNS];	/* NULL: the column is null */
+	EventKey	newest;			/* of the class, visible or not */
 } SkipScan;
-
-/*
- * Bound: where to go on: the greatest class at most (inclusive) or below
- * values, as far as they go.
- */
-typedef struct Bound
-{
-	int			n;
-	bool		inclusive;
-	const text *values[CLASS_NCOLUMNS];
-} Bound;
 
 static int
 compare_found(Datum a, Datum b, void *arg)
@@ -421,21 +411,25 @@ compare_found(Datum a, Datum b, void *arg)
 }
 
 /*
- * prefix_end: the least text above all that begin with prefix; NULL when there
- * is none.
+ * prefix_end: the least text above all that begin with prefix.
+ *
+ * Types are of ASCII, so no prefix that any type has ends in 0xff, and a text
+ * of that byte is above all of them.
  */
 static text *
 prefix_end(const text *prefix)
 {
-	int			len = VARSIZE_ANY_EXHDR(prefix);
-	text	   *end = palloc(VARHDRSZ + len);
+	int			len = prefix ? VARSIZE_ANY_EXHDR(prefix) : 0;
+	text	   *end = palloc(VARHDRSZ + len + 1);
 
-	memcpy(VARDATA(end), VARDATA_ANY(prefix), len);
+	if (prefix)
+		memcpy(VARDATA(end), VARDATA_ANY(prefix), len);
 	while (len > 0 && (unsigned char) VARDATA(end)[len - 1] == 0xff)
 		len--;
-	if (len == 0)
-		return NULL;
-	VARDATA(end)[len - 1]++;
+	if (len > 0)
+		VARDATA(end)[len - 1]++;
+	else
+		VARDATA(end)[len++] = (char) 0xff;
 	SET_VARSIZE(end, VARHDRSZ + len);
 	return end;
 }
@@ -465,7 +459,7 @@ begin_class_keys(SkipScan *scan, const text *const *values, int n)
  * null, in one descent.
  */
 static bool
-seek_row(SkipScan *scan, const Bound *bound)
+seek_row(SkipScan *scan, const ClassBound *bound)
 {
 	StrategyNumber strategy = bound->inclusive ? BTLessEqualStrategyNumber :
 		BTLessStrategyNumber;
@@ -485,7 +479,7 @@ seek_row(SkipScan *scan, const Bound *bound)
  * stepped over column by column, from the last one.
  */
 static bool
-seek_bound(SkipScan *scan, Bound *bound)
+seek_bound(SkipScan *scan, ClassBound *bound)
 {
 	for (;;)
 	{
@@ -518,42 +512,15 @@ seek_bound(SkipScan *scan, Bound *bound)
  * load_class: copy the class of the current entry.
  */
 static void
-load_class(SkipScan *scan)
+load_class(const SkipScan *scan, text **class)
 {
 	for (int i = 0; i < CLASS_NCOLUMNS; i++)
 	{
 		bool		isnull;
 		Datum		value = entry_column(&scan->cursor, i + 1, &isnull);
 
-		if (scan->class[i])
-			pfree(scan->class[i]);
-		scan->class[i] = isnull ? NULL : DatumGetTextPCopy(value);
+		class[i] = isnull ? NULL : DatumGetTextPCopy(value);
 	}
-}
-
-/*
- * is_same_class: is the current entry of the class that was loaded?
- */
-static bool
-is_same_class(const SkipScan *scan)
-{
-	for (int i = 0; i < CLASS_NCOLUMNS; i++)
-	{
-		bool		isnull;
-		Datum		value = entry_column(&scan->cursor, i + 1, &isnull);
-		const text *is;
-
-		if (isnull != (scan->class[i] == NULL))
-			return false;
-		if (isnull)
-			continue;
-		is = DatumGetTextPP(value);
-		if (VARSIZE_ANY_EXHDR(is) != VARSIZE_ANY_EXHDR(scan->class[i]) ||
-			memcmp(VARDATA_ANY(is), VARDATA_ANY(scan->class[i]),
-				   VARSIZE_ANY_EXHDR(is)) != 0)
-			return false;
-	}
-	return true;
 }
 
 /*
@@ -612,7 +579,7 @@ load_levels(SkipScan *scan)
  * or, where the filter says which level comes next, at most that one.
  */
 static void
-bound_below(const SkipScan *scan, int n, Bound *bound)
+bound_below(const SkipScan *scan, int n, ClassBound *bound)
 {
 	const text *level;
 
@@ -641,7 +608,7 @@ bound_below(const SkipScan *scan, int n, Bound *bound)
  * class_is_wanted: true, or false and where the next wanted class can be.
  */
 static bool
-class_is_wanted(const SkipScan *scan, Bound *bound)
+class_is_wanted(const SkipScan *scan, ClassBound *bound)
 {
 	for (int i = 0; i < CLASS_NCOLUMNS; i++)
 	{
@@ -706,37 +673,64 @@ beats_worst(const SkipScan *scan, const EventKey *key)
 /*
  * read_class: take the entries of the current class, newest first, while they
  * are in the range and beat the worst.
- *
- * True when it came upon another class's first entry meanwhile: then that is
- * the current entry.
  */
-static bool
+static void
 read_class(SkipScan *scan)
 {
 	Cursor	   *cursor = &scan->cursor;
-	EventKey	key = entry_key(cursor);
-	bool		sought = false;
+	bool		more;
 
-	if (compare_keys(&key, &scan->range->upper) >= 0)
+	if (scan->newest.occurred_at < scan->range->lower ||
+		!beats_worst(scan, &scan->newest))
+		return;
+	begin_class_keys(scan, (const text *const *) scan->class, CLASS_NCOLUMNS);
+	add_range_keys(cursor, scan->range);
+	more = seek(cursor);
+	while (more && cursor->budget > 0)
 	{
-		begin_class_keys(scan, (const text *const *) scan->class,
-						 CLASS_NCOLUMNS);
-		add_range_keys(cursor, scan->range);
-		if (!seek(cursor))
-			return false;
-		sought = true;
-	}
-	do
-	{
-		if (!sought && !is_same_class(scan))
-			return true;
-		key = entry_key(cursor);
-		if (key.occurred_at < scan->range->lower || !beats_worst(scan, &key))
-			return false;
+		EventKey	key = entry_key(cursor);
+
+		if (!beats_worst(scan, &key))
+			return;
 		if (entry_is_chosen(cursor, scan->filter, scan->need_row))
 			keep_found(scan, key);
-	} while (cursor->budget > 0 && next_entry(cursor));
-	return false;
+		more = next_entry(cursor);
+	}
+}
+
+/*
+ * next_class: make the greatest class within bound the current one; false when
+ * there is none.
+ */
+static bool
+next_class(SkipScan *scan, ClassBound *bound)
+{
+	text	   *class[CLASS_NCOLUMNS];
+	bool		descended;
+
+	CHECK_FOR_INTERRUPTS();
+	switch (class_below(scan->cursor.index, bound, class, &scan->newest,
+						&descended))
+	{
+		case CLASS_NONE:
+			return false;
+		case CLASS_FOUND:
+			scan->cursor.budget -= descended ? SEEK_COST : 1;
+			break;
+		case CLASS_UNKNOWN:
+			if (!seek_bound(scan, bound))
+				return false;
+			load_class(scan, class);
+			scan->newest = entry_key(&scan->cursor);
+			break;
+	}
+	for (int i = 0; i < CLASS_NCOLUMNS; i++)
+	{
+		if (scan->class[i])
+			pfree(scan->class[i]);
+		scan->class[i] = class[i];
+	}
+	return true;
 }
 
 /*
@@ -745,25 +739,18 @@ read_class(SkipScan *scan)
 static bool
 run_skip_scan(SkipScan *scan)
 {
-	Bound		bound;
-	bool		more;
+	ClassBound	bound = {1, false, {scan->type_end}};
 
-	begin_class_keys(scan, NULL, 0);
-	if (scan->type_end)
-		add_text_key(&scan->cursor, 1, BTLessStrategyNumber, scan->type_end);
-	more = seek(&scan->cursor);
-	while (more)
+	while (next_class(scan, &bound))
 	{
 		if (scan->cursor.budget <= 0)
 			return false;
-		load_class(scan);
-		if (class_is_wanted(scan, &bound))
-		{
-			if (read_class(scan))
-				continue;
-			bound_below(scan, CLASS_NCOLUMNS, &bound);
-		}
-		more = seek_bound(scan, &bound);
+		if (!column_matches(scan->filter, EVENT_TYPE, scan->class[0]))
+			break;				/* below all that have the prefix */
+		if (!class_is_wanted(scan, &bound))
+			continue;
+		read_class(scan);
+		bound_below(scan, CLASS_NCOLUMNS, &bound);
 	}
 	return true;
 }
@@ -787,8 +774,7 @@ scan_by_class(OpenPartition *open, const Filter *filter,
 	scan.need_row = has_row_filter(filter);
 	scan.best = binaryheap_allocate(scan.need, compare_found, NULL);
 	scan.store = palloc(sizeof(FoundEvent) * scan.need);
-	if (filter->event_type)
-		scan.type_end = prefix_end(filter->event_type);
+	scan.type_end = prefix_end(filter->event_type);
 	load_levels(&scan);
 	open_cursor(&scan.cursor, open, open->indexes.by_class, CLASS_NCOLUMNS + 1,
 				budget);
