@@ -50,11 +50,10 @@ demo:
 test:
 	@test/run
 
-C_FILES = $(wildcard src/*.[ch] notifier/*.[ch] test/*/*.[ch])
 format:
-	clang-format -i $(C_FILES)
+	@test/format
 check-format:
-	clang-format --dry-run -Werror $(C_FILES)
+	@test/format --check
 
 .PHONY: demo test format check-format $(NOTIFIER)
 

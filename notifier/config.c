@@ -36,7 +36,13 @@ typedef struct Reader
 	char		path[512];
 } Reader;
 
-static void __attribute__((format(printf, 3, 4)))
+static void wrong(Reader *reader, const char *key, const char *format,...)
+			__attribute__((format(printf, 3, 4)));
+
+/*
+ * wrong: complain of a key, and note that not all is well.
+ */
+static void
 wrong(Reader *reader, const char *key, const char *format,...)
 {
 	char		message[1024];

@@ -143,7 +143,7 @@ keep_answer(char *data, size_t size, size_t n, void *arg)
 	HttpRequest *request = arg;
 	size_t		len = size * n;
 	size_t		room = request->received < KEPT_ANSWER ?
-		KEPT_ANSWER - request->received : 0;
+	KEPT_ANSWER - request->received : 0;
 
 	if (room > 0)
 		memcpy(request->answer + request->received, data,

@@ -26,7 +26,8 @@
 #include <unistd.h>
 
 #define GRACE			10000	/* ms to finish what is in flight */
-#define ORPHAN_CHECK	300000	/* ms between looks for forgotten subscriptions */
+#define ORPHAN_CHECK	300000	/* ms between looks for forgotten
+								 * subscriptions */
 
 enum
 {

@@ -224,8 +224,8 @@ answer(struct MHD_Connection *connection, unsigned int status,
 	   const char *text)
 {
 	struct MHD_Response *response =
-		MHD_create_response_from_buffer(strlen(text), (void *) text,
-										MHD_RESPMEM_MUST_COPY);
+	MHD_create_response_from_buffer(strlen(text), (void *) text,
+									MHD_RESPMEM_MUST_COPY);
 	enum MHD_Result result = MHD_NO;
 
 	if (response)
@@ -260,7 +260,7 @@ handle(void *arg, struct MHD_Connection *connection, const char *url,
 		size_t		len;
 		char	   *page = write_metrics(&len);
 		enum MHD_Result result = page ?
-			answer(connection, MHD_HTTP_OK, page) : MHD_NO;
+		answer(connection, MHD_HTTP_OK, page) : MHD_NO;
 
 		free(page);
 		return result;

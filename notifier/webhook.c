@@ -398,7 +398,7 @@ static void
 begin_fetch(Webhook *webhook)
 {
 	int			room = 2 * capacity(webhook) - webhook->nwaiting -
-		webhook->nflying_events;
+	webhook->nflying_events;
 	char		max[16];
 	char		age[32];
 

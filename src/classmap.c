@@ -343,7 +343,7 @@ load_last(Relation index, BlockNumber left, BlockNumber right, Gap *gap)
 	BTPageOpaque opaque = BTPageGetOpaque(page);
 	OffsetNumber last = PageGetMaxOffsetNumber(page);
 	bool		simple = !P_IGNORE(opaque) && !P_INCOMPLETE_SPLIT(opaque) &&
-		opaque->btpo_next == right && last >= P_FIRSTDATAKEY(opaque);
+	opaque->btpo_next == right && last >= P_FIRSTDATAKEY(opaque);
 
 	if (simple)
 	{
@@ -384,6 +384,7 @@ descend(Relation index, const ClassBound *bound, Gap *gap)
 	right = gap->pages[0] = BufferGetBlockNumber(buffer);
 	gap->lsns[0] = BufferGetLSNAtomic(buffer);
 	gap->pages[1] = InvalidBlockNumber;
+
 	gap->upper = *bound;
 
 	offset = first_beyond(index, key, page);
@@ -405,6 +406,19 @@ descend(Relation index, const ClassBound *bound, Gap *gap)
 	gap->bottom = P_LEFTMOST(opaque);
 	_bt_relbuf(index, buffer);
 	return gap->bottom || load_last(index, left, right, gap);
+}
+
+static bool
+is_same_class(const Gap *a, const Gap *b)
+{
+	if (a->bottom || b->bottom)
+		return a->bottom == b->bottom;
+	for (int col = 0; col < CLASS_NCOLUMNS; col++)
+	{
+		if (compare_column(a->class[col], b->class[col]) != 0)
+			return false;
+	}
+	return true;
 }
 
 static void
@@ -446,10 +460,7 @@ keep_gap(ClassMap *map, const Gap *found)
 		gap->upper.values[col] = copy_text(map->context,
 										   found->upper.values[col]);
 
-	if (i >= 0 && map->gaps[i]->bottom == found->bottom &&
-		(found->bottom || covers(&(ClassBound) {CLASS_NCOLUMNS, true, {
-			map->gaps[i]->class[0], map->gaps[i]->class[1],
-			map->gaps[i]->class[2], map->gaps[i]->class[3]}}, &at)))
+	if (i >= 0 && is_same_class(map->gaps[i], found))
 	{
 		free_gap(map->gaps[i]);
 		map->gaps[i] = gap;

@@ -236,7 +236,7 @@ static void
 require_choice(FunctionCallInfo fcinfo, const Filter *filter)
 {
 	bool		everything = !PG_ARGISNULL(CLEAR_EVERYTHING) &&
-		PG_GETARG_BOOL(CLEAR_EVERYTHING);
+	PG_GETARG_BOOL(CLEAR_EVERYTHING);
 
 	if (!filter->given && !everything)
 		ereport(ERROR,

@@ -48,6 +48,7 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -588,10 +589,20 @@ put_owed(const Subscription *subscription, Consumer *consumer,
 {
 	Datum	   *gone = palloc(sizeof(Datum) * list->n);
 	int			ngone = 0;
-	EventLog   *log = log_open(subscription->log, AccessShareLock);
-	PartitionList *partitions = list_partitions(log->rel);
+	EventLog   *log;
+	PartitionList *partitions;
 	Identity	self;
 
+	if (get_rel_relkind(subscription->log) == '\0')
+	{
+		/* the log was dropped, and all its events with it */
+		for (int i = 0; i < list->n; i++)
+			gone[i] = Int64GetDatum(list->items[i].seq);
+		(void) queue_cancel(subscription->id, gone, list->n);
+		return;
+	}
+	log = log_open(subscription->log, AccessShareLock);
+	partitions = list_partitions(log->rel);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	become(&self, subscription->owner);
 	for (int i = 0; i < list->n; i++)

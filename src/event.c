@@ -135,6 +135,7 @@ map_event_columns(TupleDesc desc, AttrNumber *attnum)
 	for (int col = 0; col < EVENT_NCOLUMNS; col++)
 	{
 		attnum[col] = InvalidAttrNumber;
+
 		for (int i = 0; i < desc->natts; i++)
 		{
 			/* usually they stand in order: start where it would be */

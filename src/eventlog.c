@@ -16,6 +16,7 @@
 #include "nodes/parsenodes.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -171,4 +172,42 @@ require_autocommit(FunctionCallInfo fcinfo, const char *name)
 						name),
 				 errdetail("It commits as it goes."),
 				 errhint("Call it on its own, with autocommit on.")));
+}
+
+/*
+ * forget_relation: relation cache callback; InvalidOid forgets all.
+ */
+static void
+forget_relation(Datum arg, Oid relid)
+{
+	HTAB	   *cache = (HTAB *) DatumGetPointer(arg);
+	HASH_SEQ_STATUS status;
+	Oid		   *key;
+
+	if (OidIsValid(relid))
+	{
+		(void) hash_search(cache, &relid, HASH_REMOVE, NULL);
+		return;
+	}
+	hash_seq_init(&status, cache);
+	while ((key = hash_seq_search(&status)) != NULL)
+		(void) hash_search(cache, key, HASH_REMOVE, NULL);
+}
+
+/*
+ * relation_cache: a hash table for the life of the backend, of what is known
+ * of relations.  An entry begins with the Oid of its relation, and goes when
+ * the relation cache is told that this one has changed.
+ */
+HTAB *
+relation_cache(const char *name, Size entrysize)
+{
+	HASHCTL		ctl = {0};
+	HTAB	   *cache;
+
+	ctl.keysize = sizeof(Oid);
+	ctl.entrysize = entrysize;
+	cache = hash_create(name, 64, &ctl, HASH_ELEM | HASH_BLOBS);
+	CacheRegisterRelcacheCallback(forget_relation, PointerGetDatum(cache));
+	return cache;
 }

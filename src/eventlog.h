@@ -20,6 +20,7 @@
 #include "nodes/params.h"
 #include "nodes/pg_list.h"
 #include "storage/lock.h"
+#include "utils/hsearch.h"
 #include "utils/rel.h"
 #include "utils/uuid.h"
 
@@ -55,6 +56,7 @@ typedef struct Identity
 extern void become(Identity *saved, Oid user);
 extern void become_again(const Identity *saved);
 extern void set_locally(const char *name, const char *value);
+extern HTAB *relation_cache(const char *name, Size entrysize);
 extern void require_autocommit(FunctionCallInfo fcinfo, const char *name);
 
 /*
@@ -138,7 +140,7 @@ typedef struct EventLog
 	Oid			owner;
 	Relation	rel;			/* open, with the lock log_open() was given */
 	LogSettings settings;
-	AttrNumber	attnum[EVENT_NCOLUMNS];	/* in the parent */
+	AttrNumber	attnum[EVENT_NCOLUMNS]; /* in the parent */
 } EventLog;
 
 extern EventLog *log_open(Oid relid, LOCKMODE lockmode);

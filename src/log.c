@@ -151,6 +151,7 @@ shape_of_log(Relation rel, EventLog *log)
 	log->owner = rel->rd_rel->relowner;
 	log->rel = rel;
 	return rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
+		!RELATION_IS_OTHER_TEMP(rel) &&
 		find_settings(rel, &log->settings) &&
 		map_event_columns(RelationGetDescr(rel), log->attnum) &&
 		is_partitioned_by_time(rel, log->attnum[EVENT_OCCURRED_AT]);

@@ -110,6 +110,7 @@ put_rows(Oid log, const char *columns, Tuplestorestate *store,
 
 	moved->md.name = "moved";
 	moved->md.reliddesc = InvalidOid;
+
 	moved->md.tupdesc = desc;
 	moved->md.enrtype = ENR_NAMED_TUPLESTORE;
 	moved->md.enrtuples = rows;
@@ -411,6 +412,7 @@ log_owner(Oid relid)
 
 	if (!relation_is_log(relid))
 		return InvalidOid;
+
 	log = log_open(relid, AccessShareLock);
 	owner = log->owner;
 	log_close(log, AccessShareLock);

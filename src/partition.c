@@ -40,7 +40,7 @@ require_grid(const Interval *width, const char *what)
 {
 	bool		months = width->month > 0 && width->day == 0 && width->time == 0;
 	bool		days = width->month == 0 && width->day >= 0 &&
-		width->time >= 0 && (width->day > 0 || width->time > 0);
+	width->time >= 0 && (width->day > 0 || width->time > 0);
 
 	if ((!months && !days) ||
 		width->month > MAX_MONTHS || width->day > MAX_DAYS ||

@@ -345,7 +345,7 @@ event_values(OpenPartition *open, Datum *values, bool *nulls)
 	{
 		AttrNumber	attnum = open->indexes.attnum[col];
 		Form_pg_attribute att =
-			TupleDescAttr(open->slot->tts_tupleDescriptor, attnum - 1);
+		TupleDescAttr(open->slot->tts_tupleDescriptor, attnum - 1);
 
 		values[col] = slot_getattr(open->slot, attnum, &nulls[col]);
 		if (nulls[col])

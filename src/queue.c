@@ -28,7 +28,6 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
@@ -81,22 +80,6 @@ is_suspended(void)
 	return suspended_in != InvalidSubTransactionId;
 }
 
-static void
-forget_table(Datum arg, Oid relid)
-{
-	HASH_SEQ_STATUS status;
-	LogOfTable *entry;
-
-	if (OidIsValid(relid))
-	{
-		(void) hash_search(logs_of_tables, &relid, HASH_REMOVE, NULL);
-		return;
-	}
-	hash_seq_init(&status, logs_of_tables);
-	while ((entry = hash_seq_search(&status)) != NULL)
-		(void) hash_search(logs_of_tables, &entry->table, HASH_REMOVE, NULL);
-}
-
 /*
  * log_of_table: the topmost table that this one is a partition of, or itself.
  */
@@ -110,15 +93,8 @@ log_of_table(Relation rel)
 	if (!rel->rd_rel->relispartition)
 		return table;
 	if (logs_of_tables == NULL)
-	{
-		HASHCTL		ctl = {0};
-
-		ctl.keysize = sizeof(Oid);
-		ctl.entrysize = sizeof(LogOfTable);
-		logs_of_tables = hash_create("eventlog logs of tables", 64, &ctl,
-									 HASH_ELEM | HASH_BLOBS);
-		CacheRegisterRelcacheCallback(forget_table, (Datum) 0);
-	}
+		logs_of_tables = relation_cache("eventlog logs of tables",
+										sizeof(LogOfTable));
 	entry = hash_search(logs_of_tables, &table, HASH_FIND, NULL);
 	if (entry)
 		return entry->log;

@@ -22,7 +22,6 @@
 #include "commands/defrem.h"
 #include "executor/executor.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
@@ -34,38 +33,6 @@ compare_keys(const EventKey *a, const EventKey *b)
 	if (a->occurred_at != b->occurred_at)
 		return a->occurred_at < b->occurred_at ? -1 : 1;
 	return memcmp(a->id.data, b->id.data, UUID_LEN);
-}
-
-/*
- * forget_partition: relation cache callback; InvalidOid forgets all.
- */
-static void
-forget_partition(Datum arg, Oid relid)
-{
-	HASH_SEQ_STATUS status;
-	PartitionIndexes *entry;
-
-	if (OidIsValid(relid))
-	{
-		(void) hash_search(partition_indexes, &relid, HASH_REMOVE, NULL);
-		return;
-	}
-	hash_seq_init(&status, partition_indexes);
-	while ((entry = hash_seq_search(&status)) != NULL)
-		(void) hash_search(partition_indexes, &entry->partition, HASH_REMOVE,
-						   NULL);
-}
-
-static void
-create_cache(void)
-{
-	HASHCTL		ctl = {0};
-
-	ctl.keysize = sizeof(Oid);
-	ctl.entrysize = sizeof(PartitionIndexes);
-	partition_indexes = hash_create("eventlog partitions", 64, &ctl,
-									HASH_ELEM | HASH_BLOBS);
-	CacheRegisterRelcacheCallback(forget_partition, (Datum) 0);
 }
 
 /*
@@ -194,7 +161,8 @@ lookup_indexes(Relation rel)
 	PartitionIndexes found;
 
 	if (partition_indexes == NULL)
-		create_cache();
+		partition_indexes = relation_cache("eventlog partitions",
+										   sizeof(PartitionIndexes));
 	entry = hash_search(partition_indexes, &partition, HASH_FIND, NULL);
 	if (entry == NULL)
 	{
@@ -282,7 +250,7 @@ bool
 column_matches(const Filter *filter, EventColumn column, const text *value)
 {
 	const text *wanted = column == EVENT_TYPE ? filter->event_type :
-		filter->equal[column];
+	filter->equal[column];
 	int			len;
 
 	if (value == NULL)

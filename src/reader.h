@@ -39,7 +39,7 @@ typedef struct OpenPartition
 	Relation	rel;
 	PartitionIndexes indexes;	/* a copy: the cache may change meanwhile */
 	TupleTableSlot *slot;
-	IndexFetchTableData *fetch;	/* NULL until a row is fetched by its place */
+	IndexFetchTableData *fetch; /* NULL until a row is fetched by its place */
 	Snapshot	snapshot;
 } OpenPartition;
 

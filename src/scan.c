@@ -117,6 +117,7 @@ open_cursor(Cursor *cursor, OpenPartition *open, Oid index, int key_at,
 	cursor->key_at = key_at;
 	cursor->budget = budget;
 	cursor->vmbuffer = InvalidBuffer;
+
 	cursor->key_context = AllocSetContextCreate(CurrentMemoryContext,
 												"eventlog scan keys",
 												ALLOCSET_SMALL_SIZES);
@@ -462,7 +463,7 @@ static bool
 seek_row(SkipScan *scan, const ClassBound *bound)
 {
 	StrategyNumber strategy = bound->inclusive ? BTLessEqualStrategyNumber :
-		BTLessStrategyNumber;
+	BTLessStrategyNumber;
 
 	begin_class_keys(scan, NULL, 0);
 	for (int i = 0; i < bound->n; i++)

@@ -57,6 +57,7 @@ run_step(Oid owner, UpkeepStep step, void *arg)
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = resowner;
+
 	if (error && ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
 		ERRCODE_OPERATOR_INTERVENTION)
 		ReThrowError(error);

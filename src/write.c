@@ -44,7 +44,8 @@ typedef struct PlanKey
 typedef struct InsertPlan
 {
 	PlanKey		key;
-	char	   *name;			/* what the plan was made for: a log may be renamed */
+	char	   *name;			/* what the plan was made for: a log may be
+								 * renamed */
 	SPIPlanPtr	plan;
 } InsertPlan;
 

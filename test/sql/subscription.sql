@@ -99,10 +99,13 @@ SELECT eventlog.emit('x', 'info') IS NOT NULL AS emitted;
 SELECT * FROM owed;
 CALL pg_temp.reset();
 
--- A dropped log shows as NULL.
+-- A dropped log shows as NULL, and what was owed of it is cancelled.
 SELECT eventlog.subscribe('other', log => 'sub_other');
+SELECT eventlog.emit('gone', log => 'sub_other') IS NOT NULL AS emitted;
 DROP TABLE sub_other;
-SELECT name, log FROM eventlog.subscriptions ORDER BY name;
+SELECT count(*) FROM eventlog.fetch('other', 10);
+SELECT name, log, pending, cancelled FROM eventlog.subscriptions ORDER BY name;
+SELECT eventlog.release('other');
 SELECT eventlog.unsubscribe(name) FROM eventlog.subscriptions ORDER BY name;
 
 DROP VIEW owed;
