@@ -405,11 +405,15 @@ begin_fetch(Webhook *webhook)
 	if (webhook->fetching || webhook->listening || webhook->caught_up ||
 		webhook->state != WEBHOOK_LOOKING || webhook->failing > 0)
 		return;
-	/* in order: only what failed is wanted; otherwise wait for a good part */
 	if (webhook->config->ordered && webhook->nretrying > 0)
+	{
+		/* in order: only what failed is wanted, when its time has come */
+		if (webhook->retry_timer.set)
+			return;
 		room = 1;
+	}
 	else if (room < (capacity(webhook) + 1) / 2)
-		return;
+		return;					/* wait until it is worth while */
 	snprintf(max, sizeof(max), "%d", room);
 	snprintf(age, sizeof(age), "%lld",
 			 (long long) webhook->config->retry.max_age / 1000);
@@ -441,10 +445,39 @@ webhook_pump(Webhook *webhook)
 	begin_ack(webhook);
 	if (webhook->stopping)
 		return;
+	begin_fetch(webhook);
 	if (webhook->nretrying > 0 && !webhook->retry_timer.set)
 		expect_retry(webhook, RETRY_POLL);
-	begin_fetch(webhook);
 	begin_listen(webhook);
+}
+
+static void
+begin_looking(Webhook *webhook)
+{
+	log_event(LOG_LEVEL_INFO, "subscribed", "webhook", webhook->config->name,
+			  NULL);
+	webhook->state = WEBHOOK_LOOKING;
+	webhook_pump(webhook);
+}
+
+/*
+ * retries_counted: what failed in a session before comes first, where order is
+ * to be kept.
+ */
+static void
+retries_counted(void *arg, PGresult *result)
+{
+	Webhook    *webhook = arg;
+
+	if (result == NULL)
+		return;
+	if (!succeeded(result))
+	{
+		log_result(webhook, "could not count what is to be retried", result);
+		return;					/* the next session tries again */
+	}
+	webhook->nretrying = atoi(PQgetvalue(result, 0, 0));
+	begin_looking(webhook);
 }
 
 static void
@@ -459,10 +492,13 @@ subscribed(void *arg, PGresult *result)
 		log_result(webhook, "could not subscribe", result);
 		return;					/* the next session tries again */
 	}
-	log_event(LOG_LEVEL_INFO, "subscribed", "webhook", webhook->config->name,
-			  NULL);
-	webhook->state = WEBHOOK_LOOKING;
-	webhook_pump(webhook);
+	if (webhook->config->ordered)
+		(void) query(webhook, "SELECT pg_catalog.count(*) FROM eventlog.deliveries"
+					 " WHERE subscription OPERATOR(pg_catalog.=) $1"
+					 " AND state OPERATOR(pg_catalog.=) 'retrying'", NULL, NULL,
+					 NULL, retries_counted);
+	else
+		begin_looking(webhook);
 }
 
 void

@@ -91,6 +91,11 @@ $config = write_config({ ordered => { url => "$url/ordered", ordered => JSON::PP
 $notifier = start_notifier($config, 'ordered');
 query("SELECT count(eventlog.emit('o' || g)) FROM generate_series(1, 20) g");
 await(sub { query("SELECT count(*) FROM eventlog.deliveries WHERE attempts >= 2") == 1 }, 'the first one fails');
+# also over a restart
+stop_notifier($notifier, 'KILL');
+$notifier = start_notifier($config, 'ordered');
+await(sub { query("SELECT count(*) FROM eventlog.deliveries WHERE attempts >= 4") == 1 }, 'and fails again');
+is(query("SELECT count(*) FROM eventlog.deliveries WHERE attempts > 0"), 1, 'alone');
 set_modes($receiver);
 await(sub { owed('ordered') == 0 }, 'then all are delivered');
 my @types = map { decode_json($_->{body})->{type} } requests($receiver, '/ordered');
