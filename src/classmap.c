@@ -45,7 +45,9 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-#define MAX_MEMORY	(4 * 1024 * 1024)	/* of all maps of a backend */
+#define MAX_MEMORY	(16 * 1024 * 1024)	/* of all maps of a backend */
+#define MAX_MISSES	100000		/* descents with full maps until all is
+								 * forgotten */
 
 /*
  * Gap: no entry lies above the newest one of a class, up to a bound.
@@ -69,6 +71,7 @@ typedef struct ClassMap
 	bool		valid;
 	Oid			relfilenode;
 	MemoryContext context;
+	Size		memory_used;
 	int			n;
 	int			max;
 	Gap		  **gaps;
@@ -76,6 +79,8 @@ typedef struct ClassMap
 
 static HTAB *maps = NULL;
 static MemoryContext maps_context = NULL;
+static Size memory_used = 0;
+static int	misses = 0;			/* since the maps were full */
 
 static void
 forget_map(Datum arg, Oid relid)
@@ -112,6 +117,8 @@ create_maps(void)
 		registered = true;
 	}
 	maps = NULL;
+	memory_used = 0;
+	misses = 0;
 	if (maps_context)
 		MemoryContextDelete(maps_context);
 	maps_context = AllocSetContextCreate(CacheMemoryContext,
@@ -140,8 +147,12 @@ get_map(Relation index)
 	if (found && map->valid && map->relfilenode == compat_relfilenode(index))
 		return map;
 	if (found && map->context)
+	{
 		MemoryContextDelete(map->context);
+		memory_used -= map->memory_used;
+	}
 	map->context = NULL;
+	map->memory_used = 0;
 	map->context = AllocSetContextCreate(maps_context, "eventlog class map",
 										 ALLOCSET_SMALL_SIZES);
 	map->valid = true;
@@ -421,9 +432,49 @@ is_same_class(const Gap *a, const Gap *b)
 	return true;
 }
 
-static void
-free_gap(Gap *gap)
+/*
+ * gap_size: about what a gap takes of memory.
+ */
+static Size
+gap_size(const Gap *gap)
 {
+	Size		size = sizeof(Gap) + 2 * sizeof(Gap *);
+
+	for (int col = 0; col < CLASS_NCOLUMNS; col++)
+		size += 16 + (gap->class[col] ? VARSIZE_ANY(gap->class[col]) : 0);
+	for (int col = 0; col < gap->upper.n; col++)
+		size += 16 + (gap->upper.values[col] ?
+					  VARSIZE_ANY(gap->upper.values[col]) : 0);
+	return size;
+}
+
+/*
+ * copy_gap: for the life of the map.
+ */
+static Gap *
+copy_gap(ClassMap *map, const Gap *found)
+{
+	Gap		   *gap = MemoryContextAlloc(map->context, sizeof(Gap));
+	Size		size = gap_size(found);
+
+	*gap = *found;
+	for (int col = 0; col < CLASS_NCOLUMNS; col++)
+		gap->class[col] = copy_text(map->context, found->class[col]);
+	for (int col = 0; col < gap->upper.n; col++)
+		gap->upper.values[col] = copy_text(map->context,
+										   found->upper.values[col]);
+	map->memory_used += size;
+	memory_used += size;
+	return gap;
+}
+
+static void
+free_gap(ClassMap *map, Gap *gap)
+{
+	Size		size = gap_size(gap);
+
+	map->memory_used -= size;
+	memory_used -= size;
 	for (int col = 0; col < CLASS_NCOLUMNS; col++)
 	{
 		if (gap->class[col])
@@ -452,17 +503,10 @@ keep_gap(ClassMap *map, const Gap *found)
 		at.values[col] = found->class[col];
 	i = found->bottom ? (map->n > 0 && map->gaps[0]->bottom ? 0 : -1) :
 		find_gap(map, &at);
-	gap = MemoryContextAlloc(map->context, sizeof(Gap));
-	*gap = *found;
-	for (int col = 0; col < CLASS_NCOLUMNS; col++)
-		gap->class[col] = copy_text(map->context, found->class[col]);
-	for (int col = 0; col < gap->upper.n; col++)
-		gap->upper.values[col] = copy_text(map->context,
-										   found->upper.values[col]);
-
+	gap = copy_gap(map, found);
 	if (i >= 0 && is_same_class(map->gaps[i], found))
 	{
-		free_gap(map->gaps[i]);
+		free_gap(map, map->gaps[i]);
 		map->gaps[i] = gap;
 		return;
 	}
@@ -505,9 +549,10 @@ class_below(Relation index, const ClassBound *bound, text **class,
 		*descended = true;
 		if (!descend(index, bound, &found))
 			return CLASS_UNKNOWN;
-		if (MemoryContextMemAllocated(maps_context, true) > MAX_MEMORY)
+		if (memory_used > MAX_MEMORY && ++misses > MAX_MISSES)
 			create_maps();
-		keep_gap(get_map(index), &found);
+		if (memory_used <= MAX_MEMORY)
+			keep_gap(get_map(index), &found);
 		gap = &found;
 	}
 	if (gap->bottom)

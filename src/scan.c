@@ -21,7 +21,7 @@
  * 2. Never worse than about twice the better
  *
  * No statistics say which way is better, so they race: the ordered way for a
- * budget of entries, then the skip scan of what is left for the same budget,
+ * budget of entries, then the skip scan of what is left for a budget like it,
  * then the ordered way from where it had come to with four times as much, and
  * so on.  What is spent on the losing way is a fixed part of what the winning
  * one takes.  Which way won is remembered for the log's next partition.
@@ -52,8 +52,9 @@
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
-#define FIRST_BUDGET	1000
+#define FIRST_BUDGET	300
 #define BUDGET_GROWTH	4
+#define CLEVER_FACTOR	4		/* more for an index that picks by a filter */
 #define SEEK_COST		4		/* a descent, in entries read */
 #define MAX_KEYS		(CLASS_NCOLUMNS + 2)	/* a class, and a range in it */
 
@@ -805,6 +806,8 @@ find_newest(OpenPartition *open, const Filter *filter, EventRange range,
 			ScanHabit *habit, FoundList *found)
 {
 	int64		budget = Max(FIRST_BUDGET, habit->budget);
+	int64		ordered_factor;
+	int			column;
 
 	if (eventlog_scan_method == SCAN_SKIP)
 	{
@@ -816,13 +819,15 @@ find_newest(OpenPartition *open, const Filter *filter, EventRange range,
 		(void) scan_ordered(open, filter, &range, PG_INT64_MAX, found);
 		return;
 	}
+	(void) ordered_index(open, filter, &column);
+	ordered_factor = column < 0 ? 1 : CLEVER_FACTOR;
 	for (;;)
 	{
 		if (!habit->by_class &&
-			scan_ordered(open, filter, &range, budget, found))
+			scan_ordered(open, filter, &range, budget * ordered_factor, found))
 			break;
 		habit->by_class = true;
-		if (scan_by_class(open, filter, &range, budget, found))
+		if (scan_by_class(open, filter, &range, budget * CLEVER_FACTOR, found))
 			break;
 		habit->by_class = false;
 		budget *= BUDGET_GROWTH;
