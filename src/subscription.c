@@ -301,7 +301,9 @@ kept_plan(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types)
  * Within SPI.
  *
  * Its text is ours and everything in it is qualified: what a caller brings
- * comes as parameters.
+ * comes as parameters.  Each is made for an index, and shall use it also while
+ * the queue has no statistics, or those of when it was empty: a sort of all
+ * that is owed at each fetch would be the plan then.
  */
 int64
 run_owned(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types,
@@ -311,6 +313,10 @@ run_owned(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types,
 	int			result;
 
 	become(&self, eventlog_owner());
+	set_locally("enable_seqscan", "off");
+	set_locally("enable_bitmapscan", "off");
+	set_locally("enable_sort", "off");
+	set_locally("plan_cache_mode", "force_generic_plan");
 	result = SPI_execute_plan(kept_plan(plan, sql, nargs, types), values, nulls,
 							  false, 0);
 	if (result < 0)
