@@ -3,7 +3,7 @@
  *		The database's side of a webhook: what is owed is fetched ahead, what
  *		is settled is told in batches, and where nothing is owed it sleeps.
  *
- * Events are fetched up to twice what may be in flight, so that the receiver
+ * Events are fetched up to a few times what may be in flight, so that the receiver
  * need not wait for the database, and no more, so that memory is bounded by
  * concurrency.  There is one statement of a kind under way at a time; while it
  * is, settled events gather, so that under load one ack tells of many.
@@ -224,10 +224,17 @@ give_up_session(Webhook *webhook)
 				 told);
 }
 
+/*
+ * ahead: how many events to have at once: batches make a statement worth its
+ * while with fewer requests' worth.
+ */
 static int
-capacity(const Webhook *webhook)
+ahead(const Webhook *webhook)
 {
-	return webhook->config->max_concurrency * webhook->config->max_events;
+	const WebhookConfig *config = webhook->config;
+
+	return config->max_concurrency * config->max_events *
+		(config->max_events > 1 ? 2 : 4);
 }
 
 static void
@@ -397,7 +404,7 @@ begin_deliveries(Webhook *webhook)
 static void
 begin_fetch(Webhook *webhook)
 {
-	int			room = 2 * capacity(webhook) - webhook->nwaiting -
+	int			room = ahead(webhook) - webhook->nwaiting -
 	webhook->nflying_events;
 	char		max[16];
 	char		age[32];
@@ -412,7 +419,7 @@ begin_fetch(Webhook *webhook)
 			return;
 		room = 1;
 	}
-	else if (room < (capacity(webhook) + 1) / 2)
+	else if (room < ahead(webhook) / 2)
 		return;					/* wait until it is worth while */
 	snprintf(max, sizeof(max), "%d", room);
 	snprintf(age, sizeof(age), "%lld",
