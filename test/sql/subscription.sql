@@ -37,7 +37,7 @@ CALL pg_temp.reset();
 COPY (SELECT 'sync.copy', 'error', clock_timestamp() FROM generate_series(1, 100000)) TO PROGRAM 'cat > "$PGDATA/eventlog_copy"';
 SELECT current_setting('data_directory') || '/eventlog_copy' AS file \gset
 COPY sub_log (event_type, level, occurred_at) FROM :'file';
-COPY (SELECT 1) TO PROGRAM 'rm "$PGDATA/eventlog_copy"';
+COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; rm "$PGDATA/eventlog_copy"';
 SELECT * FROM owed;
 CALL pg_temp.reset();
 
