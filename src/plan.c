@@ -25,6 +25,7 @@
 #include "executor/tstoreReceiver.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -128,6 +129,19 @@ may_scan(const EventLog *log)
 	return eventlog_scan_method != SCAN_SQL &&
 		pg_class_aclcheck(log->oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
 		check_enable_rls(log->oid, InvalidOid, true) != RLS_ENABLED;
+}
+
+/*
+ * fits_in_memory: may so many found events be kept, of the default partition
+ * and of another one at a time?
+ */
+static bool
+fits_in_memory(const EventPage *page)
+{
+	int64		most = Min(work_mem * INT64CONST(1024) / 2, MaxAllocSize) /
+	sizeof(FoundEvent);
+
+	return page->limit >= 0 && page->offset <= most - page->limit;
 }
 
 /*
@@ -279,9 +293,7 @@ scan_page(const EventLog *log, const Filter *filter, const EventPage *page,
 	PartitionList *list;
 	bool		complete;
 
-	if (!may_scan(log) || page->limit < 0 ||
-		(page->offset + page->limit) * 2 * sizeof(FoundEvent) >
-		work_mem * (Size) 1024)
+	if (!may_scan(log) || !fits_in_memory(page))
 		return false;
 	scan.filter = filter;
 	scan.range = range_of_page(filter, page);
