@@ -159,13 +159,17 @@ set_locally(const char *name, const char *value)
 /*
  * require_autocommit: refuse to run a procedure that commits as it goes where
  * it cannot, before it has done anything.
+ *
+ * A block of PL/pgSQL with an EXCEPTION clause is a subtransaction, within
+ * which nothing can be committed; the call's context does not tell.
  */
 void
 require_autocommit(FunctionCallInfo fcinfo, const char *name)
 {
 	CallContext *context = (CallContext *) fcinfo->context;
 
-	if (context == NULL || !IsA(context, CallContext) || context->atomic)
+	if (context == NULL || !IsA(context, CallContext) || context->atomic ||
+		GetCurrentTransactionNestLevel() > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("eventlog.%s cannot run inside a transaction block",
