@@ -125,7 +125,8 @@ eventlog_list_support(PG_FUNCTION_ARGS)
 }
 
 /*
- * get_by_sql: the same by one statement.
+ * get_by_sql: the same by one statement.  No id is no event's, but rights are
+ * looked at all the same.
  */
 static void
 get_by_sql(EventLog *log, const pg_uuid_t *id, ReturnSetInfo *rsinfo)
@@ -134,7 +135,10 @@ get_by_sql(EventLog *log, const pg_uuid_t *id, ReturnSetInfo *rsinfo)
 
 	initStringInfo(&sql);
 	append_event_select(&sql, log->oid);
-	append_event_key(&sql, id);
+	if (id)
+		append_event_key(&sql, id);
+	else
+		appendStringInfoString(&sql, " AND false");
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	(void) sql_into_result(sql.data, NULL, true, rsinfo);
@@ -149,12 +153,12 @@ eventlog_get(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	EventLog   *log = log_open(log_resolve(fcinfo, 1), AccessShareLock);
+	pg_uuid_t  *id = PG_ARGISNULL(0) ? NULL : PG_GETARG_UUID_P(0);
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (!PG_ARGISNULL(0) &&
-		!scan_event(log, list_partitions(log->rel), PG_GETARG_UUID_P(0),
-					put_event, rsinfo))
-		get_by_sql(log, PG_GETARG_UUID_P(0), rsinfo);
+	if (id == NULL ||
+		!scan_event(log, list_partitions(log->rel), id, put_event, rsinfo))
+		get_by_sql(log, id, rsinfo);
 	log_close(log, AccessShareLock);
 	return (Datum) 0;
 }
