@@ -333,13 +333,8 @@ load_item(Relation index, Page page, OffsetNumber offset, text **class,
 
 		class[i] = isnull ? NULL : DatumGetTextPCopy(value);
 	}
-	if (key == NULL)
-		return;
-	key->occurred_at = DatumGetTimestampTz(index_getattr(item,
-														 CLASS_NCOLUMNS + 1,
-														 desc, &isnull));
-	key->id = *DatumGetUUIDP(index_getattr(item, CLASS_NCOLUMNS + 2, desc,
-										   &isnull));
+	if (key)
+		*key = index_key(item, desc, CLASS_NCOLUMNS + 1);
 }
 
 /*

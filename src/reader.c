@@ -36,6 +36,29 @@ compare_keys(const EventKey *a, const EventKey *b)
 }
 
 /*
+ * index_key: the key in an index entry, of which occurred_at is column key_at
+ * and id the next.
+ *
+ * Events have both, but entries of deleted rows may be from before the columns
+ * were NOT NULL.  Nulls sort last, so they are the greatest here too.
+ */
+EventKey
+index_key(IndexTuple entry, TupleDesc desc, int key_at)
+{
+	EventKey	key;
+	bool		isnull;
+	Datum		value = index_getattr(entry, key_at, desc, &isnull);
+
+	key.occurred_at = isnull ? DT_NOEND : DatumGetTimestampTz(value);
+	value = index_getattr(entry, key_at + 1, desc, &isnull);
+	if (isnull)
+		memset(key.id.data, 0xff, UUID_LEN);
+	else
+		key.id = *DatumGetUUIDP(value);
+	return key;
+}
+
+/*
  * has_key: does column i of an index hold this event column, in the order that
  * the scans count on?
  */

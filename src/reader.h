@@ -53,6 +53,7 @@ typedef struct EventKey
 } EventKey;
 
 extern int	compare_keys(const EventKey *a, const EventKey *b);
+extern EventKey index_key(IndexTuple entry, TupleDesc desc, int key_at);
 
 /*
  * FoundEvent: an event that was chosen, and where its row is.

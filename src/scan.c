@@ -277,13 +277,8 @@ entry_column(const Cursor *cursor, int attno, bool *isnull)
 static EventKey
 entry_key(const Cursor *cursor)
 {
-	EventKey	key;
-	bool		isnull;
-
-	key.occurred_at = DatumGetTimestampTz(entry_column(cursor, cursor->key_at,
-													   &isnull));
-	key.id = *DatumGetUUIDP(entry_column(cursor, cursor->key_at + 1, &isnull));
-	return key;
+	return index_key(cursor->scan->xs_itup, cursor->scan->xs_itupdesc,
+					 cursor->key_at);
 }
 
 /*
