@@ -106,6 +106,9 @@ log_of_table(Relation rel)
 
 /*
  * queue_insert: owe an event to a subscription.
+ *
+ * What is no id of an event is refused here, whatever the table it is from:
+ * all who read the queue look for the time in it.
  */
 void
 queue_insert(int subscription, const pg_uuid_t *event_id)
@@ -120,6 +123,7 @@ queue_insert(int subscription, const pg_uuid_t *event_id)
 	bool		nulls[QUEUE_NCOLUMNS];
 	HeapTuple	row;
 
+	(void) id_get_time(event_id);
 	if (RelationGetDescr(rel)->natts != QUEUE_NCOLUMNS)
 		elog(ERROR, "eventlog._queue has %d columns",
 			 RelationGetDescr(rel)->natts);
