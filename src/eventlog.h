@@ -167,6 +167,7 @@ typedef struct PartitionList
 	Partition  *items;			/* ascending, without the default */
 } PartitionList;
 
+extern bool is_grid(const Interval *width);
 extern void require_grid(const Interval *width, const char *what);
 extern void grid_cell(const Interval *width, TimestampTz t,
 					  TimestampTz *lower, TimestampTz *upper);

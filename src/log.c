@@ -42,6 +42,12 @@
 #define SETTINGS_FUNCTION	"_settings"
 #define INTERVAL_FORMAT		"%d months %d days " INT64_FORMAT " microseconds"
 
+/* bounds of the settings; such a retention lies in what a timestamp can be */
+#define MIN_TIME_WIDTH		USECS_PER_MINUTE	/* as names tell */
+#define MAX_KEEP_YEARS		1000
+#define MAX_KEEP_DAYS		(MAX_KEEP_YEARS * 366)
+#define MAX_PREMAKE			1000
+
 PG_FUNCTION_INFO_V1(eventlog_settings);
 PG_FUNCTION_INFO_V1(eventlog_create_log);
 PG_FUNCTION_INFO_V1(eventlog_alter_log);
@@ -95,6 +101,31 @@ parse_premake(const char *string, int *premake)
 	return sscanf(string, "%d%n", premake, &end) == 1 && string[end] == '\0';
 }
 
+/*
+ * is_width, is_retention, is_premake: can the setting be kept to?
+ */
+static bool
+is_width(const Interval *width)
+{
+	return is_grid(width) &&
+		(width->month > 0 || width->day > 0 || width->time >= MIN_TIME_WIDTH);
+}
+
+static bool
+is_retention(const Interval *keep)
+{
+	return keep->month >= 0 && keep->day >= 0 && keep->time >= 0 &&
+		keep->month <= MAX_KEEP_YEARS * MONTHS_PER_YEAR &&
+		keep->day <= MAX_KEEP_DAYS &&
+		keep->time <= MAX_KEEP_DAYS * USECS_PER_DAY;
+}
+
+static bool
+is_premake(int premake)
+{
+	return premake >= 0 && premake <= MAX_PREMAKE;
+}
+
 static char *
 format_interval(const Interval *interval)
 {
@@ -104,6 +135,9 @@ format_interval(const Interval *interval)
 
 /*
  * find_settings: the settings on an open table; false when it has none.
+ *
+ * Settings that create_log would refuse are none: whoever wrote them by hand
+ * must not make the upkeep of all logs fail, or never end.
  */
 static bool
 find_settings(Relation rel, LogSettings *settings)
@@ -120,7 +154,10 @@ find_settings(Relation rel, LogSettings *settings)
 		if (trigger->tgfoid == function && trigger->tgnargs == 3 &&
 			parse_interval(trigger->tgargs[0], &settings->partition_interval) &&
 			parse_interval(trigger->tgargs[1], &settings->retention) &&
-			parse_premake(trigger->tgargs[2], &settings->premake))
+			parse_premake(trigger->tgargs[2], &settings->premake) &&
+			is_width(&settings->partition_interval) &&
+			is_retention(&settings->retention) &&
+			is_premake(settings->premake))
 			return true;
 	}
 	return false;
@@ -142,6 +179,31 @@ is_partitioned_by_time(Relation rel, AttrNumber occurred_at)
 }
 
 /*
+ * has_log_columns: the columns of an event, of which those that say what it is
+ * are NOT NULL; where they stand.
+ *
+ * So no reader meets a null there, also where somebody made a table look like
+ * a log: partitions cannot be laxer than their parent.
+ */
+static bool
+has_log_columns(Relation rel, AttrNumber *attnum)
+{
+	static const EventColumn needed[] = {
+		EVENT_ID, EVENT_TYPE, EVENT_LEVEL, EVENT_OCCURRED_AT
+	};
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	if (!map_event_columns(desc, attnum))
+		return false;
+	for (int i = 0; i < lengthof(needed); i++)
+	{
+		if (!TupleDescAttr(desc, attnum[needed[i]] - 1)->attnotnull)
+			return false;
+	}
+	return true;
+}
+
+/*
  * shape_of_log: fill in *log; false when rel is none.
  */
 static bool
@@ -153,7 +215,7 @@ shape_of_log(Relation rel, EventLog *log)
 	return rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
 		!RELATION_IS_OTHER_TEMP(rel) &&
 		find_settings(rel, &log->settings) &&
-		map_event_columns(RelationGetDescr(rel), log->attnum) &&
+		has_log_columns(rel, log->attnum) &&
 		is_partitioned_by_time(rel, log->attnum[EVENT_OCCURRED_AT]);
 }
 
@@ -277,18 +339,21 @@ qualified_name(Oid relid)
 static void
 require_settings(const LogSettings *settings)
 {
-	const Interval *retention = &settings->retention;
-
 	require_grid(&settings->partition_interval, "partition_interval");
-	if (retention->month < 0 || retention->day < 0 || retention->time < 0)
+	if (!is_width(&settings->partition_interval))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("retention must not be negative"),
+				 errmsg("partition_interval must be at least one minute")));
+	if (!is_retention(&settings->retention))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("retention must not be negative, nor longer than %d years",
+						MAX_KEEP_YEARS),
 				 errhint("'90 days' keeps ninety days, '0' keeps for ever.")));
-	if (settings->premake < 0 || settings->premake > 1000)
+	if (!is_premake(settings->premake))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("premake must be between 0 and 1000: %d",
+				 errmsg("premake must be between 0 and %d: %d", MAX_PREMAKE,
 						settings->premake)));
 }
 
@@ -381,14 +446,24 @@ create_table(const char *name, Oid schema)
 /*
  * adopt_table: an error unless an existing table can be made a log (again).
  *
- * It can when it lost the extension's parts to DROP EXTENSION … CASCADE.
+ * It can when it lost the extension's parts to DROP EXTENSION … CASCADE.  What
+ * is somebody else's is refused before it is locked: whoever waits for the
+ * lock holds up those who write.
  */
 static void
 adopt_table(Oid relid)
 {
-	Relation	rel = relation_open(relid, ShareRowExclusiveLock);
+	Relation	rel;
 	EventLog	log;
 
+	if (!compat_relation_owned(relid, GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("relation \"%s\" already exists",
+						get_rel_name(relid)),
+				 errdetail("It belongs to another role."),
+				 errhint("Choose another name.")));
+	rel = relation_open(relid, ShareRowExclusiveLock);
 	if (shape_of_log(rel, &log))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_TABLE),
@@ -396,7 +471,7 @@ adopt_table(Oid relid)
 						RelationGetRelationName(rel)),
 				 errhint("Change its settings with eventlog.alter_log.")));
 	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE ||
-		!map_event_columns(RelationGetDescr(rel), log.attnum) ||
+		!has_log_columns(rel, log.attnum) ||
 		!is_partitioned_by_time(rel, log.attnum[EVENT_OCCURRED_AT]))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_TABLE),

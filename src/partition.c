@@ -24,7 +24,6 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#define MIN_WIDTH	USECS_PER_MINUTE
 #define MAX_MONTHS	1200
 #define MAX_DAYS	36500
 
@@ -32,19 +31,26 @@
 #define GRID_ORIGIN	(2 * USECS_PER_DAY)
 
 /*
- * require_grid: an error unless width makes a grid: whole months alone, or
- * days and time alone.
+ * is_grid: does width make a grid: whole months alone, or days and time alone?
  */
-void
-require_grid(const Interval *width, const char *what)
+bool
+is_grid(const Interval *width)
 {
 	bool		months = width->month > 0 && width->day == 0 && width->time == 0;
 	bool		days = width->month == 0 && width->day >= 0 &&
 	width->time >= 0 && (width->day > 0 || width->time > 0);
 
-	if ((!months && !days) ||
-		width->month > MAX_MONTHS || width->day > MAX_DAYS ||
-		width->time > MAX_DAYS * USECS_PER_DAY)
+	return (months || days) && width->month <= MAX_MONTHS &&
+		width->day <= MAX_DAYS && width->time <= MAX_DAYS * USECS_PER_DAY;
+}
+
+/*
+ * require_grid: an error unless it does.
+ */
+void
+require_grid(const Interval *width, const char *what)
+{
+	if (!is_grid(width))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid %s: %s", what,

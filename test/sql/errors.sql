@@ -43,6 +43,14 @@ SELECT pg_temp.refused($$SELECT eventlog.create_log('x', '-1 day')$$);
 SELECT pg_temp.refused($$SELECT eventlog.create_log('x', NULL)$$);
 SELECT pg_temp.refused($$SELECT eventlog.create_log('x', retention => '-1 day')$$);
 SELECT pg_temp.refused($$SELECT eventlog.create_log('x', premake => -1)$$);
+SELECT pg_temp.refused($$SELECT eventlog.create_log('x', premake => 1001)$$);
+SELECT pg_temp.refused($$SELECT eventlog.create_log('x', '59.999999 seconds')$$);
+SELECT pg_temp.refused($$SELECT eventlog.create_log('x', '1201 months')$$);
+SELECT pg_temp.refused($$SELECT eventlog.create_log('x', retention => '178000000 years')$$);
+SELECT pg_temp.refused($$SELECT eventlog.create_log('x', indexes => '{{level},{category}}')$$);
+SELECT pg_temp.refused($$SELECT eventlog.create_log('"x')$$);
+SELECT pg_temp.refused($$SELECT eventlog.create_log('a.b.c.d')$$);
+SELECT pg_temp.refused($$SELECT eventlog.create_log('information_schema.tables')$$);
 SELECT pg_temp.refused($$SELECT eventlog.create_log('x', indexes => '{message}')$$);
 SELECT pg_temp.refused($$SELECT eventlog.create_log('x', indexes => '{NULL}')$$);
 SELECT to_regclass('x') IS NULL;
@@ -92,6 +100,8 @@ SELECT pg_temp.refused($$SELECT eventlog.list(page => 2, after => eventlog.new_i
 SELECT pg_temp.refused($$SELECT eventlog.list(after => '8c179a3b-27a5-43fe-9285-cf4feb65561d')$$);
 SELECT count(*) FROM eventlog.list(page_size => 2147483647);
 SELECT count(*) FROM eventlog.list(page => 2147483647, page_size => 2147483647);
+-- of so many events that 64 times as many bytes are one too many for 64 bits
+SELECT count(*) FROM eventlog.list(page => 536838145, page_size => 536903681);
 SELECT count(*) FROM eventlog.list(page_size => 0);
 SELECT pg_temp.refused($$SELECT eventlog.histogram(NULL)$$);
 SELECT pg_temp.refused($$SELECT eventlog.histogram('0')$$);
@@ -103,12 +113,26 @@ SELECT pg_temp.refused($$SELECT eventlog.clear(everything => false)$$);
 SELECT pg_temp.refused($$CALL eventlog.purge(everything => true)$$);
 SELECT pg_temp.refused($$CALL eventlog.maintain()$$);
 \set VERBOSITY terse
+SET client_min_messages = notice;
 BEGIN;
 CALL eventlog.purge(everything => true);
 ROLLBACK;
 BEGIN;
 CALL eventlog.maintain();
 ROLLBACK;
+-- a block with an EXCEPTION clause is a transaction in a transaction
+DO $$
+DECLARE n bigint := 0;
+BEGIN
+  CALL eventlog.purge(everything => true, deleted => n);
+EXCEPTION WHEN active_sql_transaction THEN RAISE NOTICE '%', SQLERRM;
+END $$;
+DO $$
+BEGIN
+  CALL eventlog.maintain();
+EXCEPTION WHEN active_sql_transaction THEN RAISE NOTICE '%', SQLERRM;
+END $$;
+SET client_min_messages = warning;
 CALL eventlog.purge();
 CALL eventlog.purge(everything => true, batch_size => 0);
 CALL eventlog.purge(everything => true, batch_size => NULL);

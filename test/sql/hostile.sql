@@ -1,0 +1,100 @@
+--
+-- Tables that somebody made to look like logs: they harm nobody
+--
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS eventlog;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+SET intervalstyle = 'postgres';
+\set VERBOSITY terse
+
+CREATE ROLE hostile_role;
+CREATE SCHEMA hostile AUTHORIZATION hostile_role;
+CREATE SCHEMA hostile_other;
+SELECT eventlog.create_log('hostile_other.log');
+
+-- Anybody can make such a table, and put the trigger on it that says "a log".
+GRANT USAGE ON SCHEMA hostile_other TO hostile_role;
+GRANT SELECT ON hostile_other.log TO hostile_role;
+SET ROLE hostile_role;
+CREATE TABLE hostile.log (LIKE hostile_other.log INCLUDING DEFAULTS) PARTITION BY RANGE (occurred_at);
+CREATE TABLE hostile.rest PARTITION OF hostile.log DEFAULT;
+CREATE INDEX ON hostile.log (occurred_at, id);
+CREATE INDEX ON hostile.log (event_type, level, source_service, resource_type, occurred_at, id);
+CREATE PROCEDURE hostile.settings(width text, keep text, premake text) LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE format('CREATE OR REPLACE TRIGGER s BEFORE TRUNCATE ON hostile.log EXECUTE FUNCTION eventlog._settings(%L, %L, %L)', width, keep, premake);
+END $$;
+CREATE FUNCTION hostile.is_log(width text, keep text, premake text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  CALL hostile.settings(width, keep, premake);
+  RETURN EXISTS (SELECT FROM eventlog.logs WHERE log = 'hostile.log'::regclass);
+END $$;
+
+-- Settings that create_log would refuse make no log.
+SELECT width, keep, premake, hostile.is_log(width, keep, premake)
+  FROM (VALUES ('0 months 1 days 0 microseconds', '0 months 0 days 0 microseconds', '4'),
+               ('0 months 0 days 0 microseconds', '0 months 0 days 0 microseconds', '4'),
+               ('0 months 0 days 1 microseconds', '0 months 0 days 0 microseconds', '4'),
+               ('0 months -1 days 0 microseconds', '0 months 0 days 0 microseconds', '4'),
+               ('1 months 1 days 0 microseconds', '0 months 0 days 0 microseconds', '4'),
+               ('0 months 1 days 9223372036854775807 microseconds', '0 months 0 days 0 microseconds', '4'),
+               ('99999999999 months 0 days 0 microseconds', '0 months 0 days 0 microseconds', '4'),
+               ('0 months 1 days 0 microseconds', '2147483647 months 0 days 0 microseconds', '4'),
+               ('0 months 1 days 0 microseconds', '0 months -1 days 0 microseconds', '4'),
+               ('0 months 1 days 0 microseconds', '0 months 0 days 0 microseconds', '2147483647'),
+               ('0 months 1 days 0 microseconds', '0 months 0 days 0 microseconds', '-1'),
+               ('0 months 1 days 0 microseconds', '0 months 0 days 0 microseconds', ''),
+               ('1 day', '0', '4'),
+               ('', '', '')) v (width, keep, premake);
+
+-- Nor does one where what makes an event can be null.
+CALL hostile.settings('0 months 1 days 0 microseconds', '0 months 1 days 0 microseconds', '0');
+SELECT count(*) FROM eventlog.logs WHERE log = 'hostile.log'::regclass;
+ALTER TABLE hostile.log ALTER id DROP NOT NULL;
+INSERT INTO hostile.log (event_type, occurred_at) VALUES ('a', '2022-08-24Z');
+SELECT count(*) FROM eventlog.list(log => 'hostile.log');
+SELECT eventlog.create_log('hostile.log');
+DELETE FROM hostile.log;
+ALTER TABLE hostile.log ALTER id SET NOT NULL;
+-- (the index still has what was deleted)
+SELECT count(*) FROM eventlog.list(log => 'hostile.log');
+SET eventlog.scan_method = skip;
+SELECT count(*) FROM eventlog.list(level => 'info', log => 'hostile.log');
+RESET eventlog.scan_method;
+
+-- What stands in such a log need not be an event. Whoever reads is told, or gets it.
+CREATE TRIGGER owe AFTER INSERT ON hostile.log FOR EACH ROW EXECUTE FUNCTION eventlog._owe();
+SELECT eventlog.subscribe('hostile', log => 'hostile.log');
+INSERT INTO hostile.log (id, event_type, level, occurred_at) VALUES ('8c179a3b-27a5-43fe-9285-cf4feb65561d', 'a', 'info', 'infinity');
+ALTER TABLE hostile.log DISABLE TRIGGER owe;
+INSERT INTO hostile.log (id, event_type, level, occurred_at)
+  VALUES ('8c179a3b-27a5-43fe-9285-cf4feb65561d', 'Ä %', 'info', 'infinity'),
+         ('48c18a84-575d-45ef-bf5b-41e0f3a87177', 'a', 'LOUD', '-infinity'),
+         ('f6084efd-159c-43a1-a051-8b6df5e58505', 'a', 'error', '4000-01-01 BC');
+SELECT eventlog.replay('hostile');
+SELECT event_type, level, occurred_at FROM eventlog.list(min_level => 'info', log => 'hostile.log');
+SELECT event_type FROM eventlog.list(since => '4001-01-01 BC', before => '2000-01-01', page_size => 1, log => 'hostile.log');
+SELECT count(*) FROM eventlog.list(log => 'hostile.log');
+SELECT * FROM eventlog.histogram('1 day', 'a', level => 'error', log => 'hostile.log');
+SELECT pending FROM eventlog.subscriptions WHERE name = 'hostile';
+
+-- The upkeep of all logs goes on with the others.
+RESET ROLE;
+SELECT eventlog.alter_log('hostile_other.log', premake => 0);
+INSERT INTO hostile_other.log (event_type, occurred_at) VALUES ('a', '2022-08-24Z');
+SET client_min_messages = error;
+CALL eventlog.maintain();
+SET client_min_messages = warning;
+SELECT problems FROM eventlog.logs WHERE log = 'hostile_other.log'::regclass;
+SELECT count(*) AS kept FROM hostile.log;
+
+-- To make or change another's log is refused.
+SET ROLE hostile_role;
+SELECT eventlog.create_log('hostile_other.log');
+SELECT eventlog.alter_log('hostile_other.log', '1 day');
+RESET ROLE;
+
+SELECT eventlog.unsubscribe('hostile');
+DROP SCHEMA hostile, hostile_other CASCADE;
+DROP ROLE hostile_role;
