@@ -225,7 +225,15 @@ extern void run_sql(const char *sql, int expected);
  */
 typedef void (*UpkeepStep) (void *arg);
 
-extern bool attempt(Oid owner, UpkeepStep step, void *arg, const char *what);
+typedef enum StepResult
+{
+	STEP_TAKEN,
+	STEP_LOCKED,				/* others hold locks: wait for another call */
+	STEP_FAILED
+} StepResult;
+
+extern StepResult attempt(Oid owner, UpkeepStep step, void *arg,
+						  const char *what);
 extern void lock_for_drop(const PartitionList *list, const Partition *item);
 
 /*

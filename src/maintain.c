@@ -38,6 +38,8 @@ typedef struct Upkeep
 	Oid			owner;
 	Oid			partition;		/* to drop */
 	TimestampTz at;				/* a partition is to be made for this time */
+	TimestampTz from;			/* events before it stay where they are */
+	TimestampTz next;			/* where the grid's cell of `at` ends */
 	int64		done;			/* rows that the step took care of */
 	bool		found;
 } Upkeep;
@@ -121,6 +123,13 @@ put_rows(Oid log, const char *columns, Tuplestorestate *store,
 					 " SELECT %s FROM moved",
 					 qualified_name(log), columns, columns),
 			SPI_OK_INSERT);
+	if (SPI_processed != rows)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("%lld of %lld events would be lost",
+						(long long) (rows - (int64) SPI_processed),
+						(long long) rows),
+				 errdetail("A trigger of the log kept them from being inserted again.")));
 	if (SPI_unregister_relation("moved") != SPI_OK_REL_UNREGISTER)
 		elog(ERROR, "could not unregister the moved rows");
 }
@@ -262,7 +271,8 @@ expire_in_default(void *arg)
 }
 
 /*
- * find_default_rows: a step: the time of the default partition's oldest row.
+ * find_default_rows: a step: the time of the default partition's oldest row
+ * from upkeep->from on.
  */
 static void
 find_default_rows(void *arg)
@@ -275,14 +285,24 @@ find_default_rows(void *arg)
 
 	if (OidIsValid(list->default_oid) && relation_has_rows(list->default_oid))
 	{
-		run_sql(psprintf("SELECT pg_catalog.min(occurred_at) FROM ONLY %s",
-						 qualified_name(list->default_oid)), SPI_OK_SELECT);
+		run_sql(psprintf("SELECT pg_catalog.min(occurred_at) FROM ONLY %s"
+						 " WHERE occurred_at OPERATOR(pg_catalog.>=) '%s'"
+						 " AND occurred_at OPERATOR(pg_catalog.<) '%s'",
+						 qualified_name(list->default_oid),
+						 utc_literal(upkeep->from),
+						 utc_literal(EVENT_END_TIME)), SPI_OK_SELECT);
 		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
 							  &isnull);
-		if (!isnull)
-			upkeep->at = DatumGetTimestampTz(value);
 	}
 	upkeep->found = !isnull;
+	if (upkeep->found)
+	{
+		TimestampTz lower;
+
+		upkeep->at = DatumGetTimestampTz(value);
+		grid_cell(&log->settings.partition_interval, upkeep->at, &lower,
+				  &upkeep->next);
+	}
 	log_close(log, NoLock);
 }
 
@@ -326,10 +346,10 @@ make_ahead(Upkeep *upkeep)
 }
 
 /*
- * empty_default: expired rows deleted, then the others moved, oldest first.
+ * expire_default: delete the expired rows of the default partition.
  */
 static void
-empty_default(Upkeep *upkeep)
+expire_default(Upkeep *upkeep)
 {
 	int64		expired = 0;
 
@@ -346,21 +366,36 @@ empty_default(Upkeep *upkeep)
 		ereport(NOTICE,
 				(errmsg("deleted %lld expired events from the default partition",
 						(long long) expired)));
+}
 
+/*
+ * empty_default: move the rows of the default partition to partitions of their
+ * own, oldest first.
+ *
+ * A range that cannot be moved does not keep those after it from it; what the
+ * locks of others are in the way of is left for another call.
+ */
+static void
+empty_default(Upkeep *upkeep)
+{
+	upkeep->from = EVENT_MIN_TIME;
 	for (;;)
 	{
-		bool		moved;
+		StepResult	result;
 
 		CHECK_FOR_INTERRUPTS();
 		upkeep->found = false;
-		if (!attempt(upkeep->owner, find_default_rows, upkeep,
-					 "look into the default partition") || !upkeep->found)
+		(void) attempt(upkeep->owner, find_default_rows, upkeep,
+					   "look into the default partition");
+		if (!upkeep->found)
 			break;
-		moved = attempt(upkeep->owner, make_partition, upkeep,
-						"move events out of the default partition");
+		result = attempt(upkeep->owner, make_partition, upkeep,
+						 "move events out of the default partition");
 		SPI_commit();
-		if (!moved || upkeep->done == 0)
+		if (result == STEP_LOCKED)
 			break;
+		if (result == STEP_FAILED || upkeep->done == 0)
+			upkeep->from = upkeep->next;
 	}
 	SPI_commit();
 }
@@ -395,6 +430,7 @@ maintain_log(Oid relid, Oid owner)
 	upkeep.log = relid;
 	upkeep.owner = owner;
 	make_ahead(&upkeep);
+	expire_default(&upkeep);
 	empty_default(&upkeep);
 	drop_all_expired(&upkeep);
 	queue_prune(relid);

@@ -81,13 +81,14 @@ pause_between_tries(void)
 }
 
 /*
- * attempt: take a step as owner; false, after a WARNING, when it could not be
- * taken now.  `what` completes the sentence "could not …".
+ * attempt: take a step as owner; a WARNING when it could not be taken now.
+ * `what` completes the sentence "could not …".
  */
-bool
+StepResult
 attempt(Oid owner, UpkeepStep step, void *arg, const char *what)
 {
 	ErrorData  *error = NULL;
+	StepResult	result;
 
 	for (int i = 0; i < LOCK_TRIES; i++)
 	{
@@ -95,18 +96,19 @@ attempt(Oid owner, UpkeepStep step, void *arg, const char *what)
 			pause_between_tries();
 		error = run_step(owner, step, arg);
 		if (error == NULL)
-			return true;
+			return STEP_TAKEN;
 		if (!is_lock_failure(error))
 			break;
 	}
+	result = is_lock_failure(error) ? STEP_LOCKED : STEP_FAILED;
 	ereport(WARNING,
 			(errcode(error->sqlerrcode),
 			 errmsg("could not %s: %s", what, error->message),
 			 error->detail ? errdetail_internal("%s", error->detail) : 0,
-			 is_lock_failure(error) ?
+			 result == STEP_LOCKED ?
 			 errhint("It is left for the next call.") : 0));
 	FreeErrorData(error);
-	return false;
+	return result;
 }
 
 /*
