@@ -26,6 +26,7 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/snapmgr.h"
@@ -355,6 +356,11 @@ typedef struct Prune
 
 /*
  * find_gone: the next batch of what is owed, and which of its events are gone.
+ *
+ * The log is looked into after the queue was read, so that the event of
+ * whatever was found owed is there to be seen.  The default partition is locked
+ * before that, so that no row is moved out of it between the snapshot and the
+ * list of partitions.
  */
 static void
 find_gone(Prune *prune, Oid log)
@@ -362,9 +368,10 @@ find_gone(Prune *prune, Oid log)
 	static SPIPlanPtr plan = NULL;
 	static const Oid types[] = {INT4OID, INT8OID, INT4OID};
 	Datum		values[3];
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	EventLog   *open = log_open(log, AccessShareLock);
-	PartitionList *list = list_partitions(open->rel);
+	Snapshot	snapshot;
+	EventLog   *open;
+	PartitionList *list;
+	Oid			default_oid;
 
 	values[0] = Int32GetDatum(prune->subscription);
 	values[1] = Int64GetDatum(prune->after);
@@ -374,6 +381,12 @@ find_gone(Prune *prune, Oid log)
 						 " WHERE subscription OPERATOR(pg_catalog.=) $1"
 						 " AND seq OPERATOR(pg_catalog.>) $2"
 						 " ORDER BY seq LIMIT $3", 3, types, values, NULL);
+	open = log_open(log, AccessShareLock);
+	default_oid = list_partitions(open->rel)->default_oid;
+	if (OidIsValid(default_oid))
+		LockRelationOid(default_oid, AccessShareLock);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	list = list_partitions(open->rel);
 	prune->ngone = 0;
 	for (int i = 0; i < prune->n; i++)
 	{
@@ -388,8 +401,10 @@ find_gone(Prune *prune, Oid log)
 			prune->gone[prune->ngone++] = seq;
 	}
 	SPI_freetuptable(SPI_tuptable);
-	log_close(open, AccessShareLock);
 	UnregisterSnapshot(snapshot);
+	if (OidIsValid(default_oid))
+		UnlockRelationOid(default_oid, AccessShareLock);
+	log_close(open, AccessShareLock);
 }
 
 /*
