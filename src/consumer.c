@@ -23,6 +23,9 @@
  * a fetch costs the same whether a million rows are owed, or were delivered
  * and cannot be vacuumed because of an old transaction elsewhere.
  *
+ * The session's own transaction counts as one in progress, so what it owes is
+ * handed out once it has committed, and none of it is passed over.
+ *
  * Data restored from another cluster may bear transaction ids of the future,
  * which would be new for ever: before the first round such rows are given the
  * least id there is, which is visible in every snapshot.
@@ -33,7 +36,14 @@
  * new.  Of retries that were handed out the session keeps the numbers: they are
  * few, as many as are in flight.
  *
- * 4. Whose rights
+ * 4. What is rolled back was not handed out
+ *
+ * How far the session has come changes with the transaction or savepoint in
+ * which it fetches: if that fails, be it in fetch or in what the caller does
+ * with its rows, the session goes back to where it was.  Otherwise what the
+ * caller has never got would wait for another session.
+ *
+ * 5. Whose rights
  *
  * The caller must be a member of the subscription's owner.  The queue is read
  * and written by statements of our own as the extension's owner; the events
@@ -46,6 +56,7 @@
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -53,6 +64,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
+#include "utils/xid8.h"
 
 #define MAX_ERROR_BYTES	1024
 #define MAX_FETCH		10000	/* what one call hands out at most */
@@ -64,18 +76,31 @@ PG_FUNCTION_INFO_V1(eventlog_release);
 PG_FUNCTION_INFO_V1(eventlog_listen);
 
 /*
- * Consumer: what this session knows of a subscription that it consumes.
+ * Place: how far a session has come in what is owed to a subscription.  All of
+ * it is in a context of its own.
  */
-typedef struct Consumer
+typedef struct Place
 {
-	int			subscription;
 	MemoryContext context;
+	int			subscription;
 	Datum		before;			/* pg_snapshot of the round before; 0: none */
 	Datum		round;			/* pg_snapshot of this round; 0: none */
 	int64		position;		/* handed out up to this seq in this round */
 	int			nretries;		/* retries handed out and not settled */
 	int			maxretries;
 	Datum	   *retries;		/* their seq */
+	SubTransactionId since;		/* taken in it; invalid: in one committed */
+	struct Place *former;		/* where to go back to if that fails */
+} Place;
+
+/*
+ * Consumer: what this session knows of a subscription that it consumes.
+ */
+typedef struct Consumer
+{
+	int			subscription;
+	MemoryContext context;
+	Place	   *place;
 	ItemPointerData tally;		/* where the row in eventlog._tally was last */
 } Consumer;
 
@@ -98,6 +123,7 @@ typedef struct OwedList
 } OwedList;
 
 static List *consumers = NIL;	/* of Consumer, in TopMemoryContext */
+static bool registered = false;
 
 static Consumer *
 find_consumer(int subscription)
@@ -124,6 +150,129 @@ forget_consumer(Consumer *consumer)
 	MemoryContextDelete(consumer->context);
 }
 
+/*
+ * copy_snapshot: a pg_snapshot into the current context; 0 if there is none.
+ */
+static Datum
+copy_snapshot(Datum snapshot)
+{
+	if (DatumGetPointer(snapshot) == NULL)
+		return (Datum) 0;
+	return PointerGetDatum(PG_DETOAST_DATUM_COPY(snapshot));
+}
+
+/*
+ * next_place: a copy of a place, or the beginning, to go on from; it is the
+ * current context's until it is taken.
+ */
+static Place *
+next_place(int subscription, const Place *from)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "eventlog place",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext outer = MemoryContextSwitchTo(context);
+	Place	   *place = palloc0(sizeof(Place));
+
+	place->context = context;
+	place->subscription = subscription;
+	if (from)
+	{
+		place->before = copy_snapshot(from->before);
+		place->round = copy_snapshot(from->round);
+		place->position = from->position;
+		place->nretries = place->maxretries = from->nretries;
+		if (from->nretries > 0)
+		{
+			place->retries = palloc(sizeof(Datum) * from->nretries);
+			memcpy(place->retries, from->retries,
+				   sizeof(Datum) * from->nretries);
+		}
+	}
+	MemoryContextSwitchTo(outer);
+	return place;
+}
+
+/*
+ * take_place: the session has come this far, if the transaction commits.
+ */
+static void
+take_place(Consumer *consumer, Place *place)
+{
+	Place	   *former = consumer->place;
+
+	place->since = GetCurrentSubTransactionId();
+	if (former->since == place->since)
+	{
+		place->former = former->former;
+		MemoryContextDelete(former->context);
+	}
+	else
+		place->former = former;
+	MemoryContextSetParent(place->context, consumer->context);
+	consumer->place = place;
+}
+
+/*
+ * keep_place: the transaction has committed: there is no way back.
+ */
+static void
+keep_place(Consumer *consumer)
+{
+	Place	   *place = consumer->place;
+
+	while (place->former)
+	{
+		Place	   *former = place->former;
+
+		place->former = former->former;
+		MemoryContextDelete(former->context);
+	}
+	place->since = InvalidSubTransactionId;
+}
+
+/*
+ * go_back: what was done since this subtransaction began has failed; those
+ * within it have greater numbers.
+ */
+static void
+go_back(Consumer *consumer, SubTransactionId failed)
+{
+	while (consumer->place->since >= failed)
+	{
+		Place	   *place = consumer->place;
+
+		consumer->place = place->former;
+		MemoryContextDelete(place->context);
+	}
+}
+
+static void
+at_transaction_event(XactEvent event, void *arg)
+{
+	ListCell   *cell;
+
+	foreach(cell, consumers)
+	{
+		if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
+			keep_place(lfirst(cell));
+		else if (event == XACT_EVENT_ABORT)
+			go_back(lfirst(cell), TopSubTransactionId);
+	}
+}
+
+static void
+at_subtransaction_event(SubXactEvent event, SubTransactionId self,
+						SubTransactionId parent, void *arg)
+{
+	ListCell   *cell;
+
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	foreach(cell, consumers)
+		go_back(lfirst(cell), self);
+}
+
 static Consumer *
 create_consumer(int subscription)
 {
@@ -133,10 +282,18 @@ create_consumer(int subscription)
 	Consumer   *consumer = MemoryContextAllocZero(context, sizeof(Consumer));
 	MemoryContext outer;
 
+	if (!registered)
+	{
+		RegisterXactCallback(at_transaction_event, NULL);
+		RegisterSubXactCallback(at_subtransaction_event, NULL);
+		registered = true;
+	}
 	consumer->subscription = subscription;
 	consumer->context = context;
 	ItemPointerSetInvalid(&consumer->tally);
-	outer = MemoryContextSwitchTo(TopMemoryContext);
+	outer = MemoryContextSwitchTo(context);
+	consumer->place = next_place(subscription, NULL);
+	MemoryContextSwitchTo(TopMemoryContext);
 	consumers = lappend(consumers, consumer);
 	MemoryContextSwitchTo(outer);
 	return consumer;
@@ -212,48 +369,59 @@ seq_array(Datum *seqs, int n)
  * remember_retry: it has been handed out.
  */
 static void
-remember_retry(Consumer *consumer, int64 seq)
+remember_retry(Place *place, int64 seq)
 {
-	if (consumer->nretries == consumer->maxretries)
+	if (place->nretries == place->maxretries)
 	{
-		int			max = Max(16, consumer->maxretries * 2);
+		int			max = Max(16, place->maxretries * 2);
 
-		if (consumer->retries == NULL)
-			consumer->retries = MemoryContextAlloc(consumer->context,
-												   sizeof(Datum) * max);
+		if (place->retries == NULL)
+			place->retries = MemoryContextAlloc(place->context,
+												sizeof(Datum) * max);
 		else
-			consumer->retries = repalloc(consumer->retries,
-										 sizeof(Datum) * max);
-		consumer->maxretries = max;
+			place->retries = repalloc(place->retries, sizeof(Datum) * max);
+		place->maxretries = max;
 	}
-	consumer->retries[consumer->nretries++] = Int64GetDatum(seq);
+	place->retries[place->nretries++] = Int64GetDatum(seq);
 }
 
+/*
+ * forget_retries: these are settled.
+ */
 static void
-forget_retry(Consumer *consumer, int64 seq)
+forget_retries(Consumer *consumer, const Datum *seqs, const bool *nulls, int n)
 {
-	for (int i = 0; i < consumer->nretries; i++)
+	Place	   *place;
+
+	if (consumer == NULL || consumer->place->nretries == 0)
+		return;
+	place = next_place(consumer->subscription, consumer->place);
+	for (int i = 0; i < n; i++)
 	{
-		if (DatumGetInt64(consumer->retries[i]) == seq)
+		for (int j = 0; j < place->nretries; j++)
 		{
-			consumer->retries[i] = consumer->retries[--consumer->nretries];
-			return;
+			if ((nulls == NULL || !nulls[i]) && place->retries[j] == seqs[i])
+			{
+				place->retries[j] = place->retries[--place->nretries];
+				break;
+			}
 		}
 	}
+	take_place(consumer, place);
 }
 
 /*
  * find_retries: what failed and is due, and is not with the caller already.
  */
 static void
-find_retries(Consumer *consumer, OwedList *list)
+find_retries(const Place *place, OwedList *list)
 {
 	static SPIPlanPtr plan = NULL;
 	static const Oid types[] = {INT4OID, INT8ARRAYOID, INT4OID};
 	Datum		values[3];
 
-	values[0] = Int32GetDatum(consumer->subscription);
-	values[1] = seq_array(consumer->retries, consumer->nretries);
+	values[0] = Int32GetDatum(place->subscription);
+	values[1] = seq_array(place->retries, place->nretries);
 	values[2] = Int32GetDatum(list->max - list->n);
 	(void) run_owned(&plan,
 					 "SELECT seq, attempts, event_id FROM eventlog._queue"
@@ -266,47 +434,88 @@ find_retries(Consumer *consumer, OwedList *list)
 }
 
 /*
- * replace_snapshot: keep a pg_snapshot for the session.
+ * with_own: a snapshot in which the session's own transaction is in progress,
+ * as it is to everybody else: its list is of others alone.
+ */
+static Datum
+with_own(Datum snapshot)
+{
+	FullTransactionId own = GetTopFullTransactionIdIfAny();
+	StringInfoData text;
+	char	   *xip;
+	bool		put = false;
+
+	if (!FullTransactionIdIsValid(own) ||
+		!DatumGetBool(DirectFunctionCall2(pg_visible_in_snapshot,
+										  FullTransactionIdGetDatum(own),
+										  snapshot)))
+		return snapshot;
+	/* xmin:xmax:xid,xid..., in ascending order */
+	xip = DatumGetCString(DirectFunctionCall1(pg_snapshot_out, snapshot));
+	initStringInfo(&text);
+	appendBinaryStringInfo(&text, xip, strrchr(xip, ':') + 1 - xip);
+	xip = strrchr(xip, ':') + 1;
+	for (char *xid = strtok(xip, ","); xid; xid = strtok(NULL, ","))
+	{
+		if (!put && strtou64(xid, NULL, 10) > U64FromFullTransactionId(own))
+		{
+			appendStringInfo(&text, UINT64_FORMAT ",",
+							 U64FromFullTransactionId(own));
+			put = true;
+		}
+		appendStringInfo(&text, "%s,", xid);
+	}
+	if (!put)
+		appendStringInfo(&text, UINT64_FORMAT, U64FromFullTransactionId(own));
+	else
+		text.data[--text.len] = '\0';
+	return DirectFunctionCall1(pg_snapshot_in, CStringGetDatum(text.data));
+}
+
+/*
+ * begin_round_at: a round begins, behind that seq.
  */
 static void
-replace_snapshot(Consumer *consumer, Datum *kept, Datum value)
+begin_round_at(Place *place, Datum snapshot, int64 position)
 {
-	if (DatumGetPointer(*kept) != NULL)
-		pfree(DatumGetPointer(*kept));
-	*kept = (Datum) 0;
-	if (DatumGetPointer(value) != NULL)
-	{
-		MemoryContext outer = MemoryContextSwitchTo(consumer->context);
+	MemoryContext outer;
 
-		*kept = PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
-		MemoryContextSwitchTo(outer);
-	}
+	snapshot = with_own(snapshot);
+	outer = MemoryContextSwitchTo(place->context);
+	place->round = copy_snapshot(snapshot);
+	place->position = position;
+	MemoryContextSwitchTo(outer);
 }
+
+/* not owed by the session's own transaction */
+#define NOT_OWN \
+	" AND COALESCE(xid OPERATOR(pg_catalog.<>)" \
+	" pg_catalog.pg_current_xact_id_if_assigned(), true)"
 
 /*
  * begin_first_round: all there is.
  */
 static void
-begin_first_round(Consumer *consumer)
+begin_first_round(Place *place)
 {
 	static SPIPlanPtr mend = NULL;
 	static SPIPlanPtr look = NULL;
 	static const Oid types[] = {INT4OID};
-	Datum		value = Int32GetDatum(consumer->subscription);
+	Datum		value = Int32GetDatum(place->subscription);
 	bool		isnull;
 
 	(void) run_owned(&mend,
 					 "UPDATE eventlog._queue SET xid = '3'"
 					 " WHERE subscription OPERATOR(pg_catalog.=) $1"
-					 " AND xid OPERATOR(pg_catalog.>=) pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())",
+					 " AND xid OPERATOR(pg_catalog.>=) pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())"
+					 NOT_OWN,
 					 1, types, &value, NULL);
 	(void) run_owned(&look, "SELECT pg_catalog.pg_current_snapshot()", 0, NULL,
 					 NULL, NULL);
-	replace_snapshot(consumer, &consumer->round,
-					 SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
-								   1, &isnull));
+	begin_round_at(place, SPI_getbinval(SPI_tuptable->vals[0],
+										SPI_tuptable->tupdesc, 1, &isnull),
+				   PG_INT64_MIN);
 	SPI_freetuptable(SPI_tuptable);
-	consumer->position = PG_INT64_MIN;
 }
 
 /*
@@ -314,7 +523,7 @@ begin_first_round(Consumer *consumer)
  * when that is nothing.
  */
 static bool
-begin_next_round(Consumer *consumer)
+begin_next_round(Place *place)
 {
 	static SPIPlanPtr plan = NULL;
 	static const Oid types[] = {INT4OID, PG_SNAPSHOTOID};
@@ -325,8 +534,8 @@ begin_next_round(Consumer *consumer)
 	bool		isnull;
 	bool		nothing;
 
-	values[0] = Int32GetDatum(consumer->subscription);
-	values[1] = consumer->before;
+	values[0] = Int32GetDatum(place->subscription);
+	values[1] = place->before;
 	(void) run_owned(&plan,
 					 "SELECT pg_catalog.pg_current_snapshot(), pg_catalog.min(q.seq) FROM ("
 					 "SELECT seq, xid FROM eventlog._queue"
@@ -337,17 +546,15 @@ begin_next_round(Consumer *consumer)
 					 " WHERE subscription OPERATOR(pg_catalog.=) $1"
 					 " AND xid OPERATOR(pg_catalog.=) ANY"
 					 " (ARRAY(SELECT pg_catalog.pg_snapshot_xip($2)))) q"
-					 " WHERE pg_catalog.pg_visible_in_snapshot(q.xid, pg_catalog.pg_current_snapshot())",
+					 " WHERE pg_catalog.pg_visible_in_snapshot(q.xid, pg_catalog.pg_current_snapshot())"
+					 NOT_OWN,
 					 2, types, values, NULL);
 	row = SPI_tuptable->vals[0];
 	desc = SPI_tuptable->tupdesc;
 	first = SPI_getbinval(row, desc, 2, &nothing);
 	if (!nothing)
-	{
-		replace_snapshot(consumer, &consumer->round,
-						 SPI_getbinval(row, desc, 1, &isnull));
-		consumer->position = DatumGetInt64(first) - 1;
-	}
+		begin_round_at(place, SPI_getbinval(row, desc, 1, &isnull),
+					   DatumGetInt64(first) - 1);
 	SPI_freetuptable(SPI_tuptable);
 	return !nothing;
 }
@@ -356,11 +563,11 @@ begin_next_round(Consumer *consumer)
  * begin_round: the next round; false when there is nothing in it.
  */
 static bool
-begin_round(Consumer *consumer)
+begin_round(Place *place)
 {
-	if (DatumGetPointer(consumer->before) != NULL)
-		return begin_next_round(consumer);
-	begin_first_round(consumer);
+	if (DatumGetPointer(place->before) != NULL)
+		return begin_next_round(place);
+	begin_first_round(place);
 	return true;
 }
 
@@ -368,17 +575,19 @@ begin_round(Consumer *consumer)
  * end_round: all of it has been handed out.
  */
 static void
-end_round(Consumer *consumer)
+end_round(Place *place)
 {
-	replace_snapshot(consumer, &consumer->before, consumer->round);
-	replace_snapshot(consumer, &consumer->round, (Datum) 0);
+	if (DatumGetPointer(place->before) != NULL)
+		pfree(DatumGetPointer(place->before));
+	place->before = place->round;
+	place->round = (Datum) 0;
 }
 
 /*
  * find_new: what the round has next.
  */
 static void
-find_new(Consumer *consumer, OwedList *list)
+find_new(Place *place, OwedList *list)
 {
 	static SPIPlanPtr plan = NULL;
 	static const Oid types[] = {
@@ -388,11 +597,11 @@ find_new(Consumer *consumer, OwedList *list)
 	char		nulls[] = "     ";
 	int			before = list->n;
 
-	values[0] = Int32GetDatum(consumer->subscription);
-	values[1] = Int64GetDatum(consumer->position);
-	values[2] = consumer->round;
-	values[3] = consumer->before;
-	if (DatumGetPointer(consumer->before) == NULL)
+	values[0] = Int32GetDatum(place->subscription);
+	values[1] = Int64GetDatum(place->position);
+	values[2] = place->round;
+	values[3] = place->before;
+	if (DatumGetPointer(place->before) == NULL)
 		nulls[3] = 'n';
 	values[4] = Int32GetDatum(list->max - list->n);
 	(void) run_owned(&plan,
@@ -406,24 +615,24 @@ find_new(Consumer *consumer, OwedList *list)
 					 5, types, values, nulls);
 	add_rows(list, false);
 	if (list->n > before)
-		consumer->position = list->items[list->n - 1].seq;
+		place->position = list->items[list->n - 1].seq;
 	if (list->n < list->max)
-		end_round(consumer);
+		end_round(place);
 }
 
 /*
  * find_owed: retries, then rounds, until the list is full or nothing is left.
  */
 static void
-find_owed(Consumer *consumer, OwedList *list)
+find_owed(Place *place, OwedList *list)
 {
-	find_retries(consumer, list);
+	find_retries(place, list);
 	while (list->n < list->max)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (DatumGetPointer(consumer->round) == NULL && !begin_round(consumer))
+		if (DatumGetPointer(place->round) == NULL && !begin_round(place))
 			break;
-		find_new(consumer, list);
+		find_new(place, list);
 	}
 }
 
@@ -580,11 +789,42 @@ put_delivery_by_sql(Oid log, FetchedRows *rows)
 }
 
 /*
+ * put_one: hand out one, if it is to be seen under the active snapshot.
+ */
+static void
+put_one(const EventLog *log, const PartitionList *partitions,
+		FetchedRows *rows)
+{
+	rows->found = false;
+	if (!scan_event(log, partitions, &rows->owed->event_id, put_delivery, rows))
+		put_delivery_by_sql(log->oid, rows);
+}
+
+/*
+ * look_again: it was not to be seen.  Before it is taken for deleted, see that
+ * it was not moved out of the default partition between the snapshot and the
+ * look: while we hold that partition's lock, nobody moves anything.
+ */
+static void
+look_again(const EventLog *log, FetchedRows *rows)
+{
+	Oid			default_oid = list_partitions(log->rel)->default_oid;
+
+	if (!OidIsValid(default_oid))
+		return;
+	LockRelationOid(default_oid, AccessShareLock);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	put_one(log, list_partitions(log->rel), rows);
+	PopActiveSnapshot();
+	UnlockRelationOid(default_oid, AccessShareLock);
+}
+
+/*
  * put_owed: hand out what was found, as the subscription's owner sees it; the
  * rest is cancelled.
  */
 static void
-put_owed(const Subscription *subscription, Consumer *consumer,
+put_owed(const Subscription *subscription, Place *place,
 		 const OwedList *list, FetchedRows *rows)
 {
 	Datum	   *gone = palloc(sizeof(Datum) * list->n);
@@ -608,14 +848,13 @@ put_owed(const Subscription *subscription, Consumer *consumer,
 	for (int i = 0; i < list->n; i++)
 	{
 		rows->owed = &list->items[i];
-		rows->found = false;
-		if (!scan_event(log, partitions, &rows->owed->event_id, put_delivery,
-						rows))
-			put_delivery_by_sql(log->oid, rows);
+		put_one(log, partitions, rows);
+		if (!rows->found)
+			look_again(log, rows);
 		if (!rows->found)
 			gone[ngone++] = Int64GetDatum(rows->owed->seq);
 		else if (rows->owed->retry)
-			remember_retry(consumer, rows->owed->seq);
+			remember_retry(place, rows->owed->seq);
 	}
 	become_again(&self);
 	PopActiveSnapshot();
@@ -632,6 +871,7 @@ eventlog_fetch(PG_FUNCTION_ARGS)
 {
 	Subscription *subscription = subscription_require(fcinfo, 0);
 	Consumer   *consumer;
+	Place	   *place;
 	OwedList	list = {0};
 	FetchedRows rows = {0};
 
@@ -651,12 +891,14 @@ eventlog_fetch(PG_FUNCTION_ARGS)
 	list.items = palloc(sizeof(Owed) * list.max);
 	rows.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	rows.event_desc = lookup_rowtype_tupdesc_copy(eventlog_type_oid("event"), -1);
+	place = next_place(subscription->id, consumer->place);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	find_owed(consumer, &list);
+	find_owed(place, &list);
 	if (list.n > 0)
-		put_owed(subscription, consumer, &list, &rows);
+		put_owed(subscription, place, &list, &rows);
 	SPI_finish();
+	take_place(consumer, place);
 	return (Datum) 0;
 }
 
@@ -683,11 +925,7 @@ eventlog_ack(PG_FUNCTION_ARGS)
 	if (n > 0)
 		tally(consumer, subscription->id, n, 0, NULL);
 	SPI_finish();
-	for (int i = 0; consumer && consumer->nretries > 0 && i < nseqs; i++)
-	{
-		if (!nulls[i])
-			forget_retry(consumer, DatumGetInt64(seqs[i]));
-	}
+	forget_retries(consumer, seqs, nulls, nseqs);
 	PG_RETURN_INT64(n);
 }
 
@@ -744,8 +982,7 @@ eventlog_fail(PG_FUNCTION_ARGS)
 		tally(consumer, subscription->id, 0, 0,
 			  DatumGetTextPP(values[2]));
 	SPI_finish();
-	if (consumer)
-		forget_retry(consumer, PG_GETARG_INT64(1));
+	forget_retries(consumer, &values[1], NULL, 1);
 	PG_RETURN_INT64(n);
 }
 
@@ -770,29 +1007,35 @@ eventlog_release(PG_FUNCTION_ARGS)
  * is_owed: is there anything to hand out now?
  */
 static bool
-is_owed(const Subscription *subscription, Consumer *consumer)
+is_owed(const Subscription *subscription, const Consumer *consumer)
 {
 	OwedList	list = {0};
 	Owed		owed;
+	Place	   *place;
 	bool		found;
 
 	if (subscription->paused)
 		return false;
-	if (DatumGetPointer(consumer->round) != NULL ||
-		DatumGetPointer(consumer->before) == NULL)
+	if (DatumGetPointer(consumer->place->round) != NULL ||
+		DatumGetPointer(consumer->place->before) == NULL)
 		return true;			/* a round is not at its end: fetch tells */
 	list.max = 1;
 	list.items = &owed;
+	place = next_place(subscription->id, consumer->place);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	find_retries(consumer, &list);
-	found = list.n > 0 || begin_next_round(consumer);
+	find_retries(place, &list);
+	found = list.n > 0 || begin_next_round(place);
 	SPI_finish();
+	MemoryContextDelete(place->context);
 	return found;
 }
 
 /*
  * eventlog.listen(name text) returns boolean
+ *
+ * The look after the bell is armed is at the subscription too: it may have been
+ * resumed.
  */
 Datum
 eventlog_listen(PG_FUNCTION_ARGS)
@@ -804,7 +1047,7 @@ eventlog_listen(PG_FUNCTION_ARGS)
 		PG_RETURN_BOOL(false);
 	if (!bell_arm(subscription->id))
 		PG_RETURN_BOOL(false);
-	if (is_owed(subscription, consumer))
+	if (is_owed(subscription_require(fcinfo, 0), consumer))
 	{
 		bell_disarm(subscription->id);
 		PG_RETURN_BOOL(false);

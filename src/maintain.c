@@ -280,11 +280,14 @@ find_default_rows(void *arg)
 	Upkeep	   *upkeep = arg;
 	EventLog   *log = log_open(upkeep->log, AccessShareLock);
 	PartitionList *list = list_partitions(log->rel);
-	Datum		value;
-	bool		isnull = true;
 
+	upkeep->found = false;
 	if (OidIsValid(list->default_oid) && relation_has_rows(list->default_oid))
 	{
+		TimestampTz lower;
+		Datum		value;
+		bool		isnull;
+
 		run_sql(psprintf("SELECT pg_catalog.min(occurred_at) FROM ONLY %s"
 						 " WHERE occurred_at OPERATOR(pg_catalog.>=) '%s'"
 						 " AND occurred_at OPERATOR(pg_catalog.<) '%s'",
@@ -293,15 +296,13 @@ find_default_rows(void *arg)
 						 utc_literal(EVENT_END_TIME)), SPI_OK_SELECT);
 		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
 							  &isnull);
-	}
-	upkeep->found = !isnull;
-	if (upkeep->found)
-	{
-		TimestampTz lower;
-
-		upkeep->at = DatumGetTimestampTz(value);
-		grid_cell(&log->settings.partition_interval, upkeep->at, &lower,
-				  &upkeep->next);
+		if (!isnull)
+		{
+			upkeep->found = true;
+			upkeep->at = DatumGetTimestampTz(value);
+			grid_cell(&log->settings.partition_interval, upkeep->at, &lower,
+					  &upkeep->next);
+		}
 	}
 	log_close(log, NoLock);
 }

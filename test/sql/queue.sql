@@ -92,6 +92,27 @@ SELECT eventlog.emit('e.large', message => repeat('x', 100000), details => jsonb
 SELECT seq, length((event).message), length((event).details ->> 's') FROM eventlog.fetch('q', 1);
 SELECT eventlog.ack('q', '{17}');
 
+-- what was handed out in a transaction or savepoint that fails comes again
+SELECT eventlog.emit('e.again') IS NOT NULL AS emitted FROM generate_series(1, 2);
+BEGIN;
+SELECT seq FROM eventlog.fetch('q', 1);
+SAVEPOINT s;
+SELECT seq FROM eventlog.fetch('q', 1);
+SELECT eventlog.ack('q', '{18,19}');
+ROLLBACK TO s;
+SELECT seq FROM eventlog.fetch('q', 10);
+ROLLBACK;
+SELECT seq FROM eventlog.fetch('q', 10);
+SELECT eventlog.ack('q', '{18,19}');
+
+-- what a transaction owes is handed out when it has committed, to itself too
+BEGIN;
+SELECT eventlog.emit('e.own') IS NOT NULL AS emitted;
+SELECT seq FROM eventlog.fetch('q', 10);
+COMMIT;
+SELECT seq FROM eventlog.fetch('q', 10);
+SELECT eventlog.ack('q', '{20}');
+
 -- a consumer must see what was committed last
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT * FROM eventlog.fetch('q', 1);
@@ -100,7 +121,7 @@ ROLLBACK;
 -- upkeep: what is owed of events that are gone, and what is dead for long
 SELECT eventlog.emit('e.gone') IS NOT NULL AS emitted FROM generate_series(1, 2);
 SELECT eventlog.emit('e.stays') IS NOT NULL AS emitted;
-SELECT eventlog.fail('q', 20, 'dead');
+SELECT eventlog.fail('q', 23, 'dead');
 DELETE FROM queue_log WHERE event_type = 'e.gone';
 SET client_min_messages = notice;
 CALL eventlog.maintain('queue_log');
