@@ -11,6 +11,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <jansson.h>
+#include <libpq-fe.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -811,6 +812,45 @@ read_notification(Reader *reader, json_t *root, Config *config)
 	return notification;
 }
 
+/*
+ * check_database: can libpq parse the connection string?  (A plain word is the
+ * name of a database.)
+ *
+ * libpq's own message would quote the string, of which any part may be the
+ * password.  So may what it takes for host, port or database name where a
+ * password in a URI was not percent-encoded.
+ */
+static void
+check_database(Reader *reader, const char *database)
+{
+	char	   *error = NULL;
+	PQconninfoOption *options;
+	bool		uri = strncmp(database, "postgres://", 11) == 0 ||
+		strncmp(database, "postgresql://", 13) == 0;
+
+	if (!uri && strchr(database, '=') == NULL)
+		return;
+	options = PQconninfoParse(database, &error);
+	PQfreemem(error);
+	if (options == NULL)
+		wrong(reader, "database", "is no connection string that libpq can read");
+	for (const PQconninfoOption *option = options; option && option->keyword;
+		 option++)
+	{
+		if (option->val == NULL)
+			continue;
+		if (strcmp(option->keyword, "port") == 0 &&
+			option->val[strspn(option->val, "0123456789,")] != '\0')
+			wrong(reader, "database", "has a port that is no number");
+		else if (uri && strchr(option->val, '@') &&
+				 (strcmp(option->keyword, "host") == 0 ||
+				  strcmp(option->keyword, "dbname") == 0))
+			wrong(reader, "database", "has \"@\" in its %s; in a URI user and password are percent-encoded",
+				  option->keyword);
+	}
+	PQconninfoFree(options);
+}
+
 static void
 read_root(Reader *reader, json_t *root, Config *config)
 {
@@ -829,6 +869,8 @@ read_root(Reader *reader, json_t *root, Config *config)
 	config->database = get_string(reader, root, "database");
 	if (config->database == NULL && json_object_get(root, "database") == NULL)
 		wrong(reader, "database", "is missing; a connection string, such as \"host=/run/postgresql dbname=app\"");
+	else if (config->database)
+		check_database(reader, config->database);
 	config->log = get_string(reader, root, "log");
 	config->listen = get_string(reader, root, "listen");
 	config->maintain = get_duration(reader, root, "maintain", 3600000, 0);

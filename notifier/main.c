@@ -13,6 +13,7 @@
 #include "loop.h"
 #include "metrics.h"
 #include "session.h"
+#include "upkeep.h"
 #include "webhook.h"
 
 #include <errno.h>
@@ -26,8 +27,7 @@
 #include <unistd.h>
 
 #define GRACE			10000	/* ms to finish what is in flight */
-#define ORPHAN_CHECK	300000	/* ms between looks for forgotten
-								 * subscriptions */
+#define LOG_DELAY		10000	/* ms between two looks for the log */
 
 enum
 {
@@ -49,12 +49,12 @@ typedef struct Notifier
 	size_t		nwebhooks;
 	char	   *log;			/* Oid of the log, as text; NULL: not known */
 	bool		set_up;			/* the session is, and all are subscribed */
-	Session    *upkeep;			/* while maintain is called */
-	LoopTimer	upkeep_timer;
-	LoopTimer	orphan_timer;
+	LoopTimer	log_timer;		/* until the log is looked for again */
 	LoopTimer	grace_timer;
+	bool		grace_over;		/* to wait for what is in flight */
 	LoopTimer	watchdog_timer;
 	bool		once;
+	bool		reloaded;
 	bool		stopping;
 	bool		failed;			/* with --once: something did not work */
 	bool		done;
@@ -63,7 +63,7 @@ typedef struct Notifier
 
 static Notifier notifier;
 
-static void begin(void);
+static void find_log(void *arg);
 
 /*
  * fail_once: with --once, what would be tried again is an error.
@@ -88,17 +88,6 @@ is_ready(void)
 	return true;
 }
 
-static void
-log_query_error(const char *what, const PGresult *result)
-{
-	char		line[512];
-	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-
-	message = message ? message : PQresultErrorMessage(result);
-	printable(line, sizeof(line), message, strlen(message));
-	log_event(LOG_LEVEL_ERROR, what, "error", line, NULL);
-}
-
 /*
  * set_up_done: the last statement of the set-up came through.
  */
@@ -114,7 +103,7 @@ static void
 ignore_result(void *arg, PGresult *result)
 {
 	if (result && PQresultStatus(result) == PGRES_FATAL_ERROR)
-		log_query_error(arg, result);
+		session_report(LOG_LEVEL_ERROR, arg, NULL, NULL, result);
 }
 
 /*
@@ -132,35 +121,6 @@ unsubscribe(const WebhookConfig *webhook)
 						 1, params, ignore_result, "could not unsubscribe");
 }
 
-static void
-orphans_found(void *arg, PGresult *result)
-{
-	(void) arg;
-	for (int i = 0; result && i < PQntuples(result); i++)
-		log_event(LOG_LEVEL_WARNING,
-				  "nobody fetches from a subscription that is owed events",
-				  "subscription", PQgetvalue(result, i, 0),
-				  "pending", PQgetvalue(result, i, 1), NULL);
-}
-
-/*
- * find_orphans: subscriptions of ours that grow because no configuration names
- * them any more.
- */
-static void
-find_orphans(void *arg)
-{
-	(void) arg;
-	if (notifier.set_up)
-		(void) session_query(notifier.session,
-							 "SELECT s.name, s.pending OPERATOR(pg_catalog.+) s.retrying"
-							 " FROM eventlog.subscriptions s"
-							 " WHERE s.consumer IS NULL AND NOT s.paused"
-							 " AND s.pending OPERATOR(pg_catalog.+) s.retrying OPERATOR(pg_catalog.>) 0",
-							 0, NULL, orphans_found, NULL);
-	loop_timer_set(&notifier.orphan_timer, ORPHAN_CHECK, find_orphans, NULL);
-}
-
 /*
  * log_found: the log has a number now; subscribe.
  */
@@ -173,15 +133,14 @@ log_found(void *arg, PGresult *result)
 	if (PQresultStatus(result) != PGRES_TUPLES_OK || PQgetisnull(result, 0, 0))
 	{
 		if (PQresultStatus(result) != PGRES_TUPLES_OK)
-			log_query_error("could not find the log", result);
+			session_report(LOG_LEVEL_ERROR, "could not find the log", NULL,
+						   NULL, result);
 		else
 			log_event(LOG_LEVEL_ERROR, "the log does not exist",
 					  "log", notifier.config->log ? notifier.config->log :
 					  "(eventlog.default_log)", NULL);
 		fail_once();
-		/* another session tries again in a while */
-		loop_timer_set(&notifier.grace_timer, GRACE, (LoopTimerCallback) begin,
-					   NULL);
+		loop_timer_set(&notifier.log_timer, LOG_DELAY, find_log, NULL);
 		return;
 	}
 	free(notifier.log);
@@ -200,24 +159,14 @@ log_found(void *arg, PGresult *result)
 }
 
 /*
- * session_ready: set the session up.
- *
- * An acknowledgement that a crash of the server loses is a duplicate at worst,
- * so none waits for the disk.  The log is found by the user's search_path,
- * which is emptied behind that.
+ * find_log: by the user's search_path.
  */
 static void
-session_ready(void *arg)
+find_log(void *arg)
 {
 	const char *params[] = {notifier.config->log};
 
 	(void) arg;
-	log_event(LOG_LEVEL_INFO, "connected to the database", NULL);
-	(void) session_query(notifier.session,
-						 "SELECT pg_catalog.set_config('synchronous_commit', 'off', false),"
-						 " pg_catalog.set_config('statement_timeout', '0', false),"
-						 " pg_catalog.set_config('default_transaction_isolation', 'read committed', false)",
-						 0, NULL, ignore_result, "could not set up the session");
 	(void) session_query(notifier.session,
 						 "SELECT pg_catalog.to_regclass(COALESCE($1,"
 						 " pg_catalog.current_setting('eventlog.default_log', true),"
@@ -225,11 +174,31 @@ session_ready(void *arg)
 						 1, params, log_found, NULL);
 }
 
+/*
+ * session_ready: set the session up.
+ *
+ * An acknowledgement that a crash of the server loses is a duplicate at worst,
+ * so none waits for the disk.  search_path is emptied when the log is found.
+ */
+static void
+session_ready(void *arg)
+{
+	(void) arg;
+	log_event(LOG_LEVEL_INFO, "connected to the database", NULL);
+	(void) session_query(notifier.session,
+						 "SELECT pg_catalog.set_config('synchronous_commit', 'off', false),"
+						 " pg_catalog.set_config('statement_timeout', '0', false),"
+						 " pg_catalog.set_config('default_transaction_isolation', 'read committed', false)",
+						 0, NULL, ignore_result, "could not set up the session");
+	find_log(NULL);
+}
+
 static void
 session_lost(void *arg)
 {
 	(void) arg;
 	notifier.set_up = false;
+	loop_timer_clear(&notifier.log_timer);
 	for (size_t i = 0; i < notifier.nwebhooks; i++)
 		webhook_lost(notifier.webhooks[i]);
 	fail_once();
@@ -244,70 +213,16 @@ session_notified(void *arg)
 }
 
 /*
- * Upkeep: maintain is called now and then, on a session of its own, so that
- * deliveries need not wait for it.
- */
-static void
-upkeep_done(void *arg, PGresult *result)
-{
-	(void) arg;
-	if (result && PQresultStatus(result) == PGRES_FATAL_ERROR)
-		log_query_error("could not maintain the logs", result);
-	else if (result)
-		log_event(LOG_LEVEL_DEBUG, "maintained the logs", NULL);
-}
-
-static void
-upkeep_over(void *arg)
-{
-	(void) arg;
-	session_destroy(notifier.upkeep);
-	notifier.upkeep = NULL;
-}
-
-static void
-upkeep_quit(void *arg, PGresult *result)
-{
-	(void) arg;
-	(void) result;
-	/* not from within a callback of the session itself */
-	loop_timer_set(&notifier.grace_timer, 0, upkeep_over, NULL);
-}
-
-static void
-upkeep_ready(void *arg)
-{
-	(void) arg;
-	(void) session_query(notifier.upkeep, "CALL eventlog.maintain()", 0, NULL,
-						 upkeep_done, NULL);
-	(void) session_query(notifier.upkeep, "SELECT", 0, NULL, upkeep_quit, NULL);
-}
-
-static void
-begin_upkeep(void *arg)
-{
-	static const SessionEvents events = {.ready = upkeep_ready};
-
-	(void) arg;
-	session_destroy(notifier.upkeep);
-	notifier.upkeep = session_create(notifier.config->database, true, &events);
-	loop_timer_set(&notifier.upkeep_timer, notifier.config->maintain,
-				   begin_upkeep, NULL);
-}
-
-/*
  * end: what was made from the configuration is unmade.
  */
 static void
 end(void)
 {
-	loop_timer_clear(&notifier.upkeep_timer);
-	loop_timer_clear(&notifier.orphan_timer);
-	loop_timer_clear(&notifier.grace_timer);
+	loop_timer_clear(&notifier.log_timer);
+	upkeep_end();
 	metrics_stop();
-	session_destroy(notifier.upkeep);
 	session_destroy(notifier.session);
-	notifier.upkeep = notifier.session = NULL;
+	notifier.session = NULL;
 	for (size_t i = 0; i < notifier.nwebhooks; i++)
 		webhook_destroy(notifier.webhooks[i]);
 	free(notifier.webhooks);
@@ -363,14 +278,14 @@ begin(void)
 	if (notifier.once)
 		return;
 	if (notifier.config->listen &&
-		!metrics_start(notifier.config->listen, &notifier.metrics))
+		!metrics_start(notifier.config->listen, &notifier.metrics) &&
+		!notifier.reloaded)
 	{
+		/* at a start somebody is looking; later deliveries matter more */
 		notifier.failed = notifier.done = true;
 		return;
 	}
-	if (notifier.config->maintain > 0)
-		loop_timer_set(&notifier.upkeep_timer, 1000, begin_upkeep, NULL);
-	loop_timer_set(&notifier.orphan_timer, ORPHAN_CHECK, find_orphans, NULL);
+	upkeep_begin(notifier.config);
 }
 
 static void
@@ -378,17 +293,18 @@ grace_over(void *arg)
 {
 	(void) arg;
 	log_event(LOG_LEVEL_WARNING, "breaking off what is still in flight", NULL);
-	notifier.done = true;
+	notifier.grace_over = true;
 }
 
 /*
- * drain: begin nothing new.
+ * drain: begin nothing new, to stop or to reload.
  */
 static void
 drain(void)
 {
 	for (size_t i = 0; i < notifier.nwebhooks; i++)
 		notifier.webhooks[i]->stopping = true;
+	notifier.grace_over = false;
 	loop_timer_set(&notifier.grace_timer, GRACE, grace_over, NULL);
 }
 
@@ -493,15 +409,19 @@ all_quiet(void)
 static void
 turn(void)
 {
-	if (notifier.stopping && all_quiet())
+	bool		drained = (notifier.stopping || notifier.next) &&
+		(notifier.grace_over || all_quiet());
+
+	if (drained && notifier.stopping)
 		notifier.done = true;
-	if (notifier.next && !notifier.stopping && all_quiet())
+	else if (drained)
 	{
-		config_destroy(notifier.config);
-		notifier.config = NULL;
+		loop_timer_clear(&notifier.grace_timer);
 		end();
+		config_destroy(notifier.config);
 		notifier.config = notifier.next;
 		notifier.next = NULL;
+		notifier.reloaded = true;
 		begin();
 		(void) sd_notify(0, "READY=1");
 	}

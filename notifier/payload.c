@@ -42,8 +42,10 @@ payload_fetch_sql(PayloadFormat format)
 	switch (format)
 	{
 		case FORMAT_CLOUDEVENTS:
-			return FETCH_SQL("pg_catalog.jsonb_strip_nulls("
-							 "pg_catalog.jsonb_build_object("
+			/* without nulls, but for those within data */
+			return FETCH_SQL("pg_catalog.concat("
+							 "pg_catalog.rtrim(pg_catalog.json_strip_nulls("
+							 "pg_catalog.json_build_object("
 							 "'specversion', '1.0',"
 							 " 'id', (f.event).id,"
 							 " 'source', " SOURCE ","
@@ -52,9 +54,8 @@ payload_fetch_sql(PayloadFormat format)
 							 " 'time', " OCCURRED_AT ","
 							 " 'level', (f.event).level,"
 							 " 'datacontenttype', 'application/json'))"
-							 " OPERATOR(pg_catalog.||)"
-							 " pg_catalog.jsonb_build_object("
-							 "'data', eventlog.to_json(f.event))");
+							 "::pg_catalog.text, '}'),"
+							 " ',\"data\":', eventlog._json(f.event), '}')");
 		case FORMAT_ANCHORE:
 			return FETCH_SQL("pg_catalog.json_build_object("
 							 "'queueId', 'event_log',"
@@ -72,17 +73,20 @@ payload_fetch_sql(PayloadFormat format)
 							 " 'notification_user_email', NULL,"
 							 " 'notification_type', 'event_log',"
 							 " 'notification_payload',"
-							 " pg_catalog.jsonb_build_object("
+							 " pg_catalog.concat("
+							 "pg_catalog.rtrim(pg_catalog.json_build_object("
 							 "'userId', (f.event).user_id,"
-							 " 'notificationId', f.seq)"
-							 " OPERATOR(pg_catalog.||) eventlog.to_json(f.event)))");
+							 " 'notificationId', f.seq)::pg_catalog.text, '}'),"
+							 " ',', pg_catalog.ltrim("
+							 "eventlog._json(f.event)::pg_catalog.text, '{'))"
+							 "::pg_catalog.json))");
 		case FORMAT_STANDARD:
 			break;
 	}
 	return FETCH_SQL("pg_catalog.json_build_object("
 					 "'type', (f.event).event_type,"
 					 " 'timestamp', " OCCURRED_AT ","
-					 " 'data', eventlog.to_json(f.event))");
+					 " 'data', eventlog._json(f.event))");
 }
 
 /*

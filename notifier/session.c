@@ -4,7 +4,8 @@
  *
  * The connection string may hold a password, and libpq's messages on a failed
  * connection name host and user but not that; so the messages are logged, the
- * string never is.
+ * string never is.  What libpq says of a string that it cannot parse may quote
+ * it: config.c refuses those.
  */
 #include "session.h"
 
@@ -142,16 +143,20 @@ connect_timed_out(void *arg)
 }
 
 /*
- * log_notice: the server's notices are for who looks closely.
+ * at_notice: warnings are the owner's; notices are for who looks closely.
  */
 static void
-log_notice(void *arg, const char *message)
+at_notice(void *arg, const PGresult *notice)
 {
-	char		line[512];
+	Session    *session = arg;
+	const char *severity = PQresultErrorField(notice,
+											  PG_DIAG_SEVERITY_NONLOCALIZED);
 
-	(void) arg;
-	printable(line, sizeof(line), message, strcspn(message, "\n"));
-	log_event(LOG_LEVEL_DEBUG, "notice from the database", "notice", line, NULL);
+	if (session->events.warning && severity && strcmp(severity, "WARNING") == 0)
+		session->events.warning(session->events.arg, notice);
+	else
+		session_report(LOG_LEVEL_DEBUG, "notice from the database", NULL, NULL,
+					   notice);
 }
 
 /*
@@ -222,7 +227,7 @@ begin_connect(void *arg)
 		lose(session, "could not connect to the database");
 		return;
 	}
-	PQsetNoticeProcessor(session->conn, log_notice, NULL);
+	PQsetNoticeReceiver(session->conn, at_notice, session);
 	loop_timer_set(&session->timer, CONNECT_TIMEOUT, connect_timed_out, session);
 	if (!watch(session, EPOLLOUT))
 		lose(session, "could not connect to the database");
@@ -363,6 +368,23 @@ bool
 session_is_idle(const Session *session)
 {
 	return session->first == NULL;
+}
+
+void
+session_report(LogLevel level, const char *what, const char *name,
+			   const char *about, const PGresult *report)
+{
+	const char *message = PQresultErrorField(report, PG_DIAG_MESSAGE_PRIMARY);
+	const char *state = PQresultErrorField(report, PG_DIAG_SQLSTATE);
+	char		line[512];
+
+	message = message ? message : PQresultErrorMessage(report);
+	printable(line, sizeof(line), message, strcspn(message, "\n"));
+	if (name)
+		log_event(level, what, name, about, "sqlstate", state, "error", line,
+				  NULL);
+	else
+		log_event(level, what, "sqlstate", state, "error", line, NULL);
 }
 
 bool

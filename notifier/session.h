@@ -9,6 +9,8 @@
 #include <libpq-fe.h>
 #include <stdbool.h>
 
+#include "log.h"
+
 typedef struct Session Session;
 
 /*
@@ -16,13 +18,14 @@ typedef struct Session Session;
  *
  * ready: connected, nothing sent yet.  lost: what was sent had no effect or an
  * unknown one; it connects again by itself, unless it was made to connect once.
- * notified: NOTIFY came.  Any may be NULL.
+ * notified: NOTIFY came.  warning: the server warned.  Any may be NULL.
  */
 typedef struct SessionEvents
 {
 	void		(*ready) (void *arg);
 	void		(*lost) (void *arg);
 	void		(*notified) (void *arg);
+	void		(*warning) (void *arg, const PGresult *warning);
 	void	   *arg;
 } SessionEvents;
 
@@ -53,6 +56,13 @@ extern bool session_is_ready(const Session *session);
 extern bool session_query(Session *session, const char *sql, int nparams,
 						  const char *const *params, SessionResult callback,
 						  void *arg);
+
+/*
+ * session_report: log an error or a warning of the server.  about: what name
+ * says, such as the webhook; may be NULL.
+ */
+extern void session_report(LogLevel level, const char *what, const char *name,
+						   const char *about, const PGresult *report);
 
 /*
  * session_is_idle: is nothing under way?

@@ -72,20 +72,13 @@ webhook_destroy(Webhook *webhook)
 }
 
 /*
- * log_result: a statement that failed; what for completes "could not …".
+ * log_result: a statement that failed.
  */
 static void
 log_result(const Webhook *webhook, const char *what, const PGresult *result)
 {
-	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-	char		line[512];
-
-	if (message == NULL)
-		message = PQresultErrorMessage(result);
-	printable(line, sizeof(line), message, strlen(message));
-	log_event(LOG_LEVEL_ERROR, what, "webhook", webhook->config->name,
-			  "sqlstate", PQresultErrorField(result, PG_DIAG_SQLSTATE),
-			  "error", line, NULL);
+	session_report(LOG_LEVEL_ERROR, what, "webhook", webhook->config->name,
+				   result);
 }
 
 static bool

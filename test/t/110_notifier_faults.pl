@@ -144,4 +144,17 @@ await(sub { requests($receiver, '/slow') == 1 }, 'a request is in flight');
 is(stop_notifier($notifier), 0, 'SIGTERM waits for it');
 is(query("SELECT attempts FROM eventlog.deliveries"), 1, 'and what became of it is told');
 
+# A reload does not wait for ever for what is in flight: it comes again.
+query("SELECT eventlog.unsubscribe(name) FROM eventlog.subscriptions");
+set_modes($receiver, '/stuck' => 'never');
+$config = write_config({ stuck => { url => "$url/stuck", timeout => '10m' } });
+$notifier = start_notifier($config, 'stuck');
+query("SELECT eventlog.emit('stuck')");
+await(sub { requests($receiver, '/stuck') == 1 }, 'a request is never answered');
+write_config({ stuck => { url => "$url/unstuck" } }, file => $config);
+kill 'HUP', $notifier->{pid};
+await(sub { owed('stuck') == 0 }, 'SIGHUP: the new configuration delivers it');
+is(scalar(requests($receiver, '/unstuck')), 1, 'to its new place');
+is(stop_notifier($notifier), 0, 'the notifier has gone on');
+
 done_testing();

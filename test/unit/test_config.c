@@ -128,6 +128,13 @@ test_bad(void)
 	bad("{\"database\": \"x\", \"database\": \"y\"}",
 		"(the whole file): line 1, column 28: not JSON: duplicate object key");
 	bad("{}", "database: is missing; a connection string, such as \"host=/run/postgresql dbname=app\"");
+	bad("{\"database\": \"host=h password=it's secret\"}",
+		"database: is no connection string that libpq can read");
+	bad("{\"database\": \"postgresql://u:sec@ret@h/d\"}",
+		"database: has \"@\" in its host; in a URI user and password are percent-encoded");
+	bad("{\"database\": \"postgresql://u:sec/ret@h/d\"}",
+		"database: has \"@\" in its dbname; in a URI user and password are percent-encoded\n"
+		"database: has a port that is no number");
 	bad("{\"database\": 1}", "database: must be a string that is not empty");
 	bad("{\"database\": \"x\", \"databse\": \"y\"}", "databse: unknown key");
 	bad("{\"database\": \"x\", \"log_level\": \"loud\"}",

@@ -1,0 +1,19 @@
+/*
+ * upkeep.h
+ *		What is done now and then beside deliveries.
+ */
+#ifndef NOTIFIER_UPKEEP_H
+#define NOTIFIER_UPKEEP_H
+
+#include "config.h"
+
+/*
+ * upkeep_begin: soon, and then every `maintain` (an hour, where that is 0),
+ * maintain is called, if `maintain` is not 0, and forgotten subscriptions are
+ * told of.  The configuration must outlive it.
+ */
+extern void upkeep_begin(const Config *config);
+
+extern void upkeep_end(void);
+
+#endif							/* NOTIFIER_UPKEEP_H */
