@@ -30,6 +30,8 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#define COUNT_BUDGET	200000	/* index entries */
+
 /*
  * append_event_select: SELECT the columns of eventlog.event FROM log e, with a
  * WHERE that further conditions go on with AND.
@@ -311,6 +313,45 @@ scan_page(const EventLog *log, const Filter *filter, const EventPage *page,
 		return false;
 	complete = scan_partitions(&scan, list);
 	close_partition(&scan.rest);
+	return complete;
+}
+
+/*
+ * scan_count: how many events match, by the class index alone; false when that
+ * cannot tell, or they are so many that a statement, which may be parallel,
+ * counts them as fast.
+ */
+bool
+scan_count(const EventLog *log, const Filter *filter, int64 *count)
+{
+	EventPage	page = {0};
+	EventRange	range = range_of_page(filter, &page);
+	PartitionList *list;
+	int64		budget = COUNT_BUDGET;
+	bool		complete = true;
+
+	*count = 0;
+	if (!may_scan(log) || !is_by_class(filter))
+		return false;
+	if (filter->min_level > filter->max_level)
+		return true;
+	list = list_partitions(log->rel);
+	for (int i = list->n; i >= 0 && complete; i--)
+	{
+		Oid			partition = i == list->n ? list->default_oid :
+		list->items[i].oid;
+		OpenPartition open;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!OidIsValid(partition) ||
+			(i < list->n && !is_in_range(&list->items[i], &range)))
+			continue;
+		if (!open_partition(partition, GetActiveSnapshot(), &open))
+			return false;
+		if (open.rel)
+			complete = count_matching(&open, filter, range, &budget, count);
+		close_partition(&open);
+	}
 	return complete;
 }
 

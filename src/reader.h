@@ -107,6 +107,12 @@ extern ClassAnswer class_below(Relation index, const ClassBound *bound,
 							   bool *descended);
 
 /*
+ * summary.c: what a partition has no event of
+ */
+extern bool summary_lacks(const OpenPartition *open, const Filter *filter);
+extern void summary_learn(const OpenPartition *open, const Filter *filter);
+
+/*
  * scan.c: the newest of them
  *
  * FoundList: events newest first, and room for so many as were asked for.
@@ -129,6 +135,9 @@ typedef struct ScanHabit
 
 extern void find_newest(OpenPartition *open, const Filter *filter,
 						EventRange range, ScanHabit *habit, FoundList *found);
+extern bool is_by_class(const Filter *filter);
+extern bool count_matching(OpenPartition *open, const Filter *filter,
+						   EventRange range, int64 *budget, int64 *count);
 extern bool find_event(OpenPartition *open, const EventKey *key);
 
 /*
@@ -138,6 +147,8 @@ typedef void (*EventSink) (OpenPartition *open, void *arg);
 
 extern bool scan_page(const EventLog *log, const Filter *filter,
 					  const EventPage *page, EventSink sink, void *arg);
+extern bool scan_count(const EventLog *log, const Filter *filter,
+					   int64 *count);
 extern bool scan_event(const EventLog *log, const PartitionList *list,
 					   const pg_uuid_t *id, EventSink sink, void *arg);
 extern void event_values(OpenPartition *open, Datum *values, bool *nulls);

@@ -26,6 +26,10 @@
  * so on.  What is spent on the losing way is a fixed part of what the winning
  * one takes.  Which way won is remembered for the log's next partition.
  *
+ * Before all that comes a look whether a few descents tell that there is
+ * nothing: a type that the partition has not, or levels and services that it is
+ * known not to have (summary.c).
+ *
  * 3. What is read
  *
  * Index entries tell class and key without the row.  Whether an entry is
@@ -52,6 +56,7 @@
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
+#define PROBE_BUDGET	64
 #define FIRST_BUDGET	300
 #define BUDGET_GROWTH	4
 #define CLEVER_FACTOR	4		/* more for an index that picks by a filter */
@@ -119,32 +124,43 @@ open_cursor(Cursor *cursor, OpenPartition *open, Oid index, int key_at,
 	cursor->budget = budget;
 	cursor->vmbuffer = InvalidBuffer;
 
-	cursor->key_context = AllocSetContextCreate(CurrentMemoryContext,
-												"eventlog scan keys",
-												ALLOCSET_SMALL_SIZES);
-	cursor->scan = index_beginscan(open->rel, cursor->index, open->snapshot,
-								   MAX_KEYS, 0);
-	cursor->scan->xs_want_itup = true;
 }
 
 static void
 close_cursor(Cursor *cursor)
 {
-	index_endscan(cursor->scan);
+	if (cursor->scan)
+	{
+		index_endscan(cursor->scan);
+		MemoryContextDelete(cursor->key_context);
+	}
 	if (BufferIsValid(cursor->vmbuffer))
 		ReleaseBuffer(cursor->vmbuffer);
 	index_close(cursor->index, AccessShareLock);
-	MemoryContextDelete(cursor->key_context);
 }
 
 /*
- * begin_keys: forget the conditions of the last seek.
+ * begin_keys: forget the conditions of the last seek; before the first one, the
+ * scan begins.
+ *
+ * It has room for MAX_KEYS: to use fewer is cheaper than to begin another.
+ * Where the class map answers all there is none.
  */
 static void
 begin_keys(Cursor *cursor)
 {
 	cursor->nkeys = 0;
-	MemoryContextReset(cursor->key_context);
+	if (cursor->scan)
+	{
+		MemoryContextReset(cursor->key_context);
+		return;
+	}
+	cursor->key_context = AllocSetContextCreate(CurrentMemoryContext,
+												"eventlog scan keys",
+												ALLOCSET_SMALL_SIZES);
+	cursor->scan = index_beginscan(cursor->open->rel, cursor->index,
+								   cursor->open->snapshot, MAX_KEYS, 0);
+	cursor->scan->xs_want_itup = true;
 }
 
 /*
@@ -250,9 +266,6 @@ next_entry(Cursor *cursor)
 /*
  * seek: go to the greatest entry under the keys that were added; false when
  * there is none.
- *
- * The scan was begun with room for MAX_KEYS; to use fewer is cheaper than to
- * begin another.
  */
 static bool
 seek(Cursor *cursor)
@@ -390,7 +403,9 @@ typedef struct SkipScan
 	const EventRange *range;
 	bool		need_row;		/* a filter is outside the class columns */
 	int			need;
-	binaryheap *best;			/* of FoundEvent, the worst on top */
+	binaryheap *best;			/* of FoundEvent, the worst on top; NULL: they
+								 * are only counted */
+	int64		count;
 	FoundEvent *store;
 	text	   *type_end;		/* types below this one can have the prefix */
 	int			nlevels;
@@ -633,14 +648,17 @@ class_is_wanted(const SkipScan *scan, ClassBound *bound)
 }
 
 /*
- * keep_found: among the best, if there is room or it beats the worst.
+ * keep_found: among the best, if there is room or it beats the worst; or
+ * counted.
  */
 static void
 keep_found(SkipScan *scan, EventKey key)
 {
 	FoundEvent *found;
 
-	if (scan->best->bh_size < scan->need)
+	if (scan->best == NULL)
+		scan->count++;
+	else if (scan->best->bh_size < scan->need)
 	{
 		found = &scan->store[scan->best->bh_size];
 		found->key = key;
@@ -661,7 +679,7 @@ beats_worst(const SkipScan *scan, const EventKey *key)
 {
 	FoundEvent *worst;
 
-	if (scan->best->bh_size < scan->need)
+	if (scan->best == NULL || scan->best->bh_size < scan->need)
 		return true;
 	worst = (FoundEvent *) DatumGetPointer(binaryheap_first(scan->best));
 	return compare_keys(key, &worst->key) > 0;
@@ -752,6 +770,20 @@ run_skip_scan(SkipScan *scan)
 	return true;
 }
 
+static void
+begin_skip_scan(SkipScan *scan, OpenPartition *open, const Filter *filter,
+				const EventRange *range, int64 budget)
+{
+	memset(scan, 0, sizeof(*scan));
+	scan->filter = filter;
+	scan->range = range;
+	scan->need_row = has_row_filter(filter);
+	scan->type_end = prefix_end(filter->event_type);
+	load_levels(scan);
+	open_cursor(&scan->cursor, open, open->indexes.by_class,
+				CLASS_NCOLUMNS + 1, budget);
+}
+
 /*
  * scan_by_class: the skip scan of a range, for a budget of entries.
  *
@@ -762,19 +794,13 @@ static bool
 scan_by_class(OpenPartition *open, const Filter *filter,
 			  const EventRange *range, int64 budget, FoundList *found)
 {
-	SkipScan	scan = {0};
+	SkipScan	scan;
 	bool		complete;
 
-	scan.filter = filter;
-	scan.range = range;
+	begin_skip_scan(&scan, open, filter, range, budget);
 	scan.need = found->need - found->n;
-	scan.need_row = has_row_filter(filter);
 	scan.best = binaryheap_allocate(scan.need, compare_found, NULL);
 	scan.store = palloc(sizeof(FoundEvent) * scan.need);
-	scan.type_end = prefix_end(filter->event_type);
-	load_levels(&scan);
-	open_cursor(&scan.cursor, open, open->indexes.by_class, CLASS_NCOLUMNS + 1,
-				budget);
 	complete = run_skip_scan(&scan);
 	close_cursor(&scan.cursor);
 	if (complete)
@@ -790,6 +816,36 @@ scan_by_class(OpenPartition *open, const Filter *filter,
 	binaryheap_free(scan.best);
 	pfree(scan.store);
 	return complete;
+}
+
+/*
+ * is_by_class: is all that the filter asks, beside its window, told by classes?
+ */
+bool
+is_by_class(const Filter *filter)
+{
+	return has_class_filter(filter) && !has_row_filter(filter);
+}
+
+/*
+ * count_matching: add to *count how many events of a partition match a filter
+ * of which that is so, for a budget of entries; false when it did not suffice.
+ */
+bool
+count_matching(OpenPartition *open, const Filter *filter, EventRange range,
+			   int64 *budget, int64 *count)
+{
+	SkipScan	scan;
+	bool		complete;
+
+	if (summary_lacks(open, filter))
+		return true;
+	begin_skip_scan(&scan, open, filter, &range, *budget);
+	complete = run_skip_scan(&scan);
+	close_cursor(&scan.cursor);
+	*budget = scan.cursor.budget;
+	*count += scan.count;
+	return complete && *budget > 0;
 }
 
 /*
@@ -814,6 +870,11 @@ find_newest(OpenPartition *open, const Filter *filter, EventRange range,
 		(void) scan_ordered(open, filter, &range, PG_INT64_MAX, found);
 		return;
 	}
+	if (summary_lacks(open, filter))
+		return;
+	if (filter->event_type && !habit->by_class &&
+		scan_by_class(open, filter, &range, PROBE_BUDGET, found))
+		return;
 	(void) ordered_index(open, filter, &column);
 	ordered_factor = column < 0 ? 1 : CLEVER_FACTOR;
 	for (;;)
@@ -828,6 +889,8 @@ find_newest(OpenPartition *open, const Filter *filter, EventRange range,
 		budget *= BUDGET_GROWTH;
 	}
 	habit->budget = budget;
+	if (found->n == 0)
+		summary_learn(open, filter);
 }
 
 /*

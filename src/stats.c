@@ -2,7 +2,7 @@
  * stats.c
  *		eventlog.count, types and histogram: events counted, as the caller.
  */
-#include "eventlog.h"
+#include "reader.h"
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -23,18 +23,33 @@ PG_FUNCTION_INFO_V1(eventlog_bucket);
  */
 static EventLog *
 begin_stats(FunctionCallInfo fcinfo, int first, const char *columns,
-			StringInfo sql)
+			Filter *filter, StringInfo sql)
 {
-	Filter		filter;
 	EventLog   *log;
 
-	filter_from_args(fcinfo, first, &filter);
+	filter_from_args(fcinfo, first, filter);
 	log = log_open(log_resolve(fcinfo, first + FILTER_NARGS), AccessShareLock);
 	initStringInfo(sql);
 	appendStringInfo(sql, "SELECT %s FROM %s e WHERE true", columns,
 					 qualified_name(log->oid));
-	filter_to_sql(&filter, sql);
+	filter_to_sql(filter, sql);
 	return log;
+}
+
+static int64
+count_by_sql(const char *sql)
+{
+	int64		count;
+	bool		isnull;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "could not count events: %s", sql);
+	count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+										SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_finish();
+	return count;
 }
 
 /*
@@ -44,17 +59,13 @@ Datum
 eventlog_count(PG_FUNCTION_ARGS)
 {
 	StringInfoData sql;
-	EventLog   *log = begin_stats(fcinfo, 0, "pg_catalog.count(*)", &sql);
-	bool		isnull;
+	Filter		filter;
+	EventLog   *log = begin_stats(fcinfo, 0, "pg_catalog.count(*)", &filter,
+								  &sql);
 	int64		count;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute(sql.data, true, 0) != SPI_OK_SELECT || SPI_processed != 1)
-		elog(ERROR, "could not count events: %s", sql.data);
-	count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-										SPI_tuptable->tupdesc, 1, &isnull));
-	SPI_finish();
+	if (!scan_count(log, &filter, &count))
+		count = count_by_sql(sql.data);
 	log_close(log, AccessShareLock);
 	PG_RETURN_INT64(count);
 }
@@ -67,10 +78,12 @@ Datum
 eventlog_types(PG_FUNCTION_ARGS)
 {
 	StringInfoData sql;
+	Filter		filter;
 	EventLog   *log = begin_stats(fcinfo, 0,
 								  "e.event_type, e.level::eventlog.level,"
 								  " pg_catalog.count(*),"
-								  " pg_catalog.max(e.occurred_at)", &sql);
+								  " pg_catalog.max(e.occurred_at)", &filter,
+								  &sql);
 
 	appendStringInfoString(&sql, " GROUP BY 1, 2 ORDER BY 1, 2");
 	InitMaterializedSRF(fcinfo, 0);
@@ -163,6 +176,7 @@ Datum
 eventlog_histogram(PG_FUNCTION_ARGS)
 {
 	StringInfoData sql;
+	Filter		filter;
 	EventLog   *log;
 	Interval   *width;
 
@@ -176,7 +190,8 @@ eventlog_histogram(PG_FUNCTION_ARGS)
 					  psprintf("eventlog._bucket('%d months %d days " INT64_FORMAT
 							   " microseconds', e.occurred_at),"
 							   " e.level::eventlog.level, pg_catalog.count(*)",
-							   width->month, width->day, width->time), &sql);
+							   width->month, width->day, width->time),
+					  &filter, &sql);
 	appendStringInfoString(&sql, " GROUP BY 1, 2 ORDER BY 1, 2");
 
 	InitMaterializedSRF(fcinfo, 0);

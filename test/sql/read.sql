@@ -119,3 +119,38 @@ ROLLBACK;
 SELECT count(*) FROM generate_series(1, 1000) g, LATERAL eventlog.list(source_host => 'h' || g % 9, page_size => 2) l;
 
 DROP TABLE read_log;
+
+--
+-- What a partition is known not to have, until it is written to
+--
+
+SELECT eventlog.create_log('known');
+CREATE FUNCTION pg_temp.critical() RETURNS text LANGUAGE sql AS
+$$ SELECT concat_ws(' ', string_agg(event_type, ','), eventlog.count(level => 'critical', log => 'known'))
+     FROM eventlog.list(level => 'critical', log => 'known') $$;
+INSERT INTO known (event_type, level, source_service)
+  SELECT 'e' || n % 50, 'info', 's' || n % 7 FROM generate_series(1, 2000) n;
+DELETE FROM known WHERE event_type = 'e7';
+VACUUM known;
+SELECT pg_temp.critical();
+SELECT pg_temp.critical();
+SELECT count(*) FROM eventlog.list(source_service => 's9', log => 'known');
+
+-- inserted, rolled back, inserted again behind a VACUUM, updated
+BEGIN;
+INSERT INTO known (event_type, level) VALUES ('in', 'critical');
+SELECT pg_temp.critical();
+ROLLBACK;
+SELECT pg_temp.critical();
+VACUUM known;
+SELECT pg_temp.critical();
+INSERT INTO known (event_type, level) VALUES ('behind', 'critical');
+VACUUM known;
+SELECT pg_temp.critical();
+DELETE FROM known WHERE event_type = 'behind';
+VACUUM known;
+SELECT pg_temp.critical();
+UPDATE known SET level = 'critical', source_service = 's9' WHERE ctid = (SELECT min(ctid) FROM known WHERE event_type = 'e11');
+SELECT pg_temp.critical();
+SELECT count(*) FROM eventlog.list(source_service => 's9', log => 'known');
+DROP TABLE known;
