@@ -5,9 +5,9 @@
  *
  * delete and clear are part of the caller's transaction.  What clear chooses
  * is found as list finds it, and deleted by key, unless it is so much that one
- * DELETE by the filter is better.  purge is for scale: it commits as it goes, drops whole
- * partitions where nothing but a window is asked for and the caller may, and
- * takes the rest in batches, newest first.
+ * DELETE by the filter is better.  purge is for scale: it commits as it goes,
+ * drops whole partitions where nothing but a window is asked for and the caller
+ * may, and takes the rest in batches, newest first.
  *
  * A caller of purge who has the rights of the log's owner acts as the owner in
  * a security-restricted context, so that a superuser's purge runs no code of
@@ -16,6 +16,7 @@
 #include "reader.h"
 
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -314,7 +315,13 @@ typedef struct Purge
 	Filter		filter;
 	int			batch_size;
 	int64		deleted;
+	TimestampTz begun;
+	TimestampTz newest;			/* event of the batches */
+	TimestampTz oldest;			/* time that they can come to */
 	Oid			partition;		/* to be dropped by the next step */
+	int64		rows;			/* that it holds … */
+	bool		stamped;		/* … if this holds */
+	HeapStamp	stamp;
 	bool		has_after;		/* batches go on behind this event */
 	pg_uuid_t	after;
 } Purge;
@@ -334,8 +341,41 @@ count_rows(const char *name)
 }
 
 /*
- * drop_purged: drop one partition, and make it anew unless it is past, so that
- * writers keep a place of their own.
+ * count_purged: a step: count the rows of a partition that is to be dropped,
+ * before all wait for that.
+ */
+static void
+count_purged(void *arg)
+{
+	Purge	   *purge = arg;
+	EventLog   *log = log_open(purge->log, AccessShareLock);
+	Relation	rel = try_relation_open(purge->partition, AccessShareLock);
+
+	purge->stamped = rel && stamp_heap(rel, &purge->stamp);
+	if (purge->stamped)
+		purge->rows = count_rows(qualified_name(purge->partition));
+	if (rel)
+		relation_close(rel, NoLock);
+	log_close(log, NoLock);
+}
+
+/*
+ * rows_to_drop: how many rows the locked partition holds: as many as before, if
+ * it was not written to.
+ */
+static int64
+rows_to_drop(const Purge *purge, const char *name)
+{
+	Relation	rel = relation_open(purge->partition, NoLock);
+	bool		known = purge->stamped && stamp_holds(rel, &purge->stamp);
+
+	relation_close(rel, NoLock);
+	return known ? purge->rows : count_rows(name);
+}
+
+/*
+ * drop_purged: a step: drop one partition, and make it anew unless it is past,
+ * so that writers keep a place of their own.
  */
 static void
 drop_purged(void *arg)
@@ -355,7 +395,7 @@ drop_purged(void *arg)
 			continue;
 		name = qualified_name(item->oid);
 		lock_for_drop(list, item);
-		rows = count_rows(name);
+		rows = rows_to_drop(purge, name);
 		run_sql(psprintf("DROP TABLE %s", name), SPI_OK_UTILITY);
 		if (item->upper > GetCurrentTimestamp())
 			create_partition(purge->log, item->lower, item->upper);
@@ -398,8 +438,14 @@ drop_inside(Purge *purge)
 			(item->upper > now && !relation_has_rows(item->oid)))
 			continue;
 		purge->partition = item->oid;
-		(void) attempt(purge->owner, drop_purged, purge,
-					   "drop a purged partition");
+		purge->stamped = false;
+		if (attempt(purge->owner, count_purged, purge,
+					"count the events of a purged partition") == STEP_TAKEN)
+		{
+			SPI_commit();
+			(void) attempt(purge->owner, drop_purged, purge,
+						   "drop a purged partition");
+		}
 		SPI_commit();
 	}
 }
@@ -423,9 +469,31 @@ delete_batch(Purge *purge)
 							 &options) != SPI_OK_DELETE)
 		elog(ERROR, "could not delete a batch");
 	purge->deleted += SPI_processed;
+	if (!purge->has_after)
+		purge->newest = id_get_time(DatumGetUUIDP(keys->ids[0]));
 	purge->has_after = true;
 	purge->after = *DatumGetUUIDP(keys->ids[keys->n - 1]);
 	return keys->n == purge->batch_size;
+}
+
+/*
+ * tell_progress: how many, how fast, and how far in time: the batches go from
+ * the newest event to the oldest.
+ */
+static void
+tell_progress(const Purge *purge)
+{
+	TimestampTz at = id_get_time(&purge->after);
+	double		range = Max(purge->newest - purge->oldest, 1);
+	double		done = Min((purge->newest - at) / range, 1.0);
+	double		seconds = (GetCurrentTimestamp() - purge->begun) / 1e6;
+
+	ereport(NOTICE,
+			(errmsg("purged %lld events so far",
+					(long long) purge->deleted),
+			 errdetail("That is %d %% of the time range, %.0f events a second.",
+					   (int) (done * 100),
+					   purge->deleted / Max(seconds, 0.001))));
 }
 
 /*
@@ -454,11 +522,21 @@ delete_rest(Purge *purge)
 		MemoryContextReset(batch);
 		SPI_commit();
 		if (more)
-			ereport(NOTICE,
-					(errmsg("purged %lld events so far",
-							(long long) purge->deleted)));
+			tell_progress(purge);
 	}
 	MemoryContextDelete(batch);
+}
+
+/*
+ * oldest_time: where the window or the log begins.
+ */
+static TimestampTz
+oldest_time(const EventLog *log, const Filter *filter)
+{
+	PartitionList *list = list_partitions(log->rel);
+
+	return list->n > 0 ? Max(filter->since, list->items[0].lower) :
+		Max(filter->since, EVENT_MIN_TIME);
 }
 
 /*
@@ -491,6 +569,8 @@ eventlog_purge(PG_FUNCTION_ARGS)
 	purge.log = log->oid;
 	purge.owner = log->owner;
 	purge.as_owner = has_privs_of_role(GetUserId(), log->owner);
+	purge.begun = GetCurrentTimestamp();
+	purge.oldest = oldest_time(log, &purge.filter);
 	log_close(log, AccessShareLock);
 
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)

@@ -125,6 +125,24 @@ extern AttrNumber find_column(TupleDesc desc, EventColumn column);
 extern bool map_event_columns(TupleDesc desc, AttrNumber *attnum);
 
 /*
+ * stamp.c: has a table been written to since?
+ */
+#define STAMP_MAP_PAGES		8	/* of a table that can be stamped; 2 GB */
+#define STAMP_PLAIN_PAGES	64	/* that are not marked all-visible */
+
+typedef struct HeapStamp
+{
+	BlockNumber nblocks;
+	XLogRecPtr	map_lsns[STAMP_MAP_PAGES];
+	int			nplain;
+	BlockNumber plain[STAMP_PLAIN_PAGES];
+	XLogRecPtr	plain_lsns[STAMP_PLAIN_PAGES];
+} HeapStamp;
+
+extern bool stamp_heap(Relation rel, HeapStamp *stamp);
+extern bool stamp_holds(Relation rel, const HeapStamp *stamp);
+
+/*
  * log.c: a log, opened and known to be one
  */
 typedef struct LogSettings

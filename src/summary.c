@@ -8,161 +8,38 @@
  * the partition's classes have: the levels one by one, the others as a Bloom
  * filter, of fixed size.  The next question looks there first.
  *
- * It holds for as long as nothing was inserted.  An insertion into a page that
- * is marked all-visible takes the mark off, and only VACUUM, or a COPY with
- * FREEZE, sets one, which sets the LSN of the visibility map's page.  An
- * insertion into a page without the mark sets that page's LSN; of such pages
- * there may be a few, as VACUUM leaves them where it finds little to do.  So
- * what is compared is the number of pages with and without the mark, the LSNs
- * of the map's pages, and those of the pages without it.  What a transaction
- * inserted that our snapshot sees was done before the look.
- *
- * So a partition is summed up when it has been vacuumed since most of it was
- * written, as autovacuum does with those whose time is over.  Not under
- * SERIALIZABLE, which wants what was read locked, nor without WAL.
+ * It holds for as long as the partition is not written to, which a stamp of it
+ * tells (stamp.c).  What a transaction inserted that our snapshot sees was done
+ * before the look.  Not under SERIALIZABLE, which wants what was read locked.
  */
 #include "reader.h"
 
-#include "access/visibilitymap.h"
 #include "access/xact.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/rel.h"
 
-#define MAP_PAGES		8		/* of a partition that is summed up; 2 GB */
-#define PLAIN_PAGES		64		/* pages without the mark */
 #define MAX_CLASSES		10000
 #define BLOOM_BITS		1024
-
-/* of the heap's pages, those that a page of the map is about */
-#define BLOCKS_PER_MAP_PAGE \
-	((BLCKSZ - MAXALIGN(SizeOfPageHeaderData)) * BITS_PER_BYTE / \
-	 BITS_PER_HEAPBLOCK)
 
 typedef struct Bloom
 {
 	uint64		words[BLOOM_BITS / 64];
 } Bloom;
 
-/*
- * Stamp: what changes when something is inserted.
- */
-typedef struct Stamp
-{
-	BlockNumber nblocks;
-	XLogRecPtr	map_lsns[MAP_PAGES];
-	int			nplain;			/* pages that are not marked all-visible */
-	BlockNumber plain[PLAIN_PAGES];
-	XLogRecPtr	plain_lsns[PLAIN_PAGES];
-} Stamp;
-
 typedef struct Summary
 {
 	Oid			partition;		/* hash key */
 	Oid			by_class;		/* the index that it was learnt from */
-	Stamp		stamp;
+	HeapStamp	stamp;
 	uint32		levels;			/* 1 << EventLevel */
 	Bloom		services;
 	Bloom		resource_types;
 } Summary;
 
 static HTAB *summaries = NULL;
-
-/*
- * get_map_stamp: the part of a stamp that takes no look at the heap; false
- * when a summary could not be trusted.
- */
-static bool
-get_map_stamp(Relation rel, Stamp *stamp)
-{
-	Buffer		buffer = InvalidBuffer;
-	BlockNumber visible;
-
-	memset(stamp, 0, sizeof(*stamp));
-	if (IsolationIsSerializable() || !RelationNeedsWAL(rel))
-		return false;
-	stamp->nblocks = RelationGetNumberOfBlocks(rel);
-	if (stamp->nblocks > MAP_PAGES * BLOCKS_PER_MAP_PAGE)
-		return false;
-	for (BlockNumber i = 0; i * BLOCKS_PER_MAP_PAGE < stamp->nblocks; i++)
-	{
-		(void) visibilitymap_get_status(rel, i * BLOCKS_PER_MAP_PAGE, &buffer);
-		if (!BufferIsValid(buffer))
-			return false;		/* there is no map */
-		stamp->map_lsns[i] = BufferGetLSNAtomic(buffer);
-	}
-	if (BufferIsValid(buffer))
-		ReleaseBuffer(buffer);
-	visibilitymap_count(rel, &visible, NULL);
-	if (visible > stamp->nblocks || stamp->nblocks - visible > PLAIN_PAGES)
-		return false;
-	stamp->nplain = stamp->nblocks - visible;
-	return true;
-}
-
-static XLogRecPtr
-page_lsn(Relation rel, BlockNumber block)
-{
-	Buffer		buffer = ReadBuffer(rel, block);
-	XLogRecPtr	lsn = BufferGetLSNAtomic(buffer);
-
-	ReleaseBuffer(buffer);
-	return lsn;
-}
-
-/*
- * get_stamp: all of it.
- */
-static bool
-get_stamp(Relation rel, Stamp *stamp)
-{
-	Buffer		buffer = InvalidBuffer;
-	int			n = 0;
-
-	if (!get_map_stamp(rel, stamp))
-		return false;
-	for (BlockNumber block = 0; block < stamp->nblocks && n <= stamp->nplain;
-		 block++)
-	{
-		if (VM_ALL_VISIBLE(rel, block, &buffer))
-			continue;
-		if (n < stamp->nplain)
-		{
-			stamp->plain[n] = block;
-			stamp->plain_lsns[n] = page_lsn(rel, block);
-		}
-		n++;
-	}
-	if (BufferIsValid(buffer))
-		ReleaseBuffer(buffer);
-	return n == stamp->nplain;
-}
-
-/*
- * is_current: does a stamp still hold?
- *
- * No page gets a mark without the map's LSN, so while that and the number of
- * pages without marks are the same, so are the pages.
- */
-static bool
-is_current(Relation rel, const Stamp *stamp)
-{
-	Stamp		now;
-
-	if (!get_map_stamp(rel, &now) || now.nblocks != stamp->nblocks ||
-		now.nplain != stamp->nplain ||
-		memcmp(now.map_lsns, stamp->map_lsns, sizeof(now.map_lsns)) != 0)
-		return false;
-	for (int i = 0; i < stamp->nplain; i++)
-	{
-		if (page_lsn(rel, stamp->plain[i]) != stamp->plain_lsns[i])
-			return false;
-	}
-	return true;
-}
 
 /*
  * bloom_bit: one of the two bits of a value.
@@ -220,7 +97,8 @@ summary_lacks(const OpenPartition *open, const Filter *filter)
 	uint32		wanted = 0;
 	Summary    *summary;
 
-	if (summaries == NULL || !asks_for_columns(filter))
+	if (summaries == NULL || !asks_for_columns(filter) ||
+		IsolationIsSerializable())
 		return false;
 	summary = hash_search(summaries, &partition, HASH_FIND, NULL);
 	if (summary == NULL || summary->by_class != open->indexes.by_class)
@@ -232,7 +110,7 @@ summary_lacks(const OpenPartition *open, const Filter *filter)
 		!bloom_lacks(&summary->resource_types,
 					 filter->equal[EVENT_RESOURCE_TYPE]))
 		return false;
-	return is_current(open->rel, &summary->stamp);
+	return stamp_holds(open->rel, &summary->stamp);
 }
 
 /*
@@ -294,7 +172,7 @@ summary_learn(const OpenPartition *open, const Filter *filter)
 	bool		complete;
 
 	if (filter->event_type || !asks_for_columns(filter) ||
-		!get_stamp(open->rel, &learnt.stamp))
+		IsolationIsSerializable() || !stamp_heap(open->rel, &learnt.stamp))
 		return;
 	learnt.partition = RelationGetRelid(open->rel);
 	learnt.by_class = open->indexes.by_class;

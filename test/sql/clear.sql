@@ -43,7 +43,8 @@ SELECT count(*) FROM eventlog.clear('nothing.like.it');
 SET client_min_messages = notice;
 CALL eventlog.purge(since => '2022-08-03Z', before => '2022-08-18Z');
 SELECT eventlog.count(since => '2022-08-03Z', before => '2022-08-18Z') AS left, eventlog.count() AS others;
--- by other filters, in batches
+-- by other filters, in batches (in DETAIL: how far, and how fast)
+\set VERBOSITY terse
 CALL eventlog.purge(source_service => 's1', batch_size => 30);
 SELECT eventlog.count(source_service => 's1') AS left, eventlog.count() AS others;
 CALL eventlog.purge('nothing.like.it');
