@@ -11,7 +11,7 @@ EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" eventlog.contr
 MODULE_big = eventlog
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 DATA_built = sql/eventlog--$(EXTVERSION).sql
-DATA = $(wildcard sql/eventlog--*--*.sql)
+DATA = $(filter-out $(DATA_built),$(wildcard sql/eventlog--*.sql))
 PG_CPPFLAGS = -DEVENTLOG_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WERROR)
 

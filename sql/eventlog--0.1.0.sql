@@ -1,0 +1,628 @@
+-- eventlog: the install script
+
+\echo Use "CREATE EXTENSION eventlog" to load this file. \quit
+
+-- Plainly, so that it fails where somebody has made this schema before: whoever
+-- owned it could plant functions in it.
+CREATE SCHEMA eventlog;
+GRANT USAGE ON SCHEMA eventlog TO PUBLIC;
+COMMENT ON SCHEMA eventlog IS
+  'event log: logs, filters, clearing, retention and webhooks';
+
+--
+-- Events: levels, identifiers, the nested JSON form
+--
+
+CREATE TYPE eventlog.level AS ENUM
+  ('debug', 'info', 'warning', 'error', 'critical');
+COMMENT ON TYPE eventlog.level IS
+  'how bad it is: debug < info < warning < error < critical';
+
+CREATE TYPE eventlog.event AS (
+  id uuid,
+  event_type text,
+  level eventlog.level,
+  resource_id text,
+  resource_type text,
+  source_service text,
+  source_host text,
+  occurred_at timestamptz,
+  message text,
+  category text,
+  details jsonb,
+  user_id text,
+  base_url text,
+  request_id text,
+  created_at timestamptz
+);
+COMMENT ON TYPE eventlog.event IS
+  'an event, as every function that reads events returns it';
+COMMENT ON COLUMN eventlog.event.id IS
+  'version 7 UUID that carries occurred_at to the microsecond';
+COMMENT ON COLUMN eventlog.event.event_type IS
+  'dotted words of a-z, 0-9, _ and -, 1 to 255 bytes';
+COMMENT ON COLUMN eventlog.event.resource_id IS
+  'what it happened to, up to 1,024 bytes';
+COMMENT ON COLUMN eventlog.event.resource_type IS
+  'what kind of thing that is, up to 255 bytes';
+COMMENT ON COLUMN eventlog.event.source_service IS
+  'the service that tells, up to 255 bytes';
+COMMENT ON COLUMN eventlog.event.source_host IS
+  'the host that it runs on, up to 255 bytes';
+COMMENT ON COLUMN eventlog.event.occurred_at IS
+  'when it happened, from 1970 up to year 9999';
+COMMENT ON COLUMN eventlog.event.message IS 'for people';
+COMMENT ON COLUMN eventlog.event.category IS 'free to use, up to 255 bytes';
+COMMENT ON COLUMN eventlog.event.details IS 'for programs';
+COMMENT ON COLUMN eventlog.event.user_id IS
+  'the account that the resource belongs to, up to 1,024 bytes';
+COMMENT ON COLUMN eventlog.event.base_url IS 'of the source service';
+COMMENT ON COLUMN eventlog.event.request_id IS
+  'of the request that it happened in, up to 255 bytes';
+COMMENT ON COLUMN eventlog.event.created_at IS 'when the row was written';
+
+CREATE FUNCTION eventlog.new_id(
+  occurred_at timestamptz DEFAULT pg_catalog.clock_timestamp(),
+  seed text DEFAULT NULL)
+RETURNS uuid LANGUAGE c VOLATILE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'eventlog_new_id';
+COMMENT ON FUNCTION eventlog.new_id(timestamptz, text) IS
+  'a new id of an event of that time; the same one for the same time and seed';
+
+CREATE FUNCTION eventlog.id_time(id uuid)
+RETURNS timestamptz LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'eventlog_id_time';
+COMMENT ON FUNCTION eventlog.id_time(uuid) IS
+  'the exact time in an id; an error if it is no version 7 UUID';
+
+CREATE FUNCTION eventlog._utc(t timestamptz)
+RETURNS text LANGUAGE sql STABLE STRICT PARALLEL SAFE
+RETURN pg_catalog.to_char(pg_catalog.timezone('UTC', t),
+                          'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+COMMENT ON FUNCTION eventlog._utc(timestamptz) IS
+  'ISO 8601, UTC, six digits';
+
+CREATE FUNCTION eventlog._hex(id uuid)
+RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN pg_catalog.replace(id::text, '-', '');
+COMMENT ON FUNCTION eventlog._hex(uuid) IS '32 hex digits without dashes';
+
+CREATE FUNCTION eventlog.to_json(event eventlog.event)
+RETURNS jsonb LANGUAGE sql STABLE STRICT PARALLEL SAFE
+RETURN pg_catalog.jsonb_build_object(
+  'generated_uuid', eventlog._hex((event).id),
+  'created_at', eventlog._utc((event).created_at),
+  'event', pg_catalog.jsonb_build_object(
+    'type', (event).event_type,
+    'level', (event).level::text,
+    'message', (event).message,
+    'category', (event).category,
+    'details', (event).details,
+    'timestamp', eventlog._utc((event).occurred_at),
+    'resource', pg_catalog.jsonb_build_object(
+      'id', (event).resource_id,
+      'type', (event).resource_type,
+      'user_id', (event).user_id),
+    'source', pg_catalog.jsonb_build_object(
+      'servicename', (event).source_service,
+      'hostid', (event).source_host,
+      'base_url', (event).base_url,
+      'request_id', (event).request_id)));
+COMMENT ON FUNCTION eventlog.to_json(eventlog.event) IS
+  'an event as nested JSON: generated_uuid, created_at, event {type, level, message, category, details, timestamp, resource, source}';
+
+--
+-- Logs: what they are made of, and their upkeep
+--
+
+CREATE FUNCTION eventlog._check(
+  id uuid, occurred_at timestamptz, event_type text, resource_id text,
+  resource_type text, source_service text, source_host text, category text,
+  user_id text, request_id text)
+RETURNS boolean LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'eventlog_check';
+COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, text, text, text, text) IS
+  'true if these are of an event, else an error; in the CHECK constraint of a log';
+
+CREATE FUNCTION eventlog._fill()
+RETURNS trigger LANGUAGE c
+AS 'MODULE_PATHNAME', 'eventlog_fill';
+COMMENT ON FUNCTION eventlog._fill() IS
+  'trigger of a log that makes the id and lower-cases the level';
+
+CREATE FUNCTION eventlog._owe()
+RETURNS trigger LANGUAGE c
+AS 'MODULE_PATHNAME', 'eventlog_owe';
+COMMENT ON FUNCTION eventlog._owe() IS
+  'trigger of a log that owes new events to the subscriptions they match';
+
+CREATE FUNCTION eventlog._settings()
+RETURNS trigger LANGUAGE c
+AS 'MODULE_PATHNAME', 'eventlog_settings';
+COMMENT ON FUNCTION eventlog._settings() IS
+  'trigger of a log whose arguments are its settings; does nothing';
+
+CREATE FUNCTION eventlog.create_log(
+  name text,
+  partition_interval interval DEFAULT '7 days',
+  retention interval DEFAULT NULL,
+  premake int DEFAULT 4,
+  indexes text[] DEFAULT '{}')
+RETURNS regclass LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'eventlog_create_log';
+COMMENT ON FUNCTION eventlog.create_log(text, interval, interval, int, text[]) IS
+  'make a log, or make a table a log again that was one; retention NULL or ''0'' keeps events for ever; indexes: filter columns to index';
+
+CREATE FUNCTION eventlog.alter_log(
+  log regclass,
+  partition_interval interval DEFAULT NULL,
+  retention interval DEFAULT NULL,
+  premake int DEFAULT NULL)
+RETURNS void LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'eventlog_alter_log';
+COMMENT ON FUNCTION eventlog.alter_log(regclass, interval, interval, int) IS
+  'change the settings of a log; NULL keeps one, retention ''0'' is for ever';
+
+CREATE PROCEDURE eventlog.maintain(log regclass DEFAULT NULL)
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'eventlog_maintain';
+COMMENT ON PROCEDURE eventlog.maintain(regclass) IS
+  'make partitions ahead, empty the default partition, drop what expired; of all logs of the caller''s if NULL; commits as it goes';
+
+CREATE FUNCTION eventlog._log_status(
+  log oid,
+  OUT partition_interval interval,
+  OUT retention interval,
+  OUT premake int,
+  OUT partitions int,
+  OUT oldest timestamptz,
+  OUT newest timestamptz,
+  OUT problems text[])
+RETURNS record LANGUAGE c VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'eventlog_log_status';
+COMMENT ON FUNCTION eventlog._log_status(oid) IS
+  'for the view eventlog.logs; NULL if it is no log';
+
+CREATE VIEW eventlog.logs AS
+SELECT t.tgrelid::pg_catalog.regclass AS log,
+       s.partition_interval,
+       s.retention,
+       s.premake,
+       s.partitions,
+       size.estimated_events,
+       size.bytes,
+       s.oldest,
+       s.newest,
+       s.problems
+  FROM pg_catalog.pg_trigger t
+ CROSS JOIN LATERAL eventlog._log_status(t.tgrelid) s
+ CROSS JOIN LATERAL (
+       SELECT pg_catalog.sum(GREATEST(c.reltuples, 0))::bigint AS estimated_events,
+              pg_catalog.sum(pg_catalog.pg_total_relation_size(p.relid))::bigint AS bytes
+         FROM pg_catalog.pg_partition_tree(t.tgrelid) p
+         JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.relid
+        WHERE p.isleaf) size
+ WHERE t.tgfoid OPERATOR(pg_catalog.=) 'eventlog._settings'::pg_catalog.regproc
+   AND NOT t.tgisinternal
+   AND s.premake IS NOT NULL;
+COMMENT ON VIEW eventlog.logs IS 'the logs of this database and how they are';
+COMMENT ON COLUMN eventlog.logs.log IS 'the table';
+COMMENT ON COLUMN eventlog.logs.partition_interval IS 'how much a new partition holds';
+COMMENT ON COLUMN eventlog.logs.retention IS 'how long events are kept; NULL: for ever';
+COMMENT ON COLUMN eventlog.logs.premake IS 'how many partitions are kept ahead of the current one';
+COMMENT ON COLUMN eventlog.logs.partitions IS 'how many there are, the default partition included';
+COMMENT ON COLUMN eventlog.logs.estimated_events IS 'how many events, as of the last ANALYZE or VACUUM';
+COMMENT ON COLUMN eventlog.logs.bytes IS 'on disk, indexes included';
+COMMENT ON COLUMN eventlog.logs.oldest IS 'where the first partition begins';
+COMMENT ON COLUMN eventlog.logs.newest IS 'where the last partition ends';
+COMMENT ON COLUMN eventlog.logs.problems IS 'what is wrong, and CALL eventlog.maintain() should mend; empty when all is well';
+GRANT SELECT ON eventlog.logs TO PUBLIC;
+
+--
+-- Reading, as the caller. The filter is one list of arguments, the same names
+-- wherever events are chosen, NULL for any.
+--
+
+CREATE FUNCTION eventlog._list_support(internal)
+RETURNS internal LANGUAGE c IMMUTABLE STRICT
+AS 'MODULE_PATHNAME', 'eventlog_list_support';
+COMMENT ON FUNCTION eventlog._list_support(internal) IS
+  'tells the planner that a page has at most page_size rows';
+
+CREATE FUNCTION eventlog.list(
+  event_type text DEFAULT NULL,
+  level text DEFAULT NULL,
+  min_level text DEFAULT NULL,
+  resource_type text DEFAULT NULL,
+  resource_id text DEFAULT NULL,
+  user_id text DEFAULT NULL,
+  source_service text DEFAULT NULL,
+  source_host text DEFAULT NULL,
+  category text DEFAULT NULL,
+  request_id text DEFAULT NULL,
+  since timestamptz DEFAULT NULL,
+  before timestamptz DEFAULT NULL,
+  page int DEFAULT 1,
+  page_size int DEFAULT 100,
+  after uuid DEFAULT NULL,
+  log regclass DEFAULT NULL)
+RETURNS SETOF eventlog.event LANGUAGE c STABLE ROWS 1000
+SUPPORT eventlog._list_support
+AS 'MODULE_PATHNAME', 'eventlog_list';
+COMMENT ON FUNCTION eventlog.list(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, int, int, uuid, regclass) IS
+  'events, newest first; page_size NULL: all; after: go on behind the event with that id; event_type is a plain prefix, since <= occurred_at < before';
+
+CREATE FUNCTION eventlog.get(id uuid, log regclass DEFAULT NULL)
+RETURNS SETOF eventlog.event LANGUAGE c STABLE ROWS 1
+AS 'MODULE_PATHNAME', 'eventlog_get';
+COMMENT ON FUNCTION eventlog.get(uuid, regclass) IS
+  'the event with that id, or no row';
+
+CREATE FUNCTION eventlog.count(
+  event_type text DEFAULT NULL,
+  level text DEFAULT NULL,
+  min_level text DEFAULT NULL,
+  resource_type text DEFAULT NULL,
+  resource_id text DEFAULT NULL,
+  user_id text DEFAULT NULL,
+  source_service text DEFAULT NULL,
+  source_host text DEFAULT NULL,
+  category text DEFAULT NULL,
+  request_id text DEFAULT NULL,
+  since timestamptz DEFAULT NULL,
+  before timestamptz DEFAULT NULL,
+  log regclass DEFAULT NULL)
+RETURNS bigint LANGUAGE c STABLE
+AS 'MODULE_PATHNAME', 'eventlog_count';
+COMMENT ON FUNCTION eventlog.count(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
+  'how many events';
+
+CREATE FUNCTION eventlog.types(
+  event_type text DEFAULT NULL,
+  level text DEFAULT NULL,
+  min_level text DEFAULT NULL,
+  resource_type text DEFAULT NULL,
+  resource_id text DEFAULT NULL,
+  user_id text DEFAULT NULL,
+  source_service text DEFAULT NULL,
+  source_host text DEFAULT NULL,
+  category text DEFAULT NULL,
+  request_id text DEFAULT NULL,
+  since timestamptz DEFAULT NULL,
+  before timestamptz DEFAULT NULL,
+  log regclass DEFAULT NULL)
+RETURNS TABLE (event_type text, level eventlog.level, events bigint,
+               last_occurred_at timestamptz) LANGUAGE c STABLE ROWS 100
+AS 'MODULE_PATHNAME', 'eventlog_types';
+COMMENT ON FUNCTION eventlog.types(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
+  'which types of events at which levels, how many, and when last';
+
+CREATE FUNCTION eventlog._bucket(width interval, t timestamptz)
+RETURNS timestamptz LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'eventlog_bucket';
+COMMENT ON FUNCTION eventlog._bucket(interval, timestamptz) IS
+  'the start of the bucket that holds a time, in UTC';
+
+CREATE FUNCTION eventlog.histogram(
+  width interval,
+  event_type text DEFAULT NULL,
+  level text DEFAULT NULL,
+  min_level text DEFAULT NULL,
+  resource_type text DEFAULT NULL,
+  resource_id text DEFAULT NULL,
+  user_id text DEFAULT NULL,
+  source_service text DEFAULT NULL,
+  source_host text DEFAULT NULL,
+  category text DEFAULT NULL,
+  request_id text DEFAULT NULL,
+  since timestamptz DEFAULT NULL,
+  before timestamptz DEFAULT NULL,
+  log regclass DEFAULT NULL)
+RETURNS TABLE (bucket timestamptz, level eventlog.level, events bigint,
+               bar text) LANGUAGE c STABLE ROWS 100
+AS 'MODULE_PATHNAME', 'eventlog_histogram';
+COMMENT ON FUNCTION eventlog.histogram(interval, text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
+  'how many events at which level in each bucket of that width, in UTC, weeks from Monday; empty buckets between the first and the last have no level';
+
+--
+-- Writing, as the caller
+--
+
+CREATE FUNCTION eventlog.emit(
+  event_type text,
+  level text DEFAULT 'info',
+  message text DEFAULT NULL,
+  resource_id text DEFAULT NULL,
+  resource_type text DEFAULT NULL,
+  user_id text DEFAULT NULL,
+  source_service text DEFAULT NULL,
+  source_host text DEFAULT NULL,
+  base_url text DEFAULT NULL,
+  request_id text DEFAULT NULL,
+  category text DEFAULT NULL,
+  details jsonb DEFAULT NULL,
+  occurred_at timestamptz DEFAULT NULL,
+  id uuid DEFAULT NULL,
+  log regclass DEFAULT NULL)
+RETURNS uuid LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'eventlog_emit';
+COMMENT ON FUNCTION eventlog.emit(text, text, text, text, text, text, text, text, text, text, text, jsonb, timestamptz, uuid, regclass) IS
+  'write one event and return its id; the same id emitted twice is one event';
+
+--
+-- Clearing, by the same filter as reading
+--
+
+CREATE FUNCTION eventlog.delete(id uuid, log regclass DEFAULT NULL)
+RETURNS SETOF uuid LANGUAGE c VOLATILE ROWS 1
+AS 'MODULE_PATHNAME', 'eventlog_delete';
+COMMENT ON FUNCTION eventlog.delete(uuid, regclass) IS
+  'delete the event with that id; the id, or no row';
+
+CREATE FUNCTION eventlog.clear(
+  event_type text DEFAULT NULL,
+  level text DEFAULT NULL,
+  min_level text DEFAULT NULL,
+  resource_type text DEFAULT NULL,
+  resource_id text DEFAULT NULL,
+  user_id text DEFAULT NULL,
+  source_service text DEFAULT NULL,
+  source_host text DEFAULT NULL,
+  category text DEFAULT NULL,
+  request_id text DEFAULT NULL,
+  since timestamptz DEFAULT NULL,
+  before timestamptz DEFAULT NULL,
+  everything boolean DEFAULT false,
+  log regclass DEFAULT NULL)
+RETURNS SETOF uuid LANGUAGE c VOLATILE ROWS 100
+AS 'MODULE_PATHNAME', 'eventlog_clear';
+COMMENT ON FUNCTION eventlog.clear(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, boolean, regclass) IS
+  'delete the events that list would show, in this transaction; their ids';
+
+CREATE PROCEDURE eventlog.purge(
+  event_type text DEFAULT NULL,
+  level text DEFAULT NULL,
+  min_level text DEFAULT NULL,
+  resource_type text DEFAULT NULL,
+  resource_id text DEFAULT NULL,
+  user_id text DEFAULT NULL,
+  source_service text DEFAULT NULL,
+  source_host text DEFAULT NULL,
+  category text DEFAULT NULL,
+  request_id text DEFAULT NULL,
+  since timestamptz DEFAULT NULL,
+  before timestamptz DEFAULT NULL,
+  everything boolean DEFAULT false,
+  batch_size int DEFAULT 10000,
+  log regclass DEFAULT NULL,
+  INOUT deleted bigint DEFAULT 0)
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'eventlog_purge';
+COMMENT ON PROCEDURE eventlog.purge(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, boolean, int, regclass, bigint) IS
+  'delete the events that list would show, at scale: whole partitions dropped, the rest in committed batches; how many';
+
+--
+-- Webhooks, the database side: who is owed what, and its handing out.
+-- Nothing here is granted to PUBLIC but the functions, which check for
+-- themselves, and the views, which show one's own.
+--
+
+CREATE SEQUENCE eventlog._subscription_id AS int;
+CREATE TABLE eventlog._subscription (
+  id int NOT NULL DEFAULT pg_catalog.nextval('eventlog._subscription_id') PRIMARY KEY,
+  name text COLLATE pg_catalog."C" NOT NULL UNIQUE,
+  owner regrole NOT NULL,
+  log regclass NOT NULL,
+  levels text[],
+  event_type text COLLATE pg_catalog."C",
+  paused boolean NOT NULL DEFAULT false
+);
+COMMENT ON TABLE eventlog._subscription IS 'who is owed which events';
+
+CREATE FUNCTION eventlog._subscription_changed()
+RETURNS trigger LANGUAGE c
+AS 'MODULE_PATHNAME', 'eventlog_subscription_changed';
+COMMENT ON FUNCTION eventlog._subscription_changed() IS
+  'trigger that tells all sessions that the subscriptions have changed';
+CREATE TRIGGER changed
+  AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON eventlog._subscription
+  FOR EACH STATEMENT EXECUTE FUNCTION eventlog._subscription_changed();
+
+CREATE SEQUENCE eventlog._queue_seq;
+CREATE TABLE eventlog._queue (
+  subscription int NOT NULL,
+  seq bigint NOT NULL,
+  xid xid8 NOT NULL,
+  event_id uuid NOT NULL,
+  attempts int NOT NULL DEFAULT 0,
+  next_attempt_at timestamptz,
+  failed_at timestamptz,
+  last_error text,
+  PRIMARY KEY (subscription, seq)
+);
+CREATE INDEX _queue_new ON eventlog._queue (subscription, xid, seq);
+CREATE INDEX _queue_retry ON eventlog._queue (subscription, next_attempt_at, seq)
+  WHERE next_attempt_at IS NOT NULL;
+COMMENT ON TABLE eventlog._queue IS
+  'what is owed; next_attempt_at NULL: new, infinity: dead, else to be retried';
+COMMENT ON COLUMN eventlog._queue.xid IS 'the transaction that owes it';
+
+CREATE TABLE eventlog._tally (
+  subscription int PRIMARY KEY,
+  delivered bigint NOT NULL DEFAULT 0,
+  cancelled bigint NOT NULL DEFAULT 0,
+  last_delivered_at timestamptz,
+  last_error text,
+  last_error_at timestamptz
+) WITH (fillfactor = 50);
+COMMENT ON TABLE eventlog._tally IS 'what became of what was owed';
+
+-- A subscription of a log that is gone is not dumped: its Oid might be
+-- another table's by then.
+SELECT pg_catalog.pg_extension_config_dump('eventlog._subscription',
+  'WHERE log::oid IN (SELECT oid FROM pg_catalog.pg_class)');
+SELECT pg_catalog.pg_extension_config_dump('eventlog._subscription_id', '');
+SELECT pg_catalog.pg_extension_config_dump('eventlog._queue',
+  'WHERE subscription IN (SELECT id FROM eventlog._subscription WHERE log::oid IN (SELECT oid FROM pg_catalog.pg_class))');
+SELECT pg_catalog.pg_extension_config_dump('eventlog._queue_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('eventlog._tally',
+  'WHERE subscription IN (SELECT id FROM eventlog._subscription WHERE log::oid IN (SELECT oid FROM pg_catalog.pg_class))');
+
+CREATE FUNCTION eventlog.subscribe(
+  name text,
+  levels text[] DEFAULT NULL,
+  event_type text DEFAULT NULL,
+  log regclass DEFAULT NULL)
+RETURNS void LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'eventlog_subscribe';
+COMMENT ON FUNCTION eventlog.subscribe(text, text[], text, regclass) IS
+  'from now on each new event of these levels and this prefix of types is owed to name; again: replaces the filters; needs SELECT on the log';
+
+CREATE FUNCTION eventlog.unsubscribe(name text)
+RETURNS void LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'eventlog_unsubscribe';
+COMMENT ON FUNCTION eventlog.unsubscribe(text) IS
+  'drop a subscription and what it is owed';
+
+CREATE FUNCTION eventlog.pause(name text)
+RETURNS void LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'eventlog_pause';
+COMMENT ON FUNCTION eventlog.pause(text) IS
+  'what is owed waits until eventlog.resume';
+
+CREATE FUNCTION eventlog.resume(name text)
+RETURNS void LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'eventlog_resume';
+COMMENT ON FUNCTION eventlog.resume(text) IS
+  'what is owed is handed out again after eventlog.pause';
+
+CREATE FUNCTION eventlog.fetch(name text, max int)
+RETURNS TABLE (seq bigint, attempts int, event eventlog.event)
+LANGUAGE c VOLATILE ROWS 100
+AS 'MODULE_PATHNAME', 'eventlog_fetch';
+COMMENT ON FUNCTION eventlog.fetch(text, int) IS
+  'the next events owed, at most max, and how often each has failed; makes this session the consumer; error 55006 while another one is';
+
+CREATE FUNCTION eventlog.ack(name text, seqs bigint[])
+RETURNS bigint LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'eventlog_ack';
+COMMENT ON FUNCTION eventlog.ack(text, bigint[]) IS
+  'these were delivered and are owed no more; how many';
+
+CREATE FUNCTION eventlog.fail(
+  name text, seq bigint, error text DEFAULT NULL,
+  next_attempt_at timestamptz DEFAULT NULL)
+RETURNS bigint LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'eventlog_fail';
+COMMENT ON FUNCTION eventlog.fail(text, bigint, text, timestamptz) IS
+  'this one failed and is handed out again at that time; NULL: it is dead; how many changed';
+
+CREATE FUNCTION eventlog.release(name text)
+RETURNS void LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'eventlog_release';
+COMMENT ON FUNCTION eventlog.release(text) IS
+  'this session is the consumer no more; what it has not settled is handed out again';
+
+CREATE FUNCTION eventlog.listen(name text)
+RETURNS boolean LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'eventlog_listen';
+COMMENT ON FUNCTION eventlog.listen(text) IS
+  'true: nothing is owed now, and NOTIFY eventlog will tell as soon as something is; false: fetch again shortly';
+
+CREATE FUNCTION eventlog.retry(name text, seq bigint DEFAULT NULL)
+RETURNS bigint LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'eventlog_retry';
+COMMENT ON FUNCTION eventlog.retry(text, bigint) IS
+  'dead deliveries, or that one, are owed again; how many';
+
+CREATE FUNCTION eventlog.replay(
+  name text,
+  event_type text DEFAULT NULL,
+  level text DEFAULT NULL,
+  min_level text DEFAULT NULL,
+  resource_type text DEFAULT NULL,
+  resource_id text DEFAULT NULL,
+  user_id text DEFAULT NULL,
+  source_service text DEFAULT NULL,
+  source_host text DEFAULT NULL,
+  category text DEFAULT NULL,
+  request_id text DEFAULT NULL,
+  since timestamptz DEFAULT NULL,
+  before timestamptz DEFAULT NULL,
+  log regclass DEFAULT NULL)
+RETURNS bigint LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'eventlog_replay';
+COMMENT ON FUNCTION eventlog.replay(text, text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
+  'past events that the filter and the subscription choose are owed once more; how many';
+
+CREATE VIEW eventlog.subscriptions WITH (security_barrier) AS
+SELECT s.name,
+       s.owner,
+       c.oid::pg_catalog.regclass AS log,
+       s.levels,
+       s.event_type,
+       s.paused,
+       (SELECT l.pid
+          FROM pg_catalog.pg_locks l
+          JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) l.database
+         WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'
+           AND d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
+           AND l.classid OPERATOR(pg_catalog.=) 1702259815::oid
+           AND l.objid OPERATOR(pg_catalog.=) s.id::oid
+           AND l.objsubid OPERATOR(pg_catalog.=) 3
+           AND l.granted LIMIT 1) AS consumer,
+       q.pending,
+       q.retrying,
+       q.dead,
+       t.delivered,
+       t.cancelled,
+       q.oldest_pending_at,
+       t.last_delivered_at,
+       t.last_error,
+       t.last_error_at
+  FROM eventlog._subscription s
+  LEFT JOIN eventlog._tally t ON t.subscription OPERATOR(pg_catalog.=) s.id
+  LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) s.log::oid
+ CROSS JOIN LATERAL (
+       SELECT pg_catalog.count(*) FILTER (WHERE q.attempts OPERATOR(pg_catalog.=) 0
+                AND q.next_attempt_at IS DISTINCT FROM 'infinity') AS pending,
+              pg_catalog.count(*) FILTER (WHERE q.attempts OPERATOR(pg_catalog.>) 0
+                AND q.next_attempt_at OPERATOR(pg_catalog.<) 'infinity') AS retrying,
+              pg_catalog.count(*) FILTER (WHERE q.next_attempt_at OPERATOR(pg_catalog.=) 'infinity') AS dead,
+              pg_catalog.min(eventlog.id_time(q.event_id)) FILTER
+                (WHERE q.next_attempt_at IS DISTINCT FROM 'infinity') AS oldest_pending_at
+         FROM eventlog._queue q
+        WHERE q.subscription OPERATOR(pg_catalog.=) s.id) q
+ WHERE pg_catalog.pg_has_role(s.owner, 'USAGE');
+COMMENT ON VIEW eventlog.subscriptions IS
+  'the subscriptions of one''s own roles, and how their deliveries are';
+COMMENT ON COLUMN eventlog.subscriptions.log IS 'NULL: dropped';
+COMMENT ON COLUMN eventlog.subscriptions.levels IS 'NULL: all';
+COMMENT ON COLUMN eventlog.subscriptions.event_type IS 'prefix; NULL: all';
+COMMENT ON COLUMN eventlog.subscriptions.consumer IS 'pid of the session that fetches; NULL: nobody does';
+COMMENT ON COLUMN eventlog.subscriptions.pending IS 'owed and not tried yet';
+COMMENT ON COLUMN eventlog.subscriptions.retrying IS 'failed, and to be tried again';
+COMMENT ON COLUMN eventlog.subscriptions.dead IS 'given up; see eventlog.retry';
+COMMENT ON COLUMN eventlog.subscriptions.delivered IS 'how many were acknowledged';
+COMMENT ON COLUMN eventlog.subscriptions.cancelled IS 'how many were deleted, or out of the owner''s sight, before they were handed out';
+COMMENT ON COLUMN eventlog.subscriptions.oldest_pending_at IS 'when the oldest event occurred that is still owed';
+GRANT SELECT ON eventlog.subscriptions TO PUBLIC;
+
+CREATE VIEW eventlog.deliveries WITH (security_barrier) AS
+SELECT s.name AS subscription,
+       q.seq,
+       q.event_id,
+       CASE WHEN q.next_attempt_at OPERATOR(pg_catalog.=) 'infinity' THEN 'dead'
+            WHEN q.attempts OPERATOR(pg_catalog.=) 0 THEN 'pending'
+            ELSE 'retrying' END AS state,
+       q.attempts,
+       NULLIF(q.next_attempt_at, 'infinity') AS next_attempt_at,
+       q.last_error
+  FROM eventlog._queue q
+  JOIN eventlog._subscription s ON s.id OPERATOR(pg_catalog.=) q.subscription
+ WHERE pg_catalog.pg_has_role(s.owner, 'USAGE');
+COMMENT ON VIEW eventlog.deliveries IS
+  'what is owed to the subscriptions of one''s own roles';
+COMMENT ON COLUMN eventlog.deliveries.state IS 'pending, retrying or dead';
+COMMENT ON COLUMN eventlog.deliveries.attempts IS 'how often it has failed';
+GRANT SELECT ON eventlog.deliveries TO PUBLIC;
