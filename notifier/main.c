@@ -28,6 +28,7 @@
 
 #define GRACE			10000	/* ms to finish what is in flight */
 #define LOG_DELAY		10000	/* ms between two looks for the log */
+#define LOOK_AROUND		15000	/* ms between two looks at how it goes */
 
 enum
 {
@@ -50,6 +51,9 @@ typedef struct Notifier
 	char	   *log;			/* Oid of the log, as text; NULL: not known */
 	bool		set_up;			/* the session is, and all are subscribed */
 	LoopTimer	log_timer;		/* until the log is looked for again */
+	LoopTimer	around_timer;	/* until look_around() */
+	char		name[64];		/* of the session, the same for notifiers of the
+								 * same webhooks */
 	LoopTimer	grace_timer;
 	bool		grace_over;		/* to wait for what is in flight */
 	LoopTimer	watchdog_timer;
@@ -86,6 +90,108 @@ is_ready(void)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * name_session: by a hash (FNV-1a) of the webhooks' names.
+ */
+static void
+name_session(void)
+{
+	uint32_t	hash = 2166136261u;
+
+	for (size_t i = 0; i < notifier.nwebhooks; i++)
+	{
+		/* with the zero at the end, so that names cannot run together */
+		for (const char *at = notifier.webhooks[i]->config->name;; at++)
+		{
+			hash = (hash ^ (unsigned char) *at) * 16777619u;
+			if (*at == '\0')
+				break;
+		}
+	}
+	snprintf(notifier.name, sizeof(notifier.name), "eventlog-notifier %08x",
+			 (unsigned) hash);
+}
+
+/*
+ * share_out: of so many notifiers with these webhooks each has its share; who
+ * has more leaves one to the others.
+ */
+static void
+share_out(int nnotifiers)
+{
+	size_t		held = 0;
+	Webhook    *last = NULL;
+
+	for (size_t i = 0; i < notifier.nwebhooks; i++)
+	{
+		if (webhook_is_consumer(notifier.webhooks[i]))
+		{
+			held++;
+			last = notifier.webhooks[i];
+		}
+	}
+	if (nnotifiers > 1 && held > 1 &&
+		held > (notifier.nwebhooks + (size_t) nnotifiers - 1) /
+		(size_t) nnotifiers)
+		webhook_yield(last);
+}
+
+/*
+ * looked_around: rows are (subscription, owed, age of the oldest, notifiers).
+ */
+static void
+looked_around(void *arg, PGresult *result)
+{
+	(void) arg;
+	if (result == NULL)
+		return;
+	if (PQresultStatus(result) != PGRES_TUPLES_OK)
+	{
+		session_report(LOG_LEVEL_WARNING, "could not see what is owed", NULL,
+					   NULL, result);
+		return;
+	}
+	for (int row = 0; row < PQntuples(result); row++)
+	{
+		for (size_t i = 0; i < notifier.nwebhooks; i++)
+		{
+			Webhook    *webhook = notifier.webhooks[i];
+
+			if (strcmp(webhook->config->name, PQgetvalue(result, row, 0)) != 0)
+				continue;
+			webhook->owed = atof(PQgetvalue(result, row, 1));
+			webhook->oldest_age = atof(PQgetvalue(result, row, 2));
+		}
+	}
+	if (PQntuples(result) > 0 && !notifier.stopping && notifier.next == NULL)
+		share_out(atoi(PQgetvalue(result, 0, 3)));
+}
+
+/*
+ * look_around: what is owed, which is for the metrics, and who else is there.
+ */
+static void
+look_around(void *arg)
+{
+	const char *params[] = {
+		notifier.name, notifier.config->listen ? "t" : "f"
+	};
+
+	(void) arg;
+	if (notifier.set_up)
+		(void) session_query(notifier.session,
+							 "SELECT s.name,"
+							 " CASE WHEN $2::pg_catalog.bool THEN s.pending OPERATOR(pg_catalog.+) s.retrying ELSE 0 END,"
+							 " CASE WHEN $2::pg_catalog.bool THEN COALESCE(EXTRACT(epoch FROM"
+							 " pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) s.oldest_pending_at), 0) ELSE 0 END,"
+							 " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity"
+							 " WHERE application_name OPERATOR(pg_catalog.=) $1"
+							 " AND datname OPERATOR(pg_catalog.=) pg_catalog.current_database())"
+							 " FROM eventlog.subscriptions s",
+							 2, params, looked_around, NULL);
+	loop_timer_set(&notifier.around_timer, LOOK_AROUND, look_around, NULL);
 }
 
 /*
@@ -183,13 +289,16 @@ find_log(void *arg)
 static void
 session_ready(void *arg)
 {
+	const char *params[] = {notifier.name};
+
 	(void) arg;
 	log_event(LOG_LEVEL_INFO, "connected to the database", NULL);
 	(void) session_query(notifier.session,
 						 "SELECT pg_catalog.set_config('synchronous_commit', 'off', false),"
 						 " pg_catalog.set_config('statement_timeout', '0', false),"
-						 " pg_catalog.set_config('default_transaction_isolation', 'read committed', false)",
-						 0, NULL, ignore_result, "could not set up the session");
+						 " pg_catalog.set_config('default_transaction_isolation', 'read committed', false),"
+						 " pg_catalog.set_config('application_name', $1, false)",
+						 1, params, ignore_result, "could not set up the session");
 	find_log(NULL);
 }
 
@@ -219,6 +328,7 @@ static void
 end(void)
 {
 	loop_timer_clear(&notifier.log_timer);
+	loop_timer_clear(&notifier.around_timer);
 	upkeep_end();
 	metrics_stop();
 	session_destroy(notifier.session);
@@ -275,6 +385,7 @@ begin(void)
 	notifier.metrics.ready = is_ready;
 	notifier.metrics.webhooks = notifier.webhooks;
 	notifier.metrics.nwebhooks = notifier.nwebhooks;
+	name_session();
 	if (notifier.once)
 		return;
 	if (notifier.config->listen &&
@@ -286,6 +397,7 @@ begin(void)
 		return;
 	}
 	upkeep_begin(notifier.config);
+	loop_timer_set(&notifier.around_timer, LOOK_AROUND, look_around, NULL);
 }
 
 static void

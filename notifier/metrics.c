@@ -135,7 +135,19 @@ breaker(const Webhook *webhook)
 static double
 is_consumer(const Webhook *webhook)
 {
-	return webhook->state == WEBHOOK_LOOKING || webhook->state == WEBHOOK_ASLEEP;
+	return webhook_is_consumer(webhook);
+}
+
+static double
+owed(const Webhook *webhook)
+{
+	return webhook->owed;
+}
+
+static double
+oldest_age(const Webhook *webhook)
+{
+	return webhook->oldest_age;
 }
 
 static const Metric metrics[] = {
@@ -157,6 +169,10 @@ static const Metric metrics[] = {
 	"Requests in flight.", "", in_flight},
 	{"eventlog_notifications_waiting", "gauge",
 	"Events fetched and not sent yet.", "", waiting},
+	{"eventlog_notifications_owed", "gauge",
+	"Events owed, as of at most 15 seconds ago.", "", owed},
+	{"eventlog_notifications_oldest_owed_age_seconds", "gauge",
+	"For how long the oldest of these has been owed.", "", oldest_age},
 	{"eventlog_breaker_state", "gauge",
 	"0: closed, 1: open, 2: half open.", "", breaker},
 	{"eventlog_consumer", "gauge",

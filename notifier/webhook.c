@@ -22,6 +22,7 @@
 #include <string.h>
 
 #define STANDBY_DELAY	2000	/* ms between two tries to become the consumer */
+#define YIELD_DELAY		6000	/* ms in which another can take what was yielded */
 #define ERROR_DELAY		5000	/* ms after a statement that failed */
 #define SLOW_POLL		30000	/* ms, when all else fails */
 #define RETRY_POLL		1000	/* ms between looks for retries */
@@ -435,15 +436,62 @@ begin_listen(Webhook *webhook)
 							   NULL, NULL, listened);
 }
 
+/*
+ * is_settled: has all that was begun come to its end?
+ */
+static bool
+is_settled(const Webhook *webhook)
+{
+	return webhook->nflying == 0 && !webhook->fetching &&
+		!webhook->listening && !webhook->acking && webhook->failing == 0 &&
+		webhook->acks_len == 0;
+}
+
+/*
+ * end_yield: what was fetched and not sent goes back.
+ */
+static void
+end_yield(Webhook *webhook)
+{
+	webhook->yielding = false;
+	drop_waiting(webhook);
+	loop_timer_clear(&webhook->retry_timer);
+	webhook->nretrying = 0;
+	(void) query(webhook, "SELECT eventlog.release($1)", NULL, NULL, NULL,
+				 told);
+	webhook->state = WEBHOOK_STANDBY;
+	look_in(webhook, YIELD_DELAY);
+	log_event(LOG_LEVEL_INFO, "leaving the subscription to another notifier",
+			  "webhook", webhook->config->name, NULL);
+}
+
+void
+webhook_yield(Webhook *webhook)
+{
+	webhook->yielding = true;
+	webhook_pump(webhook);
+}
+
+bool
+webhook_is_consumer(const Webhook *webhook)
+{
+	return webhook->state == WEBHOOK_LOOKING ||
+		webhook->state == WEBHOOK_ASLEEP;
+}
+
 void
 webhook_pump(Webhook *webhook)
 {
+	bool		idle = webhook->stopping || webhook->yielding;
+
 	if (webhook->state == WEBHOOK_DOWN)
 		return;
-	if (!webhook->stopping)
+	if (!idle)
 		begin_deliveries(webhook);
 	begin_ack(webhook);
-	if (webhook->stopping)
+	if (webhook->yielding && !webhook->stopping && is_settled(webhook))
+		end_yield(webhook);
+	if (idle)
 		return;
 	begin_fetch(webhook);
 	if (webhook->nretrying > 0 && !webhook->retry_timer.set)
@@ -524,6 +572,7 @@ webhook_lost(Webhook *webhook)
 	loop_timer_clear(&webhook->look_timer);
 	loop_timer_clear(&webhook->retry_timer);
 	webhook->state = WEBHOOK_DOWN;
+	webhook->yielding = false;
 	webhook->fetching = webhook->listening = webhook->acking = false;
 	webhook->failing = 0;
 	webhook->acks_len = 0;
@@ -549,8 +598,7 @@ webhook_is_quiet(const Webhook *webhook)
 		return false;
 	if (webhook->state == WEBHOOK_DOWN)
 		return true;
-	return !webhook->fetching && !webhook->listening && !webhook->acking &&
-		webhook->failing == 0 && webhook->acks_len == 0 &&
+	return is_settled(webhook) &&
 		(webhook->stopping ||
 		 (webhook->nwaiting == 0 &&
 		  (webhook->caught_up || webhook->state == WEBHOOK_STANDBY)));

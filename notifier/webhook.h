@@ -70,6 +70,7 @@ typedef struct Webhook
 	HttpClient *http;
 	WebhookState state;
 	bool		stopping;		/* nothing new is begun */
+	bool		yielding;		/* nor is it, until another may be the consumer */
 	bool		fetching;		/* statements under way */
 	bool		listening;
 	bool		acking;
@@ -90,6 +91,8 @@ typedef struct Webhook
 	Breaker		breaker;
 	LoopTimer	breaker_timer;
 	WebhookCounts counts;
+	double		owed;			/* when that was last asked for the metrics */
+	double		oldest_age;		/* s */
 } Webhook;
 
 extern Webhook *webhook_create(const WebhookConfig *config);
@@ -110,6 +113,14 @@ extern void webhook_lost(Webhook *webhook);
  * webhook_wake: the bell has rung.
  */
 extern void webhook_wake(Webhook *webhook);
+
+/*
+ * webhook_yield: let another notifier have the subscription, as soon as what is
+ * in flight is settled.
+ */
+extern void webhook_yield(Webhook *webhook);
+
+extern bool webhook_is_consumer(const Webhook *webhook);
 
 /*
  * webhook_pump: begin whatever can be begun now.

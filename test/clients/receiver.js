@@ -3,11 +3,11 @@
  *
  * receiver.js PORT-FILE REQUESTS MODES [KEY CERT [CLIENT-CA]]
  *
- * Listens on a free port of 127.0.0.1 (with TLS if a key and a certificate are
- * given) and writes its number to PORT-FILE.  Each request becomes a line of
- * JSON in REQUESTS: method, path, headers, and the body as text.  What it
- * answers is what MODES, a file of lines "PATH MODE", says for the request's
- * path, and 204 otherwise:
+ * Listens on a free port of 127.0.0.1 (with TLS, and HTTP/2 for who wants it, if
+ * a key and a certificate are given) and writes its number to PORT-FILE.  Each
+ * request becomes a line of JSON in REQUESTS: HTTP version, method, path,
+ * headers, and the body as text.  What it answers is what MODES, a file of
+ * lines "PATH MODE", says for the request's path, and 204 otherwise:
  *
  *   NUMBER          that status; NUMBER:VALUE with VALUE as Retry-After
  *   redirect:URL    301 to URL
@@ -22,7 +22,7 @@
 
 const fs = require('fs');
 const http = require('http');
-const https = require('https');
+const http2 = require('http2');
 
 const [portFile, requests, modes, key, cert, clientCa] = process.argv.slice(2);
 
@@ -103,6 +103,7 @@ function handle(request, response)
 	request.on('end', () =>
 	{
 		fs.appendFileSync(requests, JSON.stringify({
+			version: request.httpVersion,
 			method: request.method,
 			path: request.url,
 			headers: request.headers,
@@ -113,7 +114,8 @@ function handle(request, response)
 }
 
 const server = key ?
-	https.createServer({
+	http2.createSecureServer({
+		allowHTTP1: true,
 		key: fs.readFileSync(key),
 		cert: fs.readFileSync(cert),
 		ca: clientCa && fs.readFileSync(clientCa),

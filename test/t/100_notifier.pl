@@ -128,6 +128,8 @@ await(sub { get('/readyz') =~ /\n200$/ }, '/readyz');
 query("SELECT eventlog.emit('m')");
 await(sub { get('/metrics') =~ /^eventlog_notifications_total\{webhook="event_update"\} 1$/m }, 'delivered events are counted');
 like(get('/metrics'), qr/^eventlog_notification_latency_seconds_bucket\{webhook="event_update",le="\+Inf"\} 1$/m, 'and their latency');
+like(get('/metrics'), qr/^eventlog_notifications_owed\{webhook="event_update"\} 0$/m, 'and what is owed');
+like(get('/metrics'), qr/^eventlog_notifications_oldest_owed_age_seconds\{webhook="event_update"\} 0$/m, 'for how long');
 like(get('/nowhere'), qr/\n404$/, 'nothing else is there');
 $node->stop;
 await(sub { get('/readyz') =~ /\n503$/ }, 'without its database it is not ready');
@@ -139,10 +141,16 @@ await(sub { requests($receiver, '/m') == 2 }, 'and goes on');
 
 # Idle, it is asleep: no transaction, no statement.
 await(sub { query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 4") == 1 }, 'it sleeps');
-my $calls = "SELECT state_change FROM pg_stat_activity WHERE application_name = 'eventlog-notifier'";
-my $before = query($calls);
-sleep 2;
-is(query($calls), $before, 'and asks nothing while nothing is owed');
+my (%states, %transactions);
+for (1 .. 20)
+{
+	my ($change, $xact) = split /\|/, query("SELECT state_change, xact_start FROM pg_stat_activity WHERE application_name ~ '^eventlog-notifier '"), -1;
+	$states{$change} = 1;
+	$transactions{$xact} = 1;
+	sleep 0.1;
+}
+cmp_ok(scalar(keys %states), '<=', 2, 'and asks nothing while nothing is owed, but every 15 seconds how it goes');
+is_deeply([ keys %transactions ], [''], 'nor does it hold a transaction');
 is(stop_notifier($notifier), 0, 'done');
 
 done_testing();

@@ -112,8 +112,18 @@ foreach my $cert ([ 'good', 365, 'IP:127.0.0.1' ], [ 'other', 365, 'DNS:other.ex
 	system_or_bail('openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', $days, '-subj', "/CN=$name",
 		'-addext', "subjectAltName=$san", '-keyout', "$tls/$name.key", '-out', "$tls/$name.crt");
 }
+
+# One that was good for a day in 2020.
+system_or_bail('openssl', 'req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=expired',
+	'-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', "$tls/expired.key", '-out', "$tls/expired.csr");
+append_to_file("$tls/index", '');
+append_to_file("$tls/ca.cnf", "[ca]\ndefault_ca = ca_default\n[ca_default]\ndatabase = $tls/index\nnew_certs_dir = $tls\n"
+	  . "rand_serial = yes\ndefault_md = sha256\npolicy = any\ncopy_extensions = copy\n[any]\ncommonName = supplied\n");
+system_or_bail('openssl', 'ca', '-batch', '-notext', '-config', "$tls/ca.cnf", '-selfsign', '-keyfile', "$tls/expired.key",
+	'-in', "$tls/expired.csr", '-out', "$tls/expired.crt", '-startdate', '20200101000000Z', '-enddate', '20200102000000Z');
 my $good = receiver("$tls/good.key", "$tls/good.crt");
 my $other = receiver("$tls/other.key", "$tls/other.crt");
+my $expired = receiver("$tls/expired.key", "$tls/expired.crt");
 my $mutual = receiver("$tls/good.key", "$tls/good.crt", "$tls/client.crt");
 $config = write_config({
 	selfsigned => { url => "$good->{url}/", retry => \%quick },
@@ -121,17 +131,19 @@ $config = write_config({
 	skipped => { url => "$good->{url}/skipped", tls_config => { insecure_skip_verify => JSON::PP::true } },
 	misnamed => { url => "$other->{url}/", tls_config => { ca_file => "$tls/other.crt" }, retry => \%quick },
 	renamed => { url => "$other->{url}/renamed", tls_config => { ca_file => "$tls/other.crt", server_name => 'other.example' } },
+	expired => { url => "$expired->{url}/", tls_config => { ca_file => "$tls/expired.crt" }, retry => \%quick },
 	anonymous => { url => "$mutual->{url}/", tls_config => { ca_file => "$tls/good.crt" }, retry => \%quick },
 	known => { url => "$mutual->{url}/known", tls_config => { ca_file => "$tls/good.crt", cert_file => "$tls/client.crt", key_file => "$tls/client.key" } } });
-$notifier = start_notifier($config, qw(selfsigned trusted skipped misnamed renamed anonymous known));
+$notifier = start_notifier($config, qw(selfsigned trusted skipped misnamed renamed expired anonymous known));
 query("SELECT eventlog.emit('tls')");
 await(sub { owed($_[0] // 'trusted') == 0 }, 'a certificate of a named authority is good');
+is((requests($good, '/trusted'))[0]{version}, '2.0', 'a receiver that speaks HTTP/2 is sent that');
 await(sub { owed('skipped') == 0 }, 'any is where it is not to be verified');
 await(sub { owed('renamed') == 0 }, 'one of another name where that is expected');
 await(sub { owed('known') == 0 }, 'a client certificate is shown');
-await(sub { query("SELECT count(*) FROM eventlog.deliveries WHERE subscription IN ('selfsigned', 'misnamed', 'anonymous') AND attempts > 0") == 3 },
+await(sub { query("SELECT count(*) FROM eventlog.deliveries WHERE subscription IN ('selfsigned', 'misnamed', 'expired', 'anonymous') AND attempts > 0") == 4 },
 	'the others are refused');
-is(scalar(requests($good, '/')) + scalar(requests($other, '/')) + scalar(requests($mutual, '/')), 0, 'and were sent nothing');
+is(scalar(requests($good, '/')) + scalar(requests($other, '/')) + scalar(requests($expired, '/')) + scalar(requests($mutual, '/')), 0, 'and were sent nothing');
 stop_notifier($notifier);
 
 # SIGTERM finishes what is in flight.

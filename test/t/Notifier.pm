@@ -20,6 +20,7 @@ use constant SECRET => 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 my $dir;
 my $node;
 my %children;
+our @program = ('eventlog-notifier');    # and what it is run by
 my $serial = 0;
 
 END
@@ -159,7 +160,7 @@ sub start_notifier
 
 	append_to_file($log, '');
 	$notifier{pid} =
-	  spawn($log, 'eventlog-notifier', '--config', $config);
+	  spawn($log, @program, '--config', $config);
 	foreach my $name (@subscriptions)
 	{
 		for (1 .. 300)
@@ -183,6 +184,14 @@ sub stop_notifier
 	my $status = $?;
 	delete $children{ $notifier->{pid} };
 	return $status;
+}
+
+# installed: the notifier's path, for those that want one.
+sub installed
+{
+	my ($path) = grep { -x } map { "$_/eventlog-notifier" } split /:/, $ENV{PATH};
+
+	return $path // die 'the notifier is not installed';
 }
 
 sub notifier_log
