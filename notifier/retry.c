@@ -24,14 +24,14 @@ retry_delay(const RetryPolicy *policy, int failures, int64_t age,
 
 	if (policy->max_attempts > 0 && failures >= policy->max_attempts)
 		return -1;
-	for (int i = 1; i < failures && backoff < policy->max_backoff; i++)
+	for (int i = 1; i < failures && backoff > 0 && backoff < policy->max_backoff; i++)
 		backoff *= 2;
 	if (backoff > policy->max_backoff)
 		backoff = policy->max_backoff;
 	delay = (int64_t) (random * (double) backoff);
 	if (delay < retry_after)
 		delay = retry_after;
-	if (policy->max_age > 0 && age + delay > policy->max_age)
+	if (policy->max_age > 0 && age > policy->max_age - delay)
 		return -1;
 	return delay;
 }
