@@ -40,4 +40,10 @@
 	_bt_search(index, key, buffer, BT_READ, NULL)
 #endif
 
+#if PG_VERSION_NUM >= 170000
+#define compat_lock_held_by_me(tag, mode) LockHeldByMe(tag, mode, false)
+#else
+#define compat_lock_held_by_me(tag, mode) LockHeldByMe(tag, mode)
+#endif
+
 #endif							/* EVENTLOG_COMPAT_H */

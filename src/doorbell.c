@@ -94,7 +94,7 @@ consumer_holds(int subscription)
 {
 	LOCKTAG		tag = lock_tag(subscription, LOCK_CONSUMER);
 
-	return LockHeldByMe(&tag, ExclusiveLock);
+	return compat_lock_held_by_me(&tag, ExclusiveLock);
 }
 
 void
@@ -136,7 +136,7 @@ bell_arm(int subscription)
 {
 	LOCKTAG		tag = lock_tag(subscription, LOCK_BELL);
 
-	return LockHeldByMe(&tag, ShareLock) ||
+	return compat_lock_held_by_me(&tag, ShareLock) ||
 		LockAcquire(&tag, ShareLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
@@ -148,7 +148,7 @@ bell_disarm(int subscription)
 {
 	LOCKTAG		tag = lock_tag(subscription, LOCK_BELL);
 
-	if (LockHeldByMe(&tag, ShareLock))
+	if (compat_lock_held_by_me(&tag, ShareLock))
 		LockRelease(&tag, ShareLock, true);
 }
 
@@ -166,7 +166,7 @@ ring(void)
 		LOCKTAG		tag = lock_tag(lfirst_int(cell), LOCK_BELL);
 
 		/* one's own locks do not conflict, but one may go to sleep oneself */
-		if (LockHeldByMe(&tag, ShareLock) ||
+		if (compat_lock_held_by_me(&tag, ShareLock) ||
 			LockAcquire(&tag, RowExclusiveLock, false, true) ==
 			LOCKACQUIRE_NOT_AVAIL)
 			sleeping = true;
