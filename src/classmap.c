@@ -132,6 +132,35 @@ create_maps(void)
 }
 
 /*
+ * empty_map: forget what a map, or what will be one, holds.
+ */
+static void
+empty_map(ClassMap *map)
+{
+	if (map->context)
+		MemoryContextDelete(map->context);
+	memory_used -= map->memory_used;
+	map->context = NULL;
+	map->memory_used = 0;
+	map->valid = false;
+	map->n = map->max = 0;
+	map->gaps = NULL;
+}
+
+/*
+ * class_map_forget: the map of an index is needed no more.
+ */
+void
+class_map_forget(Relation index)
+{
+	Oid			oid = RelationGetRelid(index);
+	ClassMap   *map = maps ? hash_search(maps, &oid, HASH_FIND, NULL) : NULL;
+
+	if (map)
+		empty_map(map);
+}
+
+/*
  * get_map: the map of an index, empty if it has changed.
  */
 static ClassMap *
@@ -146,19 +175,14 @@ get_map(Relation index)
 	map = hash_search(maps, &oid, HASH_ENTER, &found);
 	if (found && map->valid && map->relfilenode == compat_relfilenode(index))
 		return map;
-	if (found && map->context)
-	{
-		MemoryContextDelete(map->context);
-		memory_used -= map->memory_used;
-	}
-	map->context = NULL;
-	map->memory_used = 0;
+	if (!found)
+		memset(map, 0, sizeof(*map));
+	map->index = oid;
+	empty_map(map);
 	map->context = AllocSetContextCreate(maps_context, "eventlog class map",
 										 ALLOCSET_SMALL_SIZES);
 	map->valid = true;
 	map->relfilenode = compat_relfilenode(index);
-	map->n = map->max = 0;
-	map->gaps = NULL;
 	return map;
 }
 
@@ -414,17 +438,28 @@ descend(Relation index, const ClassBound *bound, Gap *gap)
 	return gap->bottom || load_last(index, left, right, gap);
 }
 
+/*
+ * compare_classes: in the order of the index.
+ */
+int
+compare_classes(text *const *a, text *const *b)
+{
+	for (int i = 0; i < CLASS_NCOLUMNS; i++)
+	{
+		int			c = compare_column(a[i], b[i]);
+
+		if (c != 0)
+			return c;
+	}
+	return 0;
+}
+
 static bool
 is_same_class(const Gap *a, const Gap *b)
 {
 	if (a->bottom || b->bottom)
 		return a->bottom == b->bottom;
-	for (int col = 0; col < CLASS_NCOLUMNS; col++)
-	{
-		if (compare_column(a->class[col], b->class[col]) != 0)
-			return false;
-	}
-	return true;
+	return compare_classes(a->class, b->class) == 0;
 }
 
 /*

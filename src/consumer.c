@@ -441,7 +441,7 @@ static Datum
 with_own(Datum snapshot)
 {
 	FullTransactionId own = GetTopFullTransactionIdIfAny();
-	StringInfoData text;
+	StringInfoData string;
 	char	   *xip;
 	bool		put = false;
 
@@ -452,24 +452,24 @@ with_own(Datum snapshot)
 		return snapshot;
 	/* xmin:xmax:xid,xid..., in ascending order */
 	xip = DatumGetCString(DirectFunctionCall1(pg_snapshot_out, snapshot));
-	initStringInfo(&text);
-	appendBinaryStringInfo(&text, xip, strrchr(xip, ':') + 1 - xip);
+	initStringInfo(&string);
+	appendBinaryStringInfo(&string, xip, strrchr(xip, ':') + 1 - xip);
 	xip = strrchr(xip, ':') + 1;
 	for (char *xid = strtok(xip, ","); xid; xid = strtok(NULL, ","))
 	{
 		if (!put && strtou64(xid, NULL, 10) > U64FromFullTransactionId(own))
 		{
-			appendStringInfo(&text, UINT64_FORMAT ",",
+			appendStringInfo(&string, UINT64_FORMAT ",",
 							 U64FromFullTransactionId(own));
 			put = true;
 		}
-		appendStringInfo(&text, "%s,", xid);
+		appendStringInfo(&string, "%s,", xid);
 	}
 	if (!put)
-		appendStringInfo(&text, UINT64_FORMAT, U64FromFullTransactionId(own));
+		appendStringInfo(&string, UINT64_FORMAT, U64FromFullTransactionId(own));
 	else
-		text.data[--text.len] = '\0';
-	return DirectFunctionCall1(pg_snapshot_in, CStringGetDatum(text.data));
+		string.data[--string.len] = '\0';
+	return DirectFunctionCall1(pg_snapshot_in, CStringGetDatum(string.data));
 }
 
 /*

@@ -30,8 +30,6 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#define COUNT_BUDGET	200000	/* index entries */
-
 /*
  * append_event_select: SELECT the columns of eventlog.event FROM log e, with a
  * WHERE that further conditions go on with AND.
@@ -317,30 +315,31 @@ scan_page(const EventLog *log, const Filter *filter, const EventPage *page,
 }
 
 /*
- * scan_count: how many events match, by the class index alone; false when that
- * cannot tell, or they are so many that a statement, which may be parallel,
- * counts them as fast.
+ * scan_classes: tell sink how many events of each class match, partition by
+ * partition, by the class index alone; false when that cannot tell, and some
+ * may have been told of then.
  */
 bool
-scan_count(const EventLog *log, const Filter *filter, int64 *count)
+scan_classes(const EventLog *log, const Filter *filter, ClassSink sink,
+			 void *arg)
 {
 	EventPage	page = {0};
 	EventRange	range = range_of_page(filter, &page);
 	PartitionList *list;
-	int64		budget = COUNT_BUDGET;
-	bool		complete = true;
+	uint64		query = 0;
 
-	*count = 0;
 	if (!may_scan(log) || !is_by_class(filter))
 		return false;
 	if (filter->min_level > filter->max_level)
 		return true;
 	list = list_partitions(log->rel);
-	for (int i = list->n; i >= 0 && complete; i--)
+	for (int i = list->n; i >= 0; i--)
 	{
 		Oid			partition = i == list->n ? list->default_oid :
 		list->items[i].oid;
 		OpenPartition open;
+		ClassList	classes = {0};
+		bool		listed;
 
 		CHECK_FOR_INTERRUPTS();
 		if (!OidIsValid(partition) ||
@@ -349,10 +348,14 @@ scan_count(const EventLog *log, const Filter *filter, int64 *count)
 		if (!open_partition(partition, GetActiveSnapshot(), &open))
 			return false;
 		if (open.rel)
-			complete = count_matching(&open, filter, range, &budget, count);
+		{
+			listed = class_list(&open, filter, &query, &classes);
+			skip_count(&open, filter, &range, listed ? &classes : NULL, sink,
+					   arg);
+		}
 		close_partition(&open);
 	}
-	return complete;
+	return true;
 }
 
 /*

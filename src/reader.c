@@ -25,6 +25,10 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
+const EventColumn class_columns[CLASS_NCOLUMNS] = {
+	EVENT_TYPE, EVENT_LEVEL, EVENT_SOURCE_SERVICE, EVENT_RESOURCE_TYPE
+};
+
 static HTAB *partition_indexes = NULL;
 
 int
@@ -239,7 +243,7 @@ close_partition(OpenPartition *open)
  * visible.
  */
 bool
-fetch_found(OpenPartition *open, const ItemPointerData *tid)
+fetch_found(OpenPartition *open, const ItemPointerData * tid)
 {
 	ItemPointerData at = *tid;
 	bool		again = false;
@@ -312,4 +316,42 @@ row_matches(const Filter *filter, const OpenPartition *open)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * class_matches: the same of a class.
+ */
+bool
+class_matches(const Filter *filter, text *const *columns)
+{
+	for (int i = 0; i < CLASS_NCOLUMNS; i++)
+	{
+		if (!column_matches(filter, class_columns[i], columns[i]))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * index_by_column: an index of a single column that the filter asks for, of
+ * the column that tends to single out the fewest events; InvalidOid if there
+ * is none.
+ */
+Oid
+index_by_column(const OpenPartition *open, const Filter *filter,
+				EventColumn *column)
+{
+	static const EventColumn preferred[] = {
+		EVENT_REQUEST_ID, EVENT_RESOURCE_ID, EVENT_USER_ID, EVENT_SOURCE_HOST,
+		EVENT_CATEGORY, EVENT_SOURCE_SERVICE, EVENT_RESOURCE_TYPE
+	};
+
+	for (int i = 0; i < lengthof(preferred); i++)
+	{
+		*column = preferred[i];
+		if (filter->equal[*column] &&
+			OidIsValid(open->indexes.by_column[*column]))
+			return open->indexes.by_column[*column];
+	}
+	return InvalidOid;
 }

@@ -16,6 +16,8 @@
 /* the columns of the class index before (occurred_at, id) */
 #define CLASS_NCOLUMNS 4
 
+extern const EventColumn class_columns[CLASS_NCOLUMNS];
+
 /*
  * PartitionIndexes: the indexes of one partition that can be used, by Oid.
  */
@@ -77,10 +79,13 @@ typedef struct EventRange
 extern bool open_partition(Oid partition, Snapshot snapshot,
 						   OpenPartition *open);
 extern void close_partition(OpenPartition *open);
-extern bool fetch_found(OpenPartition *open, const ItemPointerData *tid);
+extern bool fetch_found(OpenPartition *open, const ItemPointerData * tid);
 extern bool column_matches(const Filter *filter, EventColumn column,
 						   const text *value);
 extern bool row_matches(const Filter *filter, const OpenPartition *open);
+extern bool class_matches(const Filter *filter, text *const *columns);
+extern Oid	index_by_column(const OpenPartition *open, const Filter *filter,
+							EventColumn *column);
 
 /*
  * classmap.c: which class comes next
@@ -105,16 +110,90 @@ typedef enum ClassAnswer
 extern ClassAnswer class_below(Relation index, const ClassBound *bound,
 							   text **class, EventKey *newest,
 							   bool *descended);
+extern int	compare_classes(text *const *a, text *const *b);
+extern void class_map_forget(Relation index);
 
 /*
- * summary.c: what a partition has no event of
- */
-extern bool summary_lacks(const OpenPartition *open, const Filter *filter);
-extern void summary_learn(const OpenPartition *open, const Filter *filter);
-
-/*
- * scan.c: the newest of them
+ * classlist.c: which classes a partition that is written no more has
  *
+ * EventClass: the columns of a class, the same for all partitions, and whether
+ * a query, by its number, wants it.
+ */
+typedef struct EventClass
+{
+	text	   *columns[CLASS_NCOLUMNS];	/* NULL: the column is null */
+	uint64		asked_by;
+	bool		wanted;
+} EventClass;
+
+typedef struct ListedClass
+{
+	EventClass *class;
+	EventKey	newest;			/* above all its events, visible or not */
+} ListedClass;
+
+typedef struct ClassList
+{
+	int			n;
+	ListedClass *items;			/* those that are wanted, newest first */
+} ClassList;
+
+extern bool class_list(const OpenPartition *open, const Filter *filter,
+					   uint64 *query, ClassList *list);
+extern void class_list_missed(const OpenPartition *open, int descents);
+
+/*
+ * cursor.c: an index of a partition, read backward from anywhere
+ *
+ * What it costs, about, with an index entry that is read as the unit.  A row
+ * that lies beside the one read before is cheap to fetch, one from anywhere in
+ * the partition is not.
+ */
+#define COST_ENTRY		1
+#define COST_ROW_NEAR	3
+#define COST_ROW_FAR	20
+#define COST_SEEK		40
+
+#define MAX_KEYS		(CLASS_NCOLUMNS + 2)	/* a class, and a range in it */
+
+typedef struct Cursor
+{
+	OpenPartition *open;
+	Relation	index;
+	IndexScanDesc scan;			/* NULL before the first seek */
+	Buffer		vmbuffer;
+	MemoryContext key_context;	/* of the values in keys */
+	int			key_at;			/* attribute of occurred_at; id is the next */
+	int			nkeys;
+	ScanKeyData keys[MAX_KEYS];
+	ScanKeyData row[CLASS_NCOLUMNS];	/* members of a row comparison */
+	ScanKeyData key_row[2];		/* (occurred_at, id) < ... */
+	ItemPointerData tid;		/* of the current entry, as the index has it */
+	int			row_cost;		/* of a row that is looked at and refused */
+	int64		budget;
+} Cursor;
+
+extern void cursor_open(Cursor *cursor, OpenPartition *open, Oid index,
+						int key_at, int row_cost, int64 budget);
+extern void cursor_close(Cursor *cursor);
+extern void cursor_begin_keys(Cursor *cursor);
+extern void cursor_add_text_key(Cursor *cursor, int attno,
+								StrategyNumber strategy, const text *value);
+extern void cursor_add_null_key(Cursor *cursor, int attno, int search);
+extern void cursor_add_class_row(Cursor *cursor, StrategyNumber strategy,
+								 const text *const *values, int n);
+extern void cursor_add_range(Cursor *cursor, const EventRange *range);
+extern void cursor_add_event(Cursor *cursor, const EventKey *key);
+extern bool cursor_seek(Cursor *cursor);
+extern bool cursor_next(Cursor *cursor);
+extern Datum cursor_column(const Cursor *cursor, int attno, bool *isnull);
+extern EventKey cursor_key(const Cursor *cursor);
+extern bool cursor_fetch(Cursor *cursor);
+extern bool cursor_is_visible(Cursor *cursor);
+extern bool cursor_is_chosen(Cursor *cursor, const Filter *filter,
+							 bool need_row);
+
+/*
  * FoundList: events newest first, and room for so many as were asked for.
  */
 typedef struct FoundList
@@ -125,19 +204,34 @@ typedef struct FoundList
 } FoundList;
 
 /*
+ * skip.c: the newest events, or the number of them, by the class index
+ */
+typedef void (*ClassSink) (void *arg, text *const *class, int64 events,
+						   TimestampTz newest);
+
+extern bool has_class_filter(const Filter *filter);
+extern bool is_by_class(const Filter *filter);
+extern bool skip_scan(OpenPartition *open, const Filter *filter,
+					  const EventRange *range, const ClassList *list,
+					  int64 budget, FoundList *found);
+extern void skip_count(OpenPartition *open, const Filter *filter,
+					   const EventRange *range, const ClassList *list,
+					   ClassSink sink, void *arg);
+
+/*
+ * scan.c: the newest events, by whichever index is best
+ *
  * ScanHabit: what a scan has learnt from the log's newer partitions.
  */
 typedef struct ScanHabit
 {
+	uint64		query;			/* its number; 0 before it has one */
 	bool		by_class;		/* begin with the skip scan */
 	int64		budget;			/* of either way; 0 at first */
 } ScanHabit;
 
 extern void find_newest(OpenPartition *open, const Filter *filter,
 						EventRange range, ScanHabit *habit, FoundList *found);
-extern bool is_by_class(const Filter *filter);
-extern bool count_matching(OpenPartition *open, const Filter *filter,
-						   EventRange range, int64 *budget, int64 *count);
 extern bool find_event(OpenPartition *open, const EventKey *key);
 
 /*
@@ -147,8 +241,8 @@ typedef void (*EventSink) (OpenPartition *open, void *arg);
 
 extern bool scan_page(const EventLog *log, const Filter *filter,
 					  const EventPage *page, EventSink sink, void *arg);
-extern bool scan_count(const EventLog *log, const Filter *filter,
-					   int64 *count);
+extern bool scan_classes(const EventLog *log, const Filter *filter,
+						 ClassSink sink, void *arg);
 extern bool scan_event(const EventLog *log, const PartitionList *list,
 					   const pg_uuid_t *id, EventSink sink, void *arg);
 extern void event_values(OpenPartition *open, Datum *values, bool *nulls);

@@ -53,7 +53,19 @@ count_by_sql(const char *sql)
 }
 
 /*
+ * add_count: a sink for scan_classes(): how many there are in all.
+ */
+static void
+add_count(void *arg, text *const *class, int64 events, TimestampTz newest)
+{
+	*(int64 *) arg += events;
+}
+
+/*
  * eventlog.count(<filter>, log regclass) returns bigint
+ *
+ * Without a filter of the class columns any index will do, and PostgreSQL reads
+ * it by several processes: by SQL then.
  */
 Datum
 eventlog_count(PG_FUNCTION_ARGS)
@@ -62,12 +74,109 @@ eventlog_count(PG_FUNCTION_ARGS)
 	Filter		filter;
 	EventLog   *log = begin_stats(fcinfo, 0, "pg_catalog.count(*)", &filter,
 								  &sql);
-	int64		count;
+	int64		count = 0;
 
-	if (!scan_count(log, &filter, &count))
+	if (!has_class_filter(&filter) ||
+		!scan_classes(log, &filter, add_count, &count))
 		count = count_by_sql(sql.data);
 	log_close(log, AccessShareLock);
 	PG_RETURN_INT64(count);
+}
+
+/*
+ * TypeCount: a row of what types returns, of one class at first.
+ */
+typedef struct TypeCount
+{
+	text	   *event_type;
+	int			level;
+	int64		events;
+	TimestampTz newest;
+} TypeCount;
+
+typedef struct TypeCounts
+{
+	bool		odd;			/* a class that no event should be of */
+	int			n;
+	int			max;
+	TypeCount  *items;
+} TypeCounts;
+
+/*
+ * add_type: a sink for scan_classes().
+ */
+static void
+add_type(void *arg, text *const *class, int64 events, TimestampTz newest)
+{
+	TypeCounts *counts = arg;
+	TypeCount  *item;
+	int			level = class[1] ? level_find(VARDATA_ANY(class[1]),
+											  VARSIZE_ANY_EXHDR(class[1])) : -1;
+
+	if (class[0] == NULL || level < 0)
+	{
+		counts->odd = true;
+		return;
+	}
+	if (counts->n == counts->max)
+	{
+		counts->max = Max(256, counts->max * 2);
+		counts->items = counts->items ?
+			repalloc_huge(counts->items, sizeof(TypeCount) * counts->max) :
+			palloc(sizeof(TypeCount) * counts->max);
+	}
+	item = &counts->items[counts->n++];
+	item->event_type = DatumGetTextPCopy(PointerGetDatum(class[0]));
+	item->level = level;
+	item->events = events;
+	item->newest = newest;
+}
+
+/*
+ * compare_types: by type, in bytes, then by level.
+ */
+static int
+compare_types(const void *a, const void *b)
+{
+	const TypeCount *x = a;
+	const TypeCount *y = b;
+	int			x_len = VARSIZE_ANY_EXHDR(x->event_type);
+	int			y_len = VARSIZE_ANY_EXHDR(y->event_type);
+	int			c = memcmp(VARDATA_ANY(x->event_type),
+						   VARDATA_ANY(y->event_type), Min(x_len, y_len));
+
+	if (c == 0)
+		c = x_len - y_len;
+	return c != 0 ? c : x->level - y->level;
+}
+
+/*
+ * put_types: the counts, summed up by type and level.
+ */
+static void
+put_types(TypeCounts *counts, ReturnSetInfo *rsinfo)
+{
+	TypeCount  *items = counts->items;
+
+	if (counts->n > 0)
+		qsort(items, counts->n, sizeof(TypeCount), compare_types);
+	for (int i = 0; i < counts->n; i++)
+	{
+		Datum		values[4];
+		bool		nulls[4] = {0};
+
+		if (i + 1 < counts->n && compare_types(&items[i], &items[i + 1]) == 0)
+		{
+			items[i + 1].events += items[i].events;
+			items[i + 1].newest = Max(items[i + 1].newest, items[i].newest);
+			continue;
+		}
+		values[0] = PointerGetDatum(items[i].event_type);
+		values[1] = ObjectIdGetDatum(level_enum_oid(cstring_to_text(level_names[items[i].level])));
+		values[2] = Int64GetDatum(items[i].events);
+		values[3] = TimestampTzGetDatum(items[i].newest);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
 }
 
 /*
@@ -77,20 +186,27 @@ eventlog_count(PG_FUNCTION_ARGS)
 Datum
 eventlog_types(PG_FUNCTION_ARGS)
 {
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	StringInfoData sql;
 	Filter		filter;
+	TypeCounts	counts = {0};
 	EventLog   *log = begin_stats(fcinfo, 0,
 								  "e.event_type, e.level::eventlog.level,"
 								  " pg_catalog.count(*),"
 								  " pg_catalog.max(e.occurred_at)", &filter,
 								  &sql);
 
-	appendStringInfoString(&sql, " GROUP BY 1, 2 ORDER BY 1, 2");
 	InitMaterializedSRF(fcinfo, 0);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	(void) sql_into_result(sql.data, NULL, true, (ReturnSetInfo *) fcinfo->resultinfo);
-	SPI_finish();
+	if (scan_classes(log, &filter, add_type, &counts) && !counts.odd)
+		put_types(&counts, rsinfo);
+	else
+	{
+		appendStringInfoString(&sql, " GROUP BY 1, 2 ORDER BY 1, 2");
+		if (SPI_connect() != SPI_OK_CONNECT)
+			elog(ERROR, "SPI_connect failed");
+		(void) sql_into_result(sql.data, NULL, true, rsinfo);
+		SPI_finish();
+	}
 	log_close(log, AccessShareLock);
 	return (Datum) 0;
 }

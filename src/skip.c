@@ -1,0 +1,658 @@
+/*
+ * skip.c
+ *		The newest events of a partition by its class index: the skip scan.
+ *
+ * 1. From class to class
+ *
+ * The class index (event_type, level, source_service, resource_type,
+ * occurred_at, id) is read backward.  The first entry at or below any point is
+ * the newest event of a class.  If the class is wanted, the scan reads on
+ * within it while entries still beat the worst of the best found so far.  Then
+ * it goes to the greatest class below that could be wanted, in one descent: so
+ * what it costs is a descent for each class in the way plus about a page of
+ * entries, whatever the size of the partition.
+ *
+ * Where the classes of the partition are known (classlist.c), those that are
+ * wanted are read in the order of their newest events, until none of what is
+ * left can beat the worst.
+ *
+ * 2. Filters outside the class columns
+ *
+ * They are checked on the row.  After a few rows that were fetched for nothing
+ * the events that an index of such a column has are read into a set, if there
+ * is one, and from then on only rows of the set are fetched.  Both indexes
+ * name the same place for the same row, as PostgreSQL's BitmapAnd counts on
+ * too.
+ *
+ * 3. Memory
+ *
+ * The heap of the best holds keys and row pointers, no rows: O(page).  The set
+ * is bounded by work_mem; if it would be larger, there is none.
+ */
+#include "reader.h"
+
+#include "access/nbtree.h"
+#include "common/hashfn.h"
+#include "lib/binaryheap.h"
+#include "miscadmin.h"
+#include "storage/itemptr.h"
+#include "utils/builtins.h"
+
+#define SET_AFTER	32			/* rows fetched for nothing */
+
+/*
+ * RowSet: rows by their places.
+ */
+typedef struct RowEntry
+{
+	uint64		place;
+	char		status;
+} RowEntry;
+
+#define SH_PREFIX rowset
+#define SH_ELEMENT_TYPE RowEntry
+#define SH_KEY_TYPE uint64
+#define SH_KEY place
+#define SH_HASH_KEY(tb, key) \
+	hash_combine(murmurhash32((uint32) (key >> 16)), (uint32) key)
+#define SH_EQUAL(tb, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DEFINE
+#define SH_DECLARE
+#include "lib/simplehash.h"
+
+static uint64
+place_of(const ItemPointerData * tid)
+{
+	return (uint64) ItemPointerGetBlockNumber(tid) << 16 |
+		ItemPointerGetOffsetNumber(tid);
+}
+
+/*
+ * has_class_filter: is anything asked of the columns of the class index?
+ */
+bool
+has_class_filter(const Filter *filter)
+{
+	return filter->event_type || filter->min_level > LEVEL_DEBUG ||
+		filter->max_level < LEVEL_CRITICAL ||
+		filter->equal[EVENT_SOURCE_SERVICE] ||
+		filter->equal[EVENT_RESOURCE_TYPE];
+}
+
+/*
+ * is_by_class: is all that the filter asks, beside its window, told by classes?
+ */
+bool
+is_by_class(const Filter *filter)
+{
+	for (int col = 0; col < EVENT_NCOLUMNS; col++)
+	{
+		if (filter->equal[col] && col != EVENT_SOURCE_SERVICE &&
+			col != EVENT_RESOURCE_TYPE)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * SkipScan: the best so far, and the class that is being looked at.
+ */
+typedef struct SkipScan
+{
+	Cursor		cursor;
+	const Filter *filter;
+	const EventRange *range;
+	int64		passed;			/* classes, in the way or wanted */
+
+	/* where a filter is outside the class columns */
+	bool		need_row;
+	int			refused;		/* rows fetched for nothing */
+	rowset_hash *rows;			/* none but these can match; NULL: unknown */
+
+	/* the best, or, where best is NULL, a number for each class */
+	int			need;
+	binaryheap *best;			/* of FoundEvent, the worst on top */
+	FoundEvent *store;
+	ClassSink	sink;
+	void	   *arg;
+	int64		count;
+	TimestampTz counted;		/* the newest of these */
+
+	/* the way from class to class */
+	text	   *type_end;		/* types below this one can have the prefix */
+	int			nlevels;
+	text	   *levels[EVENT_NLEVELS];	/* wanted, in descending order */
+	text	   *class[CLASS_NCOLUMNS];	/* NULL: the column is null */
+	EventKey	newest;			/* of the class, visible or not */
+} SkipScan;
+
+static int
+compare_found(Datum a, Datum b, void *arg)
+{
+	/* the root of a binaryheap is the greatest: here the oldest */
+	return compare_keys(&((FoundEvent *) DatumGetPointer(b))->key,
+						&((FoundEvent *) DatumGetPointer(a))->key);
+}
+
+/*
+ * prefix_end: the least text above all that begin with prefix.
+ *
+ * Types are of ASCII, so no prefix that any type has ends in 0xff, and a text
+ * of that byte is above all of them.
+ */
+static text *
+prefix_end(const text *prefix)
+{
+	int			len = prefix ? VARSIZE_ANY_EXHDR(prefix) : 0;
+	text	   *end = palloc(VARHDRSZ + len + 1);
+
+	if (prefix)
+		memcpy(VARDATA(end), VARDATA_ANY(prefix), len);
+	while (len > 0 && (unsigned char) VARDATA(end)[len - 1] == 0xff)
+		len--;
+	if (len > 0)
+		VARDATA(end)[len - 1]++;
+	else
+		VARDATA(end)[len++] = (char) 0xff;
+	SET_VARSIZE(end, VARHDRSZ + len);
+	return end;
+}
+
+/*
+ * begin_class_keys: the first n columns as they are in bound, and types that
+ * can still have the prefix.
+ */
+static void
+begin_class_keys(SkipScan *scan, const text *const *values, int n)
+{
+	cursor_begin_keys(&scan->cursor);
+	if (n == 0 && scan->filter->event_type)
+		cursor_add_text_key(&scan->cursor, 1, BTGreaterEqualStrategyNumber,
+							scan->filter->event_type);
+	for (int i = 0; i < n; i++)
+	{
+		if (values[i])
+			cursor_add_text_key(&scan->cursor, i + 1, BTEqualStrategyNumber, values[i]);
+		else
+			cursor_add_null_key(&scan->cursor, i + 1, SK_SEARCHNULL);
+	}
+}
+
+/*
+ * seek_row: the greatest entry below (or at most) values, of which none is
+ * null, in one descent.
+ */
+static bool
+seek_row(SkipScan *scan, const ClassBound *bound)
+{
+	begin_class_keys(scan, NULL, 0);
+	cursor_add_class_row(&scan->cursor, bound->inclusive ?
+						 BTLessEqualStrategyNumber : BTLessStrategyNumber,
+						 bound->values, bound->n);
+	return cursor_seek(&scan->cursor);
+}
+
+/*
+ * seek_bound: the same where values may be null.
+ *
+ * Nulls come last in the index, and a row comparison knows none: so a null is
+ * stepped over column by column, from the last one.
+ */
+static bool
+seek_bound(SkipScan *scan, ClassBound *bound)
+{
+	for (;;)
+	{
+		int			null_at = 0;
+		int			last = bound->n - 1;
+
+		while (null_at < bound->n && bound->values[null_at] != NULL)
+			null_at++;
+		if (null_at == bound->n)
+			return seek_row(scan, bound);
+
+		/* below the last column, the others being as they are */
+		begin_class_keys(scan, bound->values, last);
+		if (bound->values[last] == NULL)
+			cursor_add_null_key(&scan->cursor, last + 1, SK_SEARCHNOTNULL);
+		else
+			cursor_add_text_key(&scan->cursor, last + 1,
+								bound->inclusive ? BTLessEqualStrategyNumber :
+								BTLessStrategyNumber, bound->values[last]);
+		if (cursor_seek(&scan->cursor))
+			return true;
+
+		/* and then below the others */
+		bound->n = last;
+		bound->inclusive = false;
+	}
+}
+
+/*
+ * load_class: copy the class of the current entry.
+ */
+static void
+load_class(const SkipScan *scan, text **class)
+{
+	for (int i = 0; i < CLASS_NCOLUMNS; i++)
+	{
+		bool		isnull;
+		Datum		value = cursor_column(&scan->cursor, i + 1, &isnull);
+
+		class[i] = isnull ? NULL : DatumGetTextPCopy(value);
+	}
+}
+
+/*
+ * is_above: does a class column sort above the value that is wanted of it?
+ */
+static bool
+is_above(const text *value, const text *wanted)
+{
+	int			len;
+	int			c;
+
+	if (value == NULL)
+		return true;			/* nulls come last */
+	len = Min(VARSIZE_ANY_EXHDR(value), VARSIZE_ANY_EXHDR(wanted));
+	c = memcmp(VARDATA_ANY(value), VARDATA_ANY(wanted), len);
+	return c > 0 || (c == 0 &&
+					 VARSIZE_ANY_EXHDR(value) > VARSIZE_ANY_EXHDR(wanted));
+}
+
+/*
+ * level_below: the greatest wanted level that sorts before this one; NULL when
+ * there is none.
+ */
+static const text *
+level_below(const SkipScan *scan, const text *level)
+{
+	for (int i = 0; i < scan->nlevels; i++)
+	{
+		if (is_above(level, scan->levels[i]))
+			return scan->levels[i];
+	}
+	return NULL;
+}
+
+/*
+ * load_levels: the wanted levels as the index sorts them, the last one first.
+ */
+static void
+load_levels(SkipScan *scan)
+{
+	static const EventLevel descending[EVENT_NLEVELS] = {
+		LEVEL_WARNING, LEVEL_INFO, LEVEL_ERROR, LEVEL_DEBUG, LEVEL_CRITICAL
+	};
+
+	for (int i = 0; i < EVENT_NLEVELS; i++)
+	{
+		if (descending[i] >= scan->filter->min_level &&
+			descending[i] <= scan->filter->max_level)
+			scan->levels[scan->nlevels++] =
+				cstring_to_text(level_names[descending[i]]);
+	}
+}
+
+/*
+ * bound_below: the bound of what is below the first n columns of the class,
+ * or, where the filter says which level comes next, at most that one.
+ */
+static void
+bound_below(const SkipScan *scan, int n, ClassBound *bound)
+{
+	const text *level;
+
+	bound->n = n;
+	bound->inclusive = false;
+	for (int i = 0; i < n; i++)
+		bound->values[i] = scan->class[i];
+	if (n != 2)
+		return;
+
+	/* all of this level is done */
+	level = level_below(scan, scan->class[1]);
+	if (level == NULL)
+		bound->n = 1;
+	else
+	{
+		bound->values[1] = level;
+		bound->inclusive = true;
+		if (scan->filter->equal[EVENT_SOURCE_SERVICE])
+			bound->values[bound->n++] =
+				scan->filter->equal[EVENT_SOURCE_SERVICE];
+	}
+}
+
+/*
+ * class_is_wanted: true, or false and where the next wanted class can be.
+ */
+static bool
+class_is_wanted(const SkipScan *scan, ClassBound *bound)
+{
+	for (int i = 0; i < CLASS_NCOLUMNS; i++)
+	{
+		EventColumn column = class_columns[i];
+		const text *wanted = scan->filter->equal[column];
+
+		if (column_matches(scan->filter, column, scan->class[i]))
+			continue;
+		if (column == EVENT_LEVEL)
+			bound_below(scan, 2, bound);
+		else if (wanted && is_above(scan->class[i], wanted))
+		{
+			/* it comes further down, under the same columns before it */
+			bound->n = i + 1;
+			bound->inclusive = true;
+			for (int j = 0; j < i; j++)
+				bound->values[j] = scan->class[j];
+			bound->values[i] = wanted;
+		}
+		else
+			bound_below(scan, Max(i, 1), bound);
+		return false;
+	}
+	return true;
+}
+
+/*
+ * keep_found: among the best, if there is room or it beats the worst; or
+ * counted.
+ */
+static void
+keep_found(SkipScan *scan, EventKey key)
+{
+	FoundEvent *found;
+
+	if (scan->best == NULL)
+	{
+		if (scan->count++ == 0)
+			scan->counted = key.occurred_at;
+	}
+	else if (scan->best->bh_size < scan->need)
+	{
+		found = &scan->store[scan->best->bh_size];
+		found->key = key;
+		found->tid = scan->cursor.tid;
+		binaryheap_add(scan->best, PointerGetDatum(found));
+	}
+	else
+	{
+		found = (FoundEvent *) DatumGetPointer(binaryheap_first(scan->best));
+		found->key = key;
+		found->tid = scan->cursor.tid;
+		binaryheap_replace_first(scan->best, PointerGetDatum(found));
+	}
+}
+
+static bool
+beats_worst(const SkipScan *scan, const EventKey *key)
+{
+	FoundEvent *worst;
+
+	if (scan->best == NULL || scan->best->bh_size < scan->need)
+		return true;
+	worst = (FoundEvent *) DatumGetPointer(binaryheap_first(scan->best));
+	return compare_keys(key, &worst->key) > 0;
+}
+
+/*
+ * collect_rows: the set of rows that an index of a column outside the class
+ * columns has for the filter; false when the budget did not suffice.
+ */
+static bool
+collect_rows(SkipScan *scan)
+{
+	OpenPartition *open = scan->cursor.open;
+	EventColumn column;
+	Oid			index = index_by_column(open, scan->filter, &column);
+	uint64		most = (uint64) work_mem * 1024 / (2 * sizeof(RowEntry));
+	Cursor		cursor;
+
+	if (!OidIsValid(index) || column == EVENT_SOURCE_SERVICE ||
+		column == EVENT_RESOURCE_TYPE)
+		return true;
+	scan->rows = rowset_create(CurrentMemoryContext, 1024, NULL);
+	cursor_open(&cursor, open, index, 2, 0, scan->cursor.budget);
+	cursor_begin_keys(&cursor);
+	cursor_add_text_key(&cursor, 1, BTEqualStrategyNumber,
+						scan->filter->equal[column]);
+	cursor_add_range(&cursor, scan->range);
+	for (bool more = cursor_seek(&cursor);
+		 more && cursor.budget > 0 && scan->rows;
+		 more = cursor_next(&cursor))
+	{
+		bool		found;
+
+		(void) rowset_insert(scan->rows, place_of(&cursor.tid), &found);
+		if (scan->rows->members > most)
+		{
+			rowset_destroy(scan->rows);
+			scan->rows = NULL;
+		}
+	}
+	scan->cursor.budget = cursor.budget;
+	cursor_close(&cursor);
+	return scan->cursor.budget > 0;
+}
+
+/*
+ * is_chosen: is the current entry one of the events?
+ */
+static bool
+is_chosen(SkipScan *scan)
+{
+	if (scan->rows && !rowset_lookup(scan->rows, place_of(&scan->cursor.tid)))
+		return false;
+	if (cursor_is_chosen(&scan->cursor, scan->filter, scan->need_row))
+		return true;
+	scan->refused++;
+	return false;
+}
+
+/*
+ * read_class: take the entries of the current class, newest first, while they
+ * are in the range and beat the worst.
+ */
+static void
+read_class(SkipScan *scan)
+{
+	Cursor	   *cursor = &scan->cursor;
+	bool		more;
+
+	if (scan->newest.occurred_at < scan->range->lower ||
+		!beats_worst(scan, &scan->newest))
+		return;
+	begin_class_keys(scan, (const text *const *) scan->class, CLASS_NCOLUMNS);
+	cursor_add_range(cursor, scan->range);
+	more = cursor_seek(cursor);
+	while (more && cursor->budget > 0)
+	{
+		EventKey	key = cursor_key(cursor);
+
+		if (!beats_worst(scan, &key))
+			return;
+		if (is_chosen(scan))
+			keep_found(scan, key);
+		if (scan->need_row && scan->refused == SET_AFTER)
+		{
+			scan->refused++;	/* once */
+			if (!collect_rows(scan))
+				return;
+		}
+		more = cursor_next(cursor);
+	}
+}
+
+/*
+ * finish_class: what was counted of the current class.
+ */
+static void
+finish_class(SkipScan *scan)
+{
+	if (scan->count > 0)
+		scan->sink(scan->arg, scan->class, scan->count, scan->counted);
+	scan->count = 0;
+}
+
+/*
+ * next_class: make the greatest class within bound the current one; false when
+ * there is none.
+ */
+static bool
+next_class(SkipScan *scan, ClassBound *bound)
+{
+	text	   *class[CLASS_NCOLUMNS];
+	bool		descended;
+
+	CHECK_FOR_INTERRUPTS();
+	scan->passed++;
+	switch (class_below(scan->cursor.index, bound, class, &scan->newest,
+						&descended))
+	{
+		case CLASS_NONE:
+			return false;
+		case CLASS_FOUND:
+			scan->cursor.budget -= descended ? COST_SEEK : COST_ENTRY * 8;
+			break;
+		case CLASS_UNKNOWN:
+			if (!seek_bound(scan, bound))
+				return false;
+			load_class(scan, class);
+			scan->newest = cursor_key(&scan->cursor);
+			break;
+	}
+	for (int i = 0; i < CLASS_NCOLUMNS; i++)
+	{
+		if (scan->class[i])
+			pfree(scan->class[i]);
+		scan->class[i] = class[i];
+	}
+	return true;
+}
+
+/*
+ * run_sweep: class by class, as the index has them; false when the budget did
+ * not suffice.
+ */
+static bool
+run_sweep(SkipScan *scan)
+{
+	ClassBound	bound = {1, false, {scan->type_end}};
+
+	while (next_class(scan, &bound))
+	{
+		if (scan->cursor.budget <= 0)
+			return false;
+		if (!column_matches(scan->filter, EVENT_TYPE, scan->class[0]))
+			break;				/* below all that have the prefix */
+		if (!class_is_wanted(scan, &bound))
+			continue;
+		read_class(scan);
+		finish_class(scan);
+		bound_below(scan, CLASS_NCOLUMNS, &bound);
+	}
+	return true;
+}
+
+/*
+ * run_list: the wanted classes of a list, those with the newest events first;
+ * false when the budget did not suffice.
+ */
+static bool
+run_list(SkipScan *scan, const ClassList *list)
+{
+	for (int i = 0; i < list->n; i++)
+	{
+		const ListedClass *item = &list->items[i];
+
+		if (scan->cursor.budget <= 0)
+			return false;
+		if (item->newest.occurred_at < scan->range->lower ||
+			!beats_worst(scan, &item->newest))
+			break;				/* and so for all that follow */
+		memcpy(scan->class, item->class->columns, sizeof(scan->class));
+		scan->newest = item->newest;
+		read_class(scan);
+		finish_class(scan);
+	}
+	return scan->cursor.budget > 0;
+}
+
+/*
+ * run: by the list where there is one.
+ */
+static bool
+run(SkipScan *scan, OpenPartition *open, const Filter *filter,
+	const EventRange *range, const ClassList *list, int64 budget)
+{
+	bool		complete;
+
+	scan->filter = filter;
+	scan->range = range;
+	scan->need_row = !is_by_class(filter);
+	cursor_open(&scan->cursor, open, open->indexes.by_class,
+				CLASS_NCOLUMNS + 1, scan->need_row ? COST_ROW_FAR : COST_ENTRY,
+				budget);
+	if (list)
+		complete = run_list(scan, list);
+	else
+	{
+		scan->type_end = prefix_end(filter->event_type);
+		load_levels(scan);
+		complete = run_sweep(scan) && scan->cursor.budget > 0;
+	}
+	cursor_close(&scan->cursor);
+	if (scan->rows)
+		rowset_destroy(scan->rows);
+	if (!list)
+		class_list_missed(open, scan->passed);
+	return complete;
+}
+
+/*
+ * skip_scan: the newest events of a range, for a budget.
+ *
+ * True when it came to its end; then its events follow those in *found.  If
+ * not, nothing has changed.
+ */
+bool
+skip_scan(OpenPartition *open, const Filter *filter, const EventRange *range,
+		  const ClassList *list, int64 budget, FoundList *found)
+{
+	SkipScan	scan = {0};
+	bool		complete;
+
+	scan.need = found->need - found->n;
+	scan.best = binaryheap_allocate(scan.need, compare_found, NULL);
+	scan.store = palloc(sizeof(FoundEvent) * scan.need);
+	complete = run(&scan, open, filter, range, list, budget);
+	if (complete)
+	{
+		int			n = scan.best->bh_size;
+
+		/* they come out of the heap oldest first */
+		found->n += n;
+		for (int i = 1; i <= n; i++)
+			found->items[found->n - i] =
+				*(FoundEvent *) DatumGetPointer(binaryheap_remove_first(scan.best));
+	}
+	binaryheap_free(scan.best);
+	pfree(scan.store);
+	return complete;
+}
+
+/*
+ * skip_count: tell sink of each class how many of its events are in the range.
+ */
+void
+skip_count(OpenPartition *open, const Filter *filter, const EventRange *range,
+		   const ClassList *list, ClassSink sink, void *arg)
+{
+	SkipScan	scan = {0};
+
+	scan.sink = sink;
+	scan.arg = arg;
+	(void) run(&scan, open, filter, range, list, PG_INT64_MAX);
+}
