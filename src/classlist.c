@@ -211,11 +211,11 @@ compare_listed(const void *a, const void *b)
 }
 
 /*
- * add_classes: all there are, in the order of the index; false when that
- * cannot be told.
+ * add_classes: all there are, in the order of the index; false when they are
+ * too many.
  */
 static bool
-add_classes(Relation index, Known *known)
+add_classes(Relation index, Snapshot snapshot, Known *known)
 {
 	text	   *columns[CLASS_NCOLUMNS];
 
@@ -231,15 +231,9 @@ add_classes(Relation index, Known *known)
 		bool		descended;
 
 		CHECK_FOR_INTERRUPTS();
-		switch (class_below(index, &bound, columns, &item.newest, &descended))
-		{
-			case CLASS_NONE:
-				return true;
-			case CLASS_UNKNOWN:
-				return false;
-			case CLASS_FOUND:
-				break;
-		}
+		if (!class_below(index, snapshot, &bound, columns, &item.newest,
+						 &descended))
+			return true;
 		item.class = intern(columns);
 		if (known->n == max)
 			known->items = repalloc(known->items,
@@ -256,7 +250,7 @@ add_classes(Relation index, Known *known)
  * learn: make the list of a partition whose stamp holds.
  */
 static void
-learn(Known *known)
+learn(Known *known, Snapshot snapshot)
 {
 	MemoryContext work = AllocSetContextCreate(CurrentMemoryContext,
 											   "eventlog class list",
@@ -265,7 +259,7 @@ learn(Known *known)
 	Relation	index = index_open(known->by_class, AccessShareLock);
 	Known		learnt = {0};
 
-	if (add_classes(index, &learnt))
+	if (add_classes(index, snapshot, &learnt))
 	{
 		qsort(learnt.items, learnt.n, sizeof(ListedClass), compare_listed);
 		known->items = MemoryContextAlloc(context,
@@ -335,5 +329,5 @@ class_list_missed(const OpenPartition *open, int passed)
 		TransactionIdPrecedes(open->snapshot->xmin, known->horizon))
 		return;
 	known->missed = 0;
-	learn(known);
+	learn(known, open->snapshot);
 }

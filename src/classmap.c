@@ -31,14 +31,15 @@
  * or deleted rows count as entries: they are passed like others.
  *
  * Not under SERIALIZABLE, which wants the pages that were read locked; nor for
- * relations without WAL.  And where a descent comes upon something odd, a page
- * being split or deleted, it knows no answer, and the caller scans.
+ * relations without WAL; nor where a descent comes upon something odd, a page
+ * being split or deleted.  Then a descent is made of which nothing is kept.
  */
 #include "reader.h"
 
 #include "access/nbtree.h"
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -189,7 +190,7 @@ get_map(Relation index)
 /*
  * compare_column: as the index sorts them: bytes, and nulls last.
  */
-static int
+int
 compare_column(const text *a, const text *b)
 {
 	int			a_len;
@@ -306,37 +307,8 @@ descent_key(Relation index, const ClassBound *bound)
 	key->keysz = bound->n;
 	key->nextkey = bound->inclusive;
 	key->scantid = NULL;
-	for (int i = 0; i < bound->n; i++)
-	{
-		if (bound->values[i] == NULL)
-			continue;			/* null is what a new key has */
-		key->scankeys[i].sk_flags &= ~SK_ISNULL;
-		key->scankeys[i].sk_argument = PointerGetDatum(bound->values[i]);
-	}
+	set_prefix(key, bound->values, bound->n);
 	return key;
-}
-
-/*
- * first_beyond: the first item of a leaf page that is not within the key's
- * bound; one behind the last if there is none.
- */
-static OffsetNumber
-first_beyond(Relation index, BTScanInsert key, Page page)
-{
-	OffsetNumber low = P_FIRSTDATAKEY(BTPageGetOpaque(page));
-	OffsetNumber high = OffsetNumberNext(PageGetMaxOffsetNumber(page));
-	int			beyond = key->nextkey ? 0 : 1;
-
-	while (low < high)
-	{
-		OffsetNumber mid = low + (high - low) / 2;
-
-		if (_bt_compare(index, key, page, mid) >= beyond)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
 }
 
 /*
@@ -400,6 +372,7 @@ descend(Relation index, const ClassBound *bound, Gap *gap)
 	BlockNumber right;
 	BlockNumber left;
 
+	pgstat_count_index_scan(index);
 	_bt_freestack(compat_bt_search(index, key, &buffer));
 	if (!BufferIsValid(buffer))
 		return false;			/* an empty index */
@@ -554,41 +527,79 @@ keep_gap(ClassMap *map, const Gap *found)
 }
 
 /*
- * class_below: the greatest class within a bound, copied, and the key of its
- * newest entry.  *descended tells whether it took a descent.
+ * below: the same by a descent of which nothing is kept; false when there is no
+ * class below the bound.
  */
-ClassAnswer
-class_below(Relation index, const ClassBound *bound, text **class,
-			EventKey *newest, bool *descended)
+static bool
+below(Relation index, Snapshot snapshot, const ClassBound *bound, Gap *gap)
 {
-	ClassMap   *map;
-	Gap			found;
-	const Gap  *gap;
-	int			i;
+	BTScanInsert key = descent_key(index, bound);
+	OffsetNumber offset;
+	Buffer		buffer = item_before(index, key, snapshot, &offset);
 
-	*descended = false;
-	if (IsolationIsSerializable() || !RelationNeedsWAL(index))
-		return CLASS_UNKNOWN;
-	map = get_map(index);
-	i = find_gap(map, bound);
-	if (i >= 0 && covers(&map->gaps[i]->upper, bound) &&
-		is_unchanged(index, map->gaps[i]))
-		gap = map->gaps[i];
-	else
+	pfree(key);
+	memset(gap, 0, sizeof(*gap));
+	gap->bottom = !BufferIsValid(buffer);
+	if (gap->bottom)
+		return false;
+	load_item(index, BufferGetPage(buffer), offset, gap->class, &gap->newest);
+	_bt_relbuf(index, buffer);
+	return true;
+}
+
+/*
+ * look_up: the gap below a bound as the map has it; NULL when it does not know.
+ */
+static const Gap *
+look_up(Relation index, const ClassBound *bound)
+{
+	ClassMap   *map = get_map(index);
+	int			i = find_gap(map, bound);
+
+	if (i < 0 || !covers(&map->gaps[i]->upper, bound) ||
+		!is_unchanged(index, map->gaps[i]))
+		return NULL;
+	return map->gaps[i];
+}
+
+/*
+ * keep: what was found below a bound, while there is room.
+ */
+static void
+keep(Relation index, const Gap *found)
+{
+	if (memory_used > MAX_MEMORY && ++misses > MAX_MISSES)
+		create_maps();
+	if (memory_used <= MAX_MEMORY)
+		keep_gap(get_map(index), found);
+}
+
+/*
+ * class_below: the greatest class within a bound, copied, and the key of its
+ * newest entry; false when there is none.  *descended tells whether it took a
+ * descent.
+ */
+bool
+class_below(Relation index, Snapshot snapshot, const ClassBound *bound,
+			text **class, EventKey *newest, bool *descended)
+{
+	bool		mapped = !IsolationIsSerializable() && RelationNeedsWAL(index);
+	const Gap  *gap = mapped ? look_up(index, bound) : NULL;
+	Gap			found;
+
+	*descended = gap == NULL;
+	if (gap == NULL)
 	{
-		*descended = true;
-		if (!descend(index, bound, &found))
-			return CLASS_UNKNOWN;
-		if (memory_used > MAX_MEMORY && ++misses > MAX_MISSES)
-			create_maps();
-		if (memory_used <= MAX_MEMORY)
-			keep_gap(get_map(index), &found);
+		if (mapped && descend(index, bound, &found))
+			keep(index, &found);
+		else
+			(void) below(index, snapshot, bound, &found);
 		gap = &found;
 	}
 	if (gap->bottom)
-		return CLASS_NONE;
+		return false;
 	for (int col = 0; col < CLASS_NCOLUMNS; col++)
 		class[col] = copy_text(CurrentMemoryContext, gap->class[col]);
 	*newest = gap->newest;
-	return CLASS_FOUND;
+	return true;
 }

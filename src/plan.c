@@ -190,6 +190,8 @@ range_of_page(const Filter *filter, const EventPage *page)
 static void
 put_found(PageScan *scan, OpenPartition *open, const FoundEvent *found)
 {
+	bool		all_dead = false;
+
 	if (scan->remaining == 0)
 		return;
 	if (scan->skip > 0)
@@ -197,7 +199,7 @@ put_found(PageScan *scan, OpenPartition *open, const FoundEvent *found)
 		scan->skip--;
 		return;
 	}
-	if (!fetch_found(open, &found->tid))
+	if (!fetch_row(open, &found->tid, &all_dead))
 		elog(ERROR, "could not fetch a row of \"%s\" that was found",
 			 RelationGetRelationName(open->rel));
 	scan->sink(open, scan->arg);

@@ -120,17 +120,24 @@ note_index(Relation index, PartitionIndexes *entry)
 }
 
 /*
- * is_usable: may this index be scanned at all?
+ * is_usable: may this index be read at all?
+ *
+ * One that pg_upgrade brought from before PostgreSQL 12 does not tell equal
+ * keys apart by their rows, which walk.c counts on.
  */
 static bool
 is_usable(Relation index)
 {
 	Form_pg_index form = index->rd_index;
+	bool		by_rows;
+	bool		allequalimage;
 
-	return index->rd_rel->relam == BTREE_AM_OID && form->indisvalid &&
-		form->indisready &&
-		RelationGetIndexPredicate(index) == NIL &&
-		RelationGetIndexExpressions(index) == NIL;
+	if (index->rd_rel->relam != BTREE_AM_OID || !form->indisvalid ||
+		!form->indisready || RelationGetIndexPredicate(index) != NIL ||
+		RelationGetIndexExpressions(index) != NIL)
+		return false;
+	_bt_metaversion(index, &by_rows, &allequalimage);
+	return by_rows;
 }
 
 /*
@@ -239,20 +246,19 @@ close_partition(OpenPartition *open)
 }
 
 /*
- * fetch_found: the row of a found event into the slot; false when it is not
- * visible.
+ * fetch_row: the row at a place into the slot; false when it is not visible,
+ * and *all_dead if it is to nobody.
  */
 bool
-fetch_found(OpenPartition *open, const ItemPointerData * tid)
+fetch_row(OpenPartition *open, const ItemPointerData *tid, bool *all_dead)
 {
 	ItemPointerData at = *tid;
 	bool		again = false;
-	bool		all_dead = false;
 
 	if (open->fetch == NULL)
 		open->fetch = table_index_fetch_begin(open->rel);
 	return table_index_fetch_tuple(open->fetch, &at, open->snapshot,
-								   open->slot, &again, &all_dead);
+								   open->slot, &again, all_dead);
 }
 
 /*

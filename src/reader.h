@@ -9,6 +9,7 @@
 #include "eventlog.h"
 
 #include "access/genam.h"
+#include "access/nbtree.h"
 #include "access/relscan.h"
 #include "executor/tuptable.h"
 #include "utils/snapshot.h"
@@ -79,7 +80,8 @@ typedef struct EventRange
 extern bool open_partition(Oid partition, Snapshot snapshot,
 						   OpenPartition *open);
 extern void close_partition(OpenPartition *open);
-extern bool fetch_found(OpenPartition *open, const ItemPointerData * tid);
+extern bool fetch_row(OpenPartition *open, const ItemPointerData *tid,
+					  bool *all_dead);
 extern bool column_matches(const Filter *filter, EventColumn column,
 						   const text *value);
 extern bool row_matches(const Filter *filter, const OpenPartition *open);
@@ -100,16 +102,10 @@ typedef struct ClassBound
 	const text *values[CLASS_NCOLUMNS];
 } ClassBound;
 
-typedef enum ClassAnswer
-{
-	CLASS_FOUND,
-	CLASS_NONE,					/* there is no such class */
-	CLASS_UNKNOWN				/* scan for it */
-} ClassAnswer;
-
-extern ClassAnswer class_below(Relation index, const ClassBound *bound,
-							   text **class, EventKey *newest,
-							   bool *descended);
+extern bool class_below(Relation index, Snapshot snapshot,
+						const ClassBound *bound, text **class,
+						EventKey *newest, bool *descended);
+extern int	compare_column(const text *a, const text *b);
 extern int	compare_classes(text *const *a, text *const *b);
 extern void class_map_forget(Relation index);
 
@@ -143,55 +139,61 @@ extern bool class_list(const OpenPartition *open, const Filter *filter,
 extern void class_list_missed(const OpenPartition *open, int descents);
 
 /*
- * cursor.c: an index of a partition, read backward from anywhere
+ * walk.c: an index of a partition, read backward from anywhere
  *
  * What it costs, about, with an index entry that is read as the unit.  A row
  * that lies beside the one read before is cheap to fetch, one from anywhere in
  * the partition is not.
  */
 #define COST_ENTRY		1
-#define COST_ROW_NEAR	3
-#define COST_ROW_FAR	20
+#define COST_ROW_NEAR	5
+#define COST_ROW_FAR	25
 #define COST_SEEK		40
 
-#define MAX_KEYS		(CLASS_NCOLUMNS + 2)	/* a class, and a range in it */
-
-typedef struct Cursor
+typedef struct Walk
 {
 	OpenPartition *open;
 	Relation	index;
-	IndexScanDesc scan;			/* NULL before the first seek */
+	int			nprefix;		/* columns before occurred_at */
+	const text *prefix[CLASS_NCOLUMNS];
+	TimestampTz lower;			/* inclusive */
+	EventKey	upper;			/* of the bound */
+	BTScanInsert bound;			/* what is loaded lies before it; NULL before
+								 * the first seek */
+	Buffer		buffer;			/* the page, pinned */
+	XLogRecPtr	lsn;			/* of the page when its entries were copied */
 	Buffer		vmbuffer;
-	MemoryContext key_context;	/* of the values in keys */
-	int			key_at;			/* attribute of occurred_at; id is the next */
-	int			nkeys;
-	ScanKeyData keys[MAX_KEYS];
-	ScanKeyData row[CLASS_NCOLUMNS];	/* members of a row comparison */
-	ScanKeyData key_row[2];		/* (occurred_at, id) < ... */
-	ItemPointerData tid;		/* of the current entry, as the index has it */
+	bool		more;			/* there are pages to the left */
+	FoundEvent	last;			/* of the page */
+	ItemPointerData last_tid;	/* of the bound */
+	int			n;
+	int			at;				/* the next one */
+	FoundEvent *entries;
+	OffsetNumber *offsets;		/* of the entries' items; invalid: of one with
+								 * several */
+	bool		marks_dead;
+	int			ndead;
+	OffsetNumber *dead;
+	FoundEvent *entry;			/* the current one */
 	int			row_cost;		/* of a row that is looked at and refused */
 	int64		budget;
-} Cursor;
+}			Walk;
 
-extern void cursor_open(Cursor *cursor, OpenPartition *open, Oid index,
-						int key_at, int row_cost, int64 budget);
-extern void cursor_close(Cursor *cursor);
-extern void cursor_begin_keys(Cursor *cursor);
-extern void cursor_add_text_key(Cursor *cursor, int attno,
-								StrategyNumber strategy, const text *value);
-extern void cursor_add_null_key(Cursor *cursor, int attno, int search);
-extern void cursor_add_class_row(Cursor *cursor, StrategyNumber strategy,
-								 const text *const *values, int n);
-extern void cursor_add_range(Cursor *cursor, const EventRange *range);
-extern void cursor_add_event(Cursor *cursor, const EventKey *key);
-extern bool cursor_seek(Cursor *cursor);
-extern bool cursor_next(Cursor *cursor);
-extern Datum cursor_column(const Cursor *cursor, int attno, bool *isnull);
-extern EventKey cursor_key(const Cursor *cursor);
-extern bool cursor_fetch(Cursor *cursor);
-extern bool cursor_is_visible(Cursor *cursor);
-extern bool cursor_is_chosen(Cursor *cursor, const Filter *filter,
-							 bool need_row);
+extern void walk_open(Walk * walk, OpenPartition *open, Oid index, int nprefix,
+					  int row_cost, int64 budget);
+extern void walk_close(Walk * walk);
+extern bool walk_seek(Walk * walk, const text *const *prefix,
+					  const EventRange *range);
+extern bool walk_seek_event(Walk * walk, const text *const *prefix,
+							const EventKey *key);
+extern bool walk_next(Walk * walk);
+extern bool walk_fetch(Walk * walk);
+extern bool walk_is_visible(Walk * walk);
+extern bool walk_is_chosen(Walk * walk, const Filter *filter, bool need_row);
+extern OffsetNumber first_beyond(Relation index, BTScanInsert key, Page page);
+extern void set_prefix(BTScanInsert key, const text *const *prefix, int n);
+extern Buffer item_before(Relation index, BTScanInsert key, Snapshot snapshot,
+						  OffsetNumber *offset);
 
 /*
  * FoundList: events newest first, and room for so many as were asked for.

@@ -28,19 +28,16 @@
  */
 #include "reader.h"
 
-#include "access/nbtree.h"
-
 #define FIRST_BUDGET	1000
 #define BUDGET_GROWTH	4
-#define FEW_CLASSES		12		/* as cheap as the first try of the ordered
-								 * way */
+#define FEW_CLASSES		40		/* whose newest events are found as soon as
+								 * those of a dense filter */
+#define FEW_BUDGET		(2 * FEW_CLASSES * COST_SEEK)
 
 static void
-add_found(FoundList *found, EventKey key, ItemPointerData tid)
+add_found(FoundList *found, const FoundEvent *event)
 {
-	found->items[found->n].key = key;
-	found->items[found->n].tid = tid;
-	found->n++;
+	found->items[found->n++] = *event;
 }
 
 /*
@@ -53,34 +50,26 @@ static bool
 scan_ordered(OpenPartition *open, const Filter *filter, EventRange *range,
 			 int64 budget, FoundList *found)
 {
-	Cursor		cursor;
 	EventColumn column;
 	Oid			index = index_by_column(open, filter, &column);
+	const text *prefix[1] = {filter->equal[column]};
+	Walk		walk;
 	bool		more;
 
 	if (OidIsValid(index))
-	{
-		cursor_open(&cursor, open, index, 2, COST_ROW_FAR, budget);
-		cursor_begin_keys(&cursor);
-		cursor_add_text_key(&cursor, 1, BTEqualStrategyNumber,
-							filter->equal[column]);
-	}
+		walk_open(&walk, open, index, 1, COST_ROW_FAR, budget);
 	else
+		walk_open(&walk, open, open->indexes.by_time, 0, COST_ROW_NEAR,
+				  budget);
+	more = walk_seek(&walk, prefix, range);
+	while (more && found->n < found->need && walk.budget > 0)
 	{
-		cursor_open(&cursor, open, open->indexes.by_time, 1, COST_ROW_NEAR,
-					budget);
-		cursor_begin_keys(&cursor);
+		if (walk_is_chosen(&walk, filter, !filter->only_window))
+			add_found(found, walk.entry);
+		range->upper = walk.entry->key;
+		more = walk_next(&walk);
 	}
-	cursor_add_range(&cursor, range);
-	more = cursor_seek(&cursor);
-	while (more && found->n < found->need && cursor.budget > 0)
-	{
-		if (cursor_is_chosen(&cursor, filter, !filter->only_window))
-			add_found(found, cursor_key(&cursor), cursor.tid);
-		range->upper = cursor_key(&cursor);
-		more = cursor_next(&cursor);
-	}
-	cursor_close(&cursor);
+	walk_close(&walk);
 	return !more || found->n == found->need;
 }
 
@@ -117,7 +106,7 @@ find_newest(OpenPartition *open, const Filter *filter, EventRange range,
 {
 	ClassList	classes;
 	ClassList  *list = NULL;
-	bool		few = filter->event_type != NULL;
+	int64		first = filter->event_type ? FIRST_BUDGET : 0;
 
 	if (eventlog_scan_method == SCAN_ORDERED ||
 		(eventlog_scan_method == SCAN_AUTO && !has_class_filter(filter)))
@@ -128,13 +117,13 @@ find_newest(OpenPartition *open, const Filter *filter, EventRange range,
 	if (class_list(open, filter, &habit->query, &classes))
 	{
 		list = &classes;
-		few = list->n <= FEW_CLASSES;
+		first = list->n <= FEW_CLASSES ? FEW_BUDGET : 0;
 	}
 	if (eventlog_scan_method == SCAN_SKIP)
 		(void) skip_scan(open, filter, &range, list, PG_INT64_MAX, found);
 	else if (!(list && list->n == 0) &&
-			 !(few && !habit->by_class &&
-			   skip_scan(open, filter, &range, list, FIRST_BUDGET, found)))
+			 !(first > 0 && !habit->by_class &&
+			   skip_scan(open, filter, &range, list, first, found)))
 		race(open, filter, &range, list, habit, found);
 	if (list)
 		pfree(list->items);
@@ -146,15 +135,14 @@ find_newest(OpenPartition *open, const Filter *filter, EventRange range,
 bool
 find_event(OpenPartition *open, const EventKey *key)
 {
-	Cursor		cursor;
+	Walk		walk;
 	bool		found = false;
 
-	cursor_open(&cursor, open, open->indexes.by_time, 1, 0, PG_INT64_MAX);
-	cursor_begin_keys(&cursor);
-	cursor_add_event(&cursor, key);
-	for (bool more = cursor_seek(&cursor); more && !found;
-		 more = cursor_next(&cursor))
-		found = cursor_fetch(&cursor);
-	cursor_close(&cursor);
+	walk_open(&walk, open, open->indexes.by_time, 0, 0, PG_INT64_MAX);
+	for (bool more = walk_seek_event(&walk, NULL, key);
+		 more && !found && compare_keys(&walk.entry->key, key) == 0;
+		 more = walk_next(&walk))
+		found = walk_fetch(&walk);
+	walk_close(&walk);
 	return found;
 }

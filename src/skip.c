@@ -31,7 +31,6 @@
  */
 #include "reader.h"
 
-#include "access/nbtree.h"
 #include "common/hashfn.h"
 #include "lib/binaryheap.h"
 #include "miscadmin.h"
@@ -39,6 +38,7 @@
 #include "utils/builtins.h"
 
 #define SET_AFTER	32			/* rows fetched for nothing */
+#define COST_CLASS	10			/* that a class map tells */
 
 /*
  * RowSet: rows by their places.
@@ -62,7 +62,7 @@ typedef struct RowEntry
 #include "lib/simplehash.h"
 
 static uint64
-place_of(const ItemPointerData * tid)
+place_of(const ItemPointerData *tid)
 {
 	return (uint64) ItemPointerGetBlockNumber(tid) << 16 |
 		ItemPointerGetOffsetNumber(tid);
@@ -100,7 +100,7 @@ is_by_class(const Filter *filter)
  */
 typedef struct SkipScan
 {
-	Cursor		cursor;
+	Walk		walk;
 	const Filter *filter;
 	const EventRange *range;
 	int64		passed;			/* classes, in the way or wanted */
@@ -157,91 +157,6 @@ prefix_end(const text *prefix)
 		VARDATA(end)[len++] = (char) 0xff;
 	SET_VARSIZE(end, VARHDRSZ + len);
 	return end;
-}
-
-/*
- * begin_class_keys: the first n columns as they are in bound, and types that
- * can still have the prefix.
- */
-static void
-begin_class_keys(SkipScan *scan, const text *const *values, int n)
-{
-	cursor_begin_keys(&scan->cursor);
-	if (n == 0 && scan->filter->event_type)
-		cursor_add_text_key(&scan->cursor, 1, BTGreaterEqualStrategyNumber,
-							scan->filter->event_type);
-	for (int i = 0; i < n; i++)
-	{
-		if (values[i])
-			cursor_add_text_key(&scan->cursor, i + 1, BTEqualStrategyNumber, values[i]);
-		else
-			cursor_add_null_key(&scan->cursor, i + 1, SK_SEARCHNULL);
-	}
-}
-
-/*
- * seek_row: the greatest entry below (or at most) values, of which none is
- * null, in one descent.
- */
-static bool
-seek_row(SkipScan *scan, const ClassBound *bound)
-{
-	begin_class_keys(scan, NULL, 0);
-	cursor_add_class_row(&scan->cursor, bound->inclusive ?
-						 BTLessEqualStrategyNumber : BTLessStrategyNumber,
-						 bound->values, bound->n);
-	return cursor_seek(&scan->cursor);
-}
-
-/*
- * seek_bound: the same where values may be null.
- *
- * Nulls come last in the index, and a row comparison knows none: so a null is
- * stepped over column by column, from the last one.
- */
-static bool
-seek_bound(SkipScan *scan, ClassBound *bound)
-{
-	for (;;)
-	{
-		int			null_at = 0;
-		int			last = bound->n - 1;
-
-		while (null_at < bound->n && bound->values[null_at] != NULL)
-			null_at++;
-		if (null_at == bound->n)
-			return seek_row(scan, bound);
-
-		/* below the last column, the others being as they are */
-		begin_class_keys(scan, bound->values, last);
-		if (bound->values[last] == NULL)
-			cursor_add_null_key(&scan->cursor, last + 1, SK_SEARCHNOTNULL);
-		else
-			cursor_add_text_key(&scan->cursor, last + 1,
-								bound->inclusive ? BTLessEqualStrategyNumber :
-								BTLessStrategyNumber, bound->values[last]);
-		if (cursor_seek(&scan->cursor))
-			return true;
-
-		/* and then below the others */
-		bound->n = last;
-		bound->inclusive = false;
-	}
-}
-
-/*
- * load_class: copy the class of the current entry.
- */
-static void
-load_class(const SkipScan *scan, text **class)
-{
-	for (int i = 0; i < CLASS_NCOLUMNS; i++)
-	{
-		bool		isnull;
-		Datum		value = cursor_column(&scan->cursor, i + 1, &isnull);
-
-		class[i] = isnull ? NULL : DatumGetTextPCopy(value);
-	}
 }
 
 /*
@@ -361,27 +276,26 @@ class_is_wanted(const SkipScan *scan, ClassBound *bound)
  * counted.
  */
 static void
-keep_found(SkipScan *scan, EventKey key)
+keep_found(SkipScan *scan)
 {
+	const FoundEvent *entry = scan->walk.entry;
 	FoundEvent *found;
 
 	if (scan->best == NULL)
 	{
 		if (scan->count++ == 0)
-			scan->counted = key.occurred_at;
+			scan->counted = entry->key.occurred_at;
 	}
 	else if (scan->best->bh_size < scan->need)
 	{
 		found = &scan->store[scan->best->bh_size];
-		found->key = key;
-		found->tid = scan->cursor.tid;
+		*found = *entry;
 		binaryheap_add(scan->best, PointerGetDatum(found));
 	}
 	else
 	{
 		found = (FoundEvent *) DatumGetPointer(binaryheap_first(scan->best));
-		found->key = key;
-		found->tid = scan->cursor.tid;
+		*found = *entry;
 		binaryheap_replace_first(scan->best, PointerGetDatum(found));
 	}
 }
@@ -404,37 +318,34 @@ beats_worst(const SkipScan *scan, const EventKey *key)
 static bool
 collect_rows(SkipScan *scan)
 {
-	OpenPartition *open = scan->cursor.open;
+	OpenPartition *open = scan->walk.open;
 	EventColumn column;
 	Oid			index = index_by_column(open, scan->filter, &column);
 	uint64		most = (uint64) work_mem * 1024 / (2 * sizeof(RowEntry));
-	Cursor		cursor;
+	const text *prefix[1] = {scan->filter->equal[column]};
+	Walk		walk;
 
 	if (!OidIsValid(index) || column == EVENT_SOURCE_SERVICE ||
 		column == EVENT_RESOURCE_TYPE)
 		return true;
 	scan->rows = rowset_create(CurrentMemoryContext, 1024, NULL);
-	cursor_open(&cursor, open, index, 2, 0, scan->cursor.budget);
-	cursor_begin_keys(&cursor);
-	cursor_add_text_key(&cursor, 1, BTEqualStrategyNumber,
-						scan->filter->equal[column]);
-	cursor_add_range(&cursor, scan->range);
-	for (bool more = cursor_seek(&cursor);
-		 more && cursor.budget > 0 && scan->rows;
-		 more = cursor_next(&cursor))
+	walk_open(&walk, open, index, 1, 0, scan->walk.budget);
+	for (bool more = walk_seek(&walk, prefix, scan->range);
+		 more && walk.budget > 0 && scan->rows;
+		 more = walk_next(&walk))
 	{
 		bool		found;
 
-		(void) rowset_insert(scan->rows, place_of(&cursor.tid), &found);
+		(void) rowset_insert(scan->rows, place_of(&walk.entry->tid), &found);
 		if (scan->rows->members > most)
 		{
 			rowset_destroy(scan->rows);
 			scan->rows = NULL;
 		}
 	}
-	scan->cursor.budget = cursor.budget;
-	cursor_close(&cursor);
-	return scan->cursor.budget > 0;
+	scan->walk.budget = walk.budget;
+	walk_close(&walk);
+	return scan->walk.budget > 0;
 }
 
 /*
@@ -443,9 +354,10 @@ collect_rows(SkipScan *scan)
 static bool
 is_chosen(SkipScan *scan)
 {
-	if (scan->rows && !rowset_lookup(scan->rows, place_of(&scan->cursor.tid)))
+	if (scan->rows &&
+		!rowset_lookup(scan->rows, place_of(&scan->walk.entry->tid)))
 		return false;
-	if (cursor_is_chosen(&scan->cursor, scan->filter, scan->need_row))
+	if (walk_is_chosen(&scan->walk, scan->filter, scan->need_row))
 		return true;
 	scan->refused++;
 	return false;
@@ -458,30 +370,24 @@ is_chosen(SkipScan *scan)
 static void
 read_class(SkipScan *scan)
 {
-	Cursor	   *cursor = &scan->cursor;
+	Walk	   *walk = &scan->walk;
 	bool		more;
 
 	if (scan->newest.occurred_at < scan->range->lower ||
 		!beats_worst(scan, &scan->newest))
 		return;
-	begin_class_keys(scan, (const text *const *) scan->class, CLASS_NCOLUMNS);
-	cursor_add_range(cursor, scan->range);
-	more = cursor_seek(cursor);
-	while (more && cursor->budget > 0)
+	more = walk_seek(walk, (const text *const *) scan->class, scan->range);
+	while (more && walk->budget > 0 && beats_worst(scan, &walk->entry->key))
 	{
-		EventKey	key = cursor_key(cursor);
-
-		if (!beats_worst(scan, &key))
-			return;
 		if (is_chosen(scan))
-			keep_found(scan, key);
+			keep_found(scan);
 		if (scan->need_row && scan->refused == SET_AFTER)
 		{
 			scan->refused++;	/* once */
 			if (!collect_rows(scan))
 				return;
 		}
-		more = cursor_next(cursor);
+		more = walk_next(walk);
 	}
 }
 
@@ -508,21 +414,10 @@ next_class(SkipScan *scan, ClassBound *bound)
 
 	CHECK_FOR_INTERRUPTS();
 	scan->passed++;
-	switch (class_below(scan->cursor.index, bound, class, &scan->newest,
-						&descended))
-	{
-		case CLASS_NONE:
-			return false;
-		case CLASS_FOUND:
-			scan->cursor.budget -= descended ? COST_SEEK : COST_ENTRY * 8;
-			break;
-		case CLASS_UNKNOWN:
-			if (!seek_bound(scan, bound))
-				return false;
-			load_class(scan, class);
-			scan->newest = cursor_key(&scan->cursor);
-			break;
-	}
+	if (!class_below(scan->walk.index, scan->walk.open->snapshot, bound, class,
+					 &scan->newest, &descended))
+		return false;
+	scan->walk.budget -= descended ? COST_SEEK : COST_CLASS;
 	for (int i = 0; i < CLASS_NCOLUMNS; i++)
 	{
 		if (scan->class[i])
@@ -543,7 +438,7 @@ run_sweep(SkipScan *scan)
 
 	while (next_class(scan, &bound))
 	{
-		if (scan->cursor.budget <= 0)
+		if (scan->walk.budget <= 0)
 			return false;
 		if (!column_matches(scan->filter, EVENT_TYPE, scan->class[0]))
 			break;				/* below all that have the prefix */
@@ -567,7 +462,7 @@ run_list(SkipScan *scan, const ClassList *list)
 	{
 		const ListedClass *item = &list->items[i];
 
-		if (scan->cursor.budget <= 0)
+		if (scan->walk.budget <= 0)
 			return false;
 		if (item->newest.occurred_at < scan->range->lower ||
 			!beats_worst(scan, &item->newest))
@@ -577,7 +472,7 @@ run_list(SkipScan *scan, const ClassList *list)
 		read_class(scan);
 		finish_class(scan);
 	}
-	return scan->cursor.budget > 0;
+	return scan->walk.budget > 0;
 }
 
 /*
@@ -592,18 +487,18 @@ run(SkipScan *scan, OpenPartition *open, const Filter *filter,
 	scan->filter = filter;
 	scan->range = range;
 	scan->need_row = !is_by_class(filter);
-	cursor_open(&scan->cursor, open, open->indexes.by_class,
-				CLASS_NCOLUMNS + 1, scan->need_row ? COST_ROW_FAR : COST_ENTRY,
-				budget);
+	walk_open(&scan->walk, open, open->indexes.by_class,
+			  CLASS_NCOLUMNS, scan->need_row ? COST_ROW_FAR : COST_ENTRY,
+			  budget);
 	if (list)
 		complete = run_list(scan, list);
 	else
 	{
 		scan->type_end = prefix_end(filter->event_type);
 		load_levels(scan);
-		complete = run_sweep(scan) && scan->cursor.budget > 0;
+		complete = run_sweep(scan) && scan->walk.budget > 0;
 	}
-	cursor_close(&scan->cursor);
+	walk_close(&scan->walk);
 	if (scan->rows)
 		rowset_destroy(scan->rows);
 	if (!list)

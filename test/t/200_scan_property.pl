@@ -47,7 +47,7 @@ BEGIN
   FOR i IN 1..n LOOP
     SELECT pick('a', 'a.b', 'b', 'zz', 'a.', 'a%', 'new', NULL, NULL) AS et, pick('debug', 'error', 'critical', NULL, NULL) AS lv,
            pick('info', 'warning', NULL, NULL) AS ml, pick('t1', 't9', NULL, NULL) AS rt, pick('r1', 'r9', NULL, NULL, NULL) AS ri,
-           pick('u1', NULL, NULL, NULL) AS ui, pick('s1', 's3', 's9', NULL, NULL) AS ss, pick('h1', NULL, NULL) AS sh,
+           pick('u1', NULL, NULL, NULL) AS ui, pick('s1', 's3', 's9', NULL, NULL, NULL) AS ss, pick('h1', NULL, NULL) AS sh,
            CASE WHEN random() < 0.3 THEN '2022-08-20Z'::timestamptz + random() * interval '4 days' END AS si,
            CASE WHEN random() < 0.3 THEN '2022-08-24Z'::timestamptz + random() * interval '4 days' END AS be
       INTO f;
@@ -91,6 +91,10 @@ my %changes = (
 	'some deleted' => sub { "DELETE FROM events WHERE random() < 0.05" },
 	'updates of what is not indexed' => sub { "UPDATE events SET message = 'x' WHERE random() < 0.1" },
 	'updates of what is' => sub { "UPDATE events SET source_service = pick('s1', 's3', NULL) WHERE random() < 0.05" },
+	'one updated over and over' => sub {
+		"DO \$\$ DECLARE one uuid := (SELECT id FROM events ORDER BY random() LIMIT 1); BEGIN FOR i IN 1..300 LOOP "
+		  . "UPDATE events SET source_service = 's' || i % 4, resource_id = 'r' || i % 5 WHERE occurred_at = eventlog.id_time(one) AND id = one; "
+		  . "END LOOP; END \$\$" },
 	'vacuum' => sub { "VACUUM events" },
 	'an index built anew' => sub { "REINDEX TABLE " . $partitions[ rand @partitions ] },
 	'a table written anew' => sub { "VACUUM FULL " . $partitions[ rand @partitions ] });
