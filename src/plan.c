@@ -318,8 +318,8 @@ scan_page(const EventLog *log, const Filter *filter, const EventPage *page,
 
 /*
  * scan_classes: tell sink how many events of each class match, partition by
- * partition, by the class index alone; false when that cannot tell, and some
- * may have been told of then.
+ * partition, by the class index alone; false when that cannot tell, or not as
+ * soon as a statement, and some may have been told of then.
  */
 bool
 scan_classes(const EventLog *log, const Filter *filter, ClassSink sink,
@@ -329,13 +329,14 @@ scan_classes(const EventLog *log, const Filter *filter, ClassSink sink,
 	EventRange	range = range_of_page(filter, &page);
 	PartitionList *list;
 	uint64		query = 0;
+	bool		complete = true;
 
 	if (!may_scan(log) || !is_by_class(filter))
 		return false;
 	if (filter->min_level > filter->max_level)
 		return true;
 	list = list_partitions(log->rel);
-	for (int i = list->n; i >= 0; i--)
+	for (int i = list->n; i >= 0 && complete; i--)
 	{
 		Oid			partition = i == list->n ? list->default_oid :
 		list->items[i].oid;
@@ -352,12 +353,12 @@ scan_classes(const EventLog *log, const Filter *filter, ClassSink sink,
 		if (open.rel)
 		{
 			listed = class_list(&open, filter, &query, &classes);
-			skip_count(&open, filter, &range, listed ? &classes : NULL, sink,
-					   arg);
+			complete = skip_count(&open, filter, &range,
+								  listed ? &classes : NULL, sink, arg);
 		}
 		close_partition(&open);
 	}
-	return true;
+	return complete;
 }
 
 /*

@@ -216,7 +216,7 @@ extern bool is_by_class(const Filter *filter);
 extern bool skip_scan(OpenPartition *open, const Filter *filter,
 					  const EventRange *range, const ClassList *list,
 					  int64 budget, FoundList *found);
-extern void skip_count(OpenPartition *open, const Filter *filter,
+extern bool skip_count(OpenPartition *open, const Filter *filter,
 					   const EventRange *range, const ClassList *list,
 					   ClassSink sink, void *arg);
 

@@ -39,6 +39,8 @@
 
 #define SET_AFTER	32			/* rows fetched for nothing */
 #define COST_CLASS	10			/* that a class map tells */
+#define COST_BLOCK	100			/* of a table that is read from end to end */
+#define MIN_COUNT_BUDGET	10000
 
 /*
  * RowSet: rows by their places.
@@ -539,9 +541,11 @@ skip_scan(OpenPartition *open, const Filter *filter, const EventRange *range,
 }
 
 /*
- * skip_count: tell sink of each class how many of its events are in the range.
+ * skip_count: tell sink of each class how many of its events are in the range;
+ * false when that would take longer than to read the whole partition, as where
+ * the visibility map does not know of its rows.
  */
-void
+bool
 skip_count(OpenPartition *open, const Filter *filter, const EventRange *range,
 		   const ClassList *list, ClassSink sink, void *arg)
 {
@@ -549,5 +553,6 @@ skip_count(OpenPartition *open, const Filter *filter, const EventRange *range,
 
 	scan.sink = sink;
 	scan.arg = arg;
-	(void) run(&scan, open, filter, range, list, PG_INT64_MAX);
+	return run(&scan, open, filter, range, list, MIN_COUNT_BUDGET +
+			   (int64) RelationGetNumberOfBlocks(open->rel) * COST_BLOCK);
 }

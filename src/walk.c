@@ -531,7 +531,10 @@ walk_is_visible(Walk * walk)
 	BlockNumber block = ItemPointerGetBlockNumber(&walk->entry->tid);
 
 	if (!VM_ALL_VISIBLE(walk->open->rel, block, &walk->vmbuffer))
+	{
+		walk->budget -= COST_ROW_FAR;
 		return walk_fetch(walk);
+	}
 	PredicateLockPage(walk->open->rel, block, walk->open->snapshot);
 	return true;
 }
@@ -539,16 +542,15 @@ walk_is_visible(Walk * walk)
 /*
  * walk_is_chosen: is the entry visible, and does its row match?
  *
- * What is refused costs the budget; what is chosen is what was asked for.
+ * A row that is refused costs the budget; what is chosen is what was asked for.
  */
 bool
 walk_is_chosen(Walk * walk, const Filter *filter, bool need_row)
 {
-	bool		chosen = need_row ?
-	walk_fetch(walk) && row_matches(filter, walk->open) :
-	walk_is_visible(walk);
-
-	if (!chosen)
-		walk->budget -= walk->row_cost;
-	return chosen;
+	if (!need_row)
+		return walk_is_visible(walk);
+	if (walk_fetch(walk) && row_matches(filter, walk->open))
+		return true;
+	walk->budget -= walk->row_cost;
+	return false;
 }

@@ -37,4 +37,3 @@ SELECT replace(id::text, '-', ''), user_id, resource_id, resource_type,
        created_at AT TIME ZONE 'UTC'
   FROM bench.row;
 
-VACUUM (ANALYZE) bench.anchore;

@@ -29,6 +29,8 @@ CREATE INDEX ON bench.plain (resource_id, occurred_at DESC);
 CREATE INDEX ON bench.plain (user_id, occurred_at DESC);
 CREATE INDEX ON bench.plain (source_service, occurred_at DESC);
 CREATE INDEX ON bench.plain (source_host, occurred_at DESC);
+CREATE INDEX ON bench.plain (category, occurred_at DESC);
+CREATE INDEX ON bench.plain (request_id, occurred_at DESC);
 
 INSERT INTO bench.plain
 SELECT id, event_type, level, resource_id, resource_type,
@@ -36,4 +38,3 @@ SELECT id, event_type, level, resource_id, resource_type,
        details, user_id, base_url, request_id, created_at
   FROM bench.row;
 
-VACUUM (ANALYZE) bench.plain;
