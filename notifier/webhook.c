@@ -3,14 +3,15 @@
  *		The database's side of a webhook: what is owed is fetched ahead, what
  *		is settled is told in batches, and where nothing is owed it sleeps.
  *
- * Events are fetched up to a few times what may be in flight, so that the receiver
- * need not wait for the database, and no more, so that memory is bounded by
- * concurrency.  There is one statement of a kind under way at a time; while it
- * is, settled events gather, so that under load one ack tells of many.
+ * Events are fetched up to a few times what may be in flight, so that the
+ * receiver need not wait for the database, and no more, so that memory is
+ * bounded by concurrency.  There is one statement of a kind under way at a
+ * time; while it is, settled events gather, so that under load one ack tells of
+ * many.
  *
- * When a fetch leaves nothing, listen arms the bell.  Where a writer is just
- * committing it cannot; then the next look is after 1, 2, 4 … 50 ms.  A slow
- * poll is the last resort.
+ * When a fetch gives less than was asked for, listen arms the bell.  Where a
+ * writer is just committing it cannot; then it looks again shortly.  A slow poll
+ * is the last resort.
  */
 #include "webhook.h"
 
@@ -26,6 +27,7 @@
 #define ERROR_DELAY		5000	/* ms after a statement that failed */
 #define SLOW_POLL		30000	/* ms, when all else fails */
 #define RETRY_POLL		1000	/* ms between looks for retries */
+#define QUICK_LOOKS		20		/* 1 ms apart; then 2, 4 ... */
 #define LOOK_DELAY_MAX	50		/* ms */
 #define MAX_ACK_BYTES	65536
 
@@ -266,10 +268,28 @@ fetched(void *arg, PGresult *result)
 		}
 		put_event(webhook, event);
 	}
-	webhook->caught_up = n == 0;
+	webhook->caught_up = n < webhook->asked;
 	if (n > 0)
-		webhook->look_delay = 0;
+		webhook->nlooks = 0;
 	webhook_pump(webhook);
+}
+
+/*
+ * look_delay: how long to wait before the next look, after so many in a row
+ * that found nothing.
+ *
+ * A writer is committing, which takes about as long as its WAL takes to be
+ * flushed: so at first as often as the clock allows.  A commit that waits for a
+ * standby can take long.
+ */
+static int64_t
+look_delay(int nlooks)
+{
+	int			doublings = nlooks - QUICK_LOOKS;
+
+	if (doublings < 0)
+		return 1;
+	return doublings < 5 ? 2 << doublings : LOOK_DELAY_MAX;
 }
 
 static void
@@ -289,15 +309,11 @@ listened(void *arg, PGresult *result)
 	if (*PQgetvalue(result, 0, 0) == 't')
 	{
 		webhook->state = WEBHOOK_ASLEEP;
-		webhook->look_delay = 0;
+		webhook->nlooks = 0;
 		look_in(webhook, SLOW_POLL);
 		return;
 	}
-	webhook->look_delay = webhook->look_delay == 0 ? 1 :
-		webhook->look_delay * 2;
-	if (webhook->look_delay > LOOK_DELAY_MAX)
-		webhook->look_delay = LOOK_DELAY_MAX;
-	look_in(webhook, webhook->look_delay);
+	look_in(webhook, look_delay(webhook->nlooks++));
 }
 
 static void
@@ -415,6 +431,7 @@ begin_fetch(Webhook *webhook)
 	}
 	else if (room < ahead(webhook) / 2)
 		return;					/* wait until it is worth while */
+	webhook->asked = room;
 	snprintf(max, sizeof(max), "%d", room);
 	snprintf(age, sizeof(age), "%lld",
 			 (long long) webhook->config->retry.max_age / 1000);
@@ -577,7 +594,7 @@ webhook_lost(Webhook *webhook)
 	webhook->failing = 0;
 	webhook->acks_len = 0;
 	webhook->nretrying = 0;
-	webhook->look_delay = 0;
+	webhook->nlooks = 0;
 }
 
 void

@@ -75,7 +75,8 @@ typedef struct Webhook
 	bool		listening;
 	bool		acking;
 	int			failing;
-	bool		caught_up;		/* the last fetch left nothing */
+	int			asked;			/* of the last fetch */
+	bool		caught_up;		/* it left nothing */
 	OwedEvent  *first;			/* fetched, not sent yet */
 	OwedEvent **last;
 	int			nwaiting;
@@ -85,7 +86,7 @@ typedef struct Webhook
 	size_t		acks_len;
 	size_t		acks_size;
 	int			nretrying;		/* failed, and not fetched again yet */
-	int			look_delay;		/* ms until the next look while writers commit */
+	int			nlooks;			/* in a row that found nothing */
 	LoopTimer	look_timer;
 	LoopTimer	retry_timer;
 	Breaker		breaker;

@@ -1043,8 +1043,6 @@ eventlog_listen(PG_FUNCTION_ARGS)
 	Subscription *subscription = subscription_require(fcinfo, 0);
 	Consumer   *consumer = require_consumer(subscription);
 
-	if (is_owed(subscription, consumer))
-		PG_RETURN_BOOL(false);
 	if (!bell_arm(subscription->id))
 		PG_RETURN_BOOL(false);
 	if (is_owed(subscription_require(fcinfo, 0), consumer))
