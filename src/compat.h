@@ -26,10 +26,7 @@
 #endif
 
 /* a descent for reading; the snapshot was for an option that is gone */
-#if PG_VERSION_NUM >= 180000
-#define compat_bt_search(index, key, buffer) \
-	_bt_search(index, NULL, key, buffer, BT_READ, true)
-#elif PG_VERSION_NUM >= 170000
+#if PG_VERSION_NUM >= 170000
 #define compat_bt_search(index, key, buffer) \
 	_bt_search(index, NULL, key, buffer, BT_READ)
 #elif PG_VERSION_NUM >= 160000
