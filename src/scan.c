@@ -62,8 +62,12 @@ scan_ordered(OpenPartition *open, const Filter *filter, EventRange *range,
 		walk_open(&walk, open, open->indexes.by_time, 0, COST_ROW_NEAR,
 				  budget);
 	more = walk_seek(&walk, prefix, range);
-	while (more && found->n < found->need && walk.budget > 0)
+	while (more && found->n < found->need)
 	{
+		/* an updated row has several entries of one key: read all or none */
+		if (walk.budget <= 0 &&
+			compare_keys(&walk.entry->key, &range->upper) < 0)
+			break;
 		if (walk_is_chosen(&walk, filter, !filter->only_window))
 			add_found(found, walk.entry);
 		range->upper = walk.entry->key;

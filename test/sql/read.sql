@@ -154,3 +154,22 @@ UPDATE known SET level = 'critical', source_service = 's9' WHERE ctid = (SELECT 
 SELECT pg_temp.critical();
 SELECT count(*) FROM eventlog.list(source_service => 's9', log => 'known');
 DROP TABLE known;
+
+-- more events of the last class than the first look at a type may read; and an
+-- updated event of which the first look by time ends behind the dead version
+SELECT eventlog.create_log('looks', '100 years');
+INSERT INTO looks (event_type, level, occurred_at) SELECT 'a', 'critical', '2022-08-20Z'::timestamptz + n * interval '1 s' FROM generate_series(1, 200) n;
+SELECT count(*) FROM eventlog.list('a', level => 'critical', page_size => 1000, log => 'looks');
+INSERT INTO looks (event_type, level, occurred_at, message)
+  SELECT 'b', 'info', '2022-08-21Z'::timestamptz + n * interval '1 s', repeat('x', 200) FROM generate_series(1, 600) n;
+INSERT INTO looks (event_type, level, occurred_at, message)
+  SELECT 'c', 'error', '2022-08-22Z'::timestamptz + n * interval '1 s', repeat('x', 200) FROM generate_series(0, 599) n;
+DELETE FROM looks WHERE event_type = 'b';
+VACUUM looks;
+\c -
+-- the new versions go where the deleted rows were, before the old ones
+UPDATE looks SET message = repeat('y', 200) WHERE event_type = 'c' AND occurred_at BETWEEN '2022-08-22 00:02Z' AND '2022-08-22 00:08Z';
+SELECT n, count(*) FROM generate_series(590, 600) n,
+  eventlog.list(level => 'error', before => '2022-08-22Z'::timestamptz + n * interval '1 s', page_size => 1000, log => 'looks')
+  GROUP BY n ORDER BY n;
+DROP TABLE looks;
