@@ -319,6 +319,8 @@ typedef struct Purge
 	TimestampTz newest;			/* event of the batches */
 	TimestampTz oldest;			/* time that they can come to */
 	Oid			partition;		/* to be dropped by the next step */
+	bool		got_log;		/* was the log's own lock to be had? */
+	int64		dropped;		/* events, with their partitions */
 	int64		rows;			/* that it holds … */
 	bool		stamped;		/* … if this holds */
 	HeapStamp	stamp;
@@ -348,7 +350,7 @@ static void
 count_purged(void *arg)
 {
 	Purge	   *purge = arg;
-	EventLog   *log = log_open(purge->log, AccessShareLock);
+	EventLog   *log = log_open_owned(purge->log, AccessShareLock);
 	Relation	rel = try_relation_open(purge->partition, AccessShareLock);
 
 	purge->stamped = rel && stamp_heap(rel, &purge->stamp);
@@ -374,6 +376,16 @@ rows_to_drop(const Purge *purge, const char *name)
 }
 
 /*
+ * is_inside: does the purge choose whatever the partition holds?
+ */
+static bool
+is_inside(const Purge *purge, const Partition *partition)
+{
+	return partition->lower >= purge->filter.since &&
+		partition->upper <= purge->filter.before;
+}
+
+/*
  * drop_purged: a step: drop one partition, and make it anew unless it is past,
  * so that writers keep a place of their own.
  */
@@ -381,9 +393,13 @@ static void
 drop_purged(void *arg)
 {
 	Purge	   *purge = arg;
-	EventLog   *log = log_open(purge->log, AccessExclusiveLock);
-	PartitionList *list = list_partitions(log->rel);
+	EventLog   *log;
+	PartitionList *list;
 
+	purge->got_log = false;
+	log = log_open_owned(purge->log, AccessExclusiveLock);
+	purge->got_log = true;
+	list = list_partitions(log->rel);
 	log_close(log, NoLock);
 	for (int i = 0; i < list->n; i++)
 	{
@@ -391,15 +407,16 @@ drop_purged(void *arg)
 		char	   *name;
 		int64		rows;
 
-		if (item->oid != purge->partition)
+		if (item->oid != purge->partition || !is_inside(purge, item))
 			continue;
-		name = qualified_name(item->oid);
 		lock_for_drop(list, item);
+		name = qualified_name(item->oid);
 		rows = rows_to_drop(purge, name);
 		run_sql(psprintf("DROP TABLE %s", name), SPI_OK_UTILITY);
 		if (item->upper > GetCurrentTimestamp())
 			create_partition(purge->log, item->lower, item->upper);
 		purge->deleted += rows;
+		purge->dropped += rows;
 		ereport(NOTICE,
 				(errmsg("purged %lld events with partition %s",
 						(long long) rows, name)));
@@ -418,7 +435,8 @@ may_drop(const Purge *purge)
 
 /*
  * drop_inside: drop what lies wholly inside the window, one partition a
- * transaction.  What cannot be locked soon is left to the batches.
+ * transaction.  What cannot be locked soon is left to the batches: all of it, if
+ * that is the log itself.
  */
 static void
 drop_inside(Purge *purge)
@@ -431,22 +449,24 @@ drop_inside(Purge *purge)
 	for (int i = 0; i < list->n; i++)
 	{
 		Partition  *item = &list->items[i];
+		StepResult	result = STEP_FAILED;
 
-		if (item->lower < purge->filter.since ||
-			item->upper > purge->filter.before ||
+		if (!is_inside(purge, item) ||
 			get_rel_relkind(item->oid) != RELKIND_RELATION ||
 			(item->upper > now && !relation_has_rows(item->oid)))
 			continue;
 		purge->partition = item->oid;
 		purge->stamped = false;
-		if (attempt(purge->owner, count_purged, purge,
+		if (attempt(purge->log, purge->owner, count_purged, purge,
 					"count the events of a purged partition") == STEP_TAKEN)
 		{
 			SPI_commit();
-			(void) attempt(purge->owner, drop_purged, purge,
-						   "drop a purged partition");
+			result = attempt(purge->log, purge->owner, drop_purged, purge,
+							 "drop a purged partition");
 		}
 		SPI_commit();
+		if (result == STEP_LOCKED && !purge->got_log)
+			break;
 	}
 }
 
@@ -485,7 +505,7 @@ tell_progress(const Purge *purge)
 {
 	TimestampTz at = id_get_time(&purge->after);
 	double		range = Max(purge->newest - purge->oldest, 1);
-	double		done = Min((purge->newest - at) / range, 1.0);
+	double		done = Min((purge->newest - at) / range, 0.99);
 	double		seconds = (GetCurrentTimestamp() - purge->begun) / 1e6;
 
 	ereport(NOTICE,
@@ -494,6 +514,23 @@ tell_progress(const Purge *purge)
 			 errdetail("That is %d %% of the time range, %.0f events a second.",
 					   (int) (done * 100),
 					   purge->deleted / Max(seconds, 0.001))));
+}
+
+/*
+ * tell_leftover: rows that were deleted one by one stay until they are
+ * vacuumed, which a procedure cannot do.
+ */
+static void
+tell_leftover(const Purge *purge)
+{
+	int64		rows = purge->deleted - purge->dropped;
+
+	if (rows >= purge->batch_size)
+		ereport(NOTICE,
+				(errmsg("purged %lld events one by one; their space is not free yet",
+						(long long) rows),
+				 errhint("VACUUM %s frees it now; autovacuum does when enough of a partition is gone.",
+						 qualified_name(purge->log))));
 }
 
 /*
@@ -514,7 +551,11 @@ delete_rest(Purge *purge)
 
 		CHECK_FOR_INTERRUPTS();
 		if (purge->as_owner)
+		{
 			become(&self, purge->owner);
+			fire_no_trigger_later();
+			log_close(log_open_owned(purge->log, RowExclusiveLock), NoLock);
+		}
 		more = delete_batch(purge);
 		if (purge->as_owner)
 			become_again(&self);
@@ -534,9 +575,9 @@ static TimestampTz
 oldest_time(const EventLog *log, const Filter *filter)
 {
 	PartitionList *list = list_partitions(log->rel);
+	TimestampTz begin = list->n > 0 ? list->items[0].lower : EVENT_MIN_TIME;
 
-	return list->n > 0 ? Max(filter->since, list->items[0].lower) :
-		Max(filter->since, EVENT_MIN_TIME);
+	return Max(Max(filter->since, begin), EVENT_MIN_TIME);
 }
 
 /*
@@ -575,11 +616,13 @@ eventlog_purge(PG_FUNCTION_ARGS)
 
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect_ext failed");
+	SPI_commit();				/* what was deferred is the caller's */
 	if (!purge.as_owner)
 		require_delete(purge.log);
 	if (may_drop(&purge))
 		drop_inside(&purge);
 	delete_rest(&purge);
+	tell_leftover(&purge);
 	SPI_finish();
 
 	value = Int64GetDatum(purge.deleted);

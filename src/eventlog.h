@@ -162,6 +162,7 @@ typedef struct EventLog
 } EventLog;
 
 extern EventLog *log_open(Oid relid, LOCKMODE lockmode);
+extern EventLog *log_try_open(Oid relid, LOCKMODE lockmode);
 extern void log_close(EventLog *log, LOCKMODE lockmode);
 extern bool relation_is_log(Oid relid);
 extern Oid	log_resolve(FunctionCallInfo fcinfo, int argno);
@@ -193,6 +194,9 @@ extern PartitionList *list_partitions(Relation parent);
 extern const Partition *partition_at(const PartitionList *list, TimestampTz t);
 extern void free_range(const PartitionList *list, const Interval *width,
 					   TimestampTz t, TimestampTz *lower, TimestampTz *upper);
+extern TimestampTz premade_until(const LogSettings *settings, TimestampTz now);
+extern bool next_gap(const PartitionList *list, TimestampTz until,
+					 TimestampTz *at);
 extern TimestampTz expiry_time(const LogSettings *settings, TimestampTz now);
 extern Oid	create_partition(Oid log, TimestampTz lower, TimestampTz upper);
 extern char *utc_literal(TimestampTz t);
@@ -250,14 +254,16 @@ typedef enum StepResult
 	STEP_FAILED
 } StepResult;
 
-extern StepResult attempt(Oid owner, UpkeepStep step, void *arg,
+extern StepResult attempt(Oid log, Oid owner, UpkeepStep step, void *arg,
 						  const char *what);
+extern EventLog *log_open_owned(Oid relid, LOCKMODE lockmode);
+extern void fire_no_trigger_later(void);
 extern void lock_for_drop(const PartitionList *list, const Partition *item);
 
 /*
  * queue.c: what is owed
  */
-extern void queue_suspend(bool suspended);
+extern void queue_suspend(bool on);
 extern void queue_prune(Oid log);
 
 #endif							/* EVENTLOG_H */

@@ -220,6 +220,25 @@ shape_of_log(Relation rel, EventLog *log)
 }
 
 /*
+ * log_try_open: open a log; NULL when the table is none, or gone.
+ */
+EventLog *
+log_try_open(Oid relid, LOCKMODE lockmode)
+{
+	EventLog   *log;
+	Relation	rel = try_relation_open(relid, lockmode);
+
+	if (rel == NULL)
+		return NULL;
+	log = palloc0(sizeof(EventLog));
+	if (shape_of_log(rel, log))
+		return log;
+	relation_close(rel, lockmode);
+	pfree(log);
+	return NULL;
+}
+
+/*
  * log_open: open a log; an error when the table is none.
  *
  * Checks no rights: whoever reads or writes by it without SQL does.
@@ -258,15 +277,12 @@ log_close(EventLog *log, LOCKMODE lockmode)
 bool
 relation_is_log(Oid relid)
 {
-	EventLog	log;
-	bool		result;
-	Relation	rel = try_relation_open(relid, AccessShareLock);
+	EventLog   *log = log_try_open(relid, AccessShareLock);
 
-	if (rel == NULL)
+	if (log == NULL)
 		return false;
-	result = shape_of_log(rel, &log);
-	relation_close(rel, AccessShareLock);
-	return result;
+	log_close(log, AccessShareLock);
+	return true;
 }
 
 /*
@@ -448,13 +464,14 @@ create_table(const char *name, Oid schema)
  *
  * It can when it lost the extension's parts to DROP EXTENSION … CASCADE.  What
  * is somebody else's is refused before it is locked: whoever waits for the
- * lock holds up those who write.
+ * lock holds up those who write.  Gives the table's owner.
  */
-static void
+static Oid
 adopt_table(Oid relid)
 {
 	Relation	rel;
 	EventLog	log;
+	Oid			owner;
 
 	if (!compat_relation_owned(relid, GetUserId()))
 		ereport(ERROR,
@@ -479,7 +496,9 @@ adopt_table(Oid relid)
 						RelationGetRelationName(rel)),
 				 errdetail("A log is partitioned by range of occurred_at and has the columns of eventlog.event."),
 				 errhint("Choose another name.")));
+	owner = rel->rd_rel->relowner;
 	relation_close(rel, NoLock);
+	return owner;
 }
 
 /*
@@ -530,19 +549,15 @@ premake_partitions(Oid relid, const LogSettings *settings)
 	EventLog   *log = log_open(relid, NoLock);
 	PartitionList *list = list_partitions(log->rel);
 	TimestampTz at = GetCurrentTimestamp();
+	TimestampTz until = premade_until(settings, at);
 
 	log_close(log, NoLock);
-	for (int i = 0; i <= settings->premake && at < EVENT_END_TIME; i++)
+	while (next_gap(list, until, &at))
 	{
 		TimestampTz lower;
-		TimestampTz upper;
 
-		if (partition_at(list, at) == NULL)
-		{
-			free_range(list, &settings->partition_interval, at, &lower, &upper);
-			create_partition(relid, lower, upper);
-		}
-		grid_cell(&settings->partition_interval, at, &lower, &at);
+		free_range(list, &settings->partition_interval, at, &lower, &at);
+		create_partition(relid, lower, at);
 	}
 }
 
@@ -559,16 +574,36 @@ require_argument(FunctionCallInfo fcinfo, int argno, const char *name)
 }
 
 /*
+ * become_owner: act as a log's owner, if that is another role, as it can be
+ * where the caller is a superuser or a member of it; did that have to be?
+ *
+ * So none of the owner's code runs as a superuser, and new partitions belong to
+ * whom the log does.
+ */
+static bool
+become_owner(Identity *saved, Oid owner)
+{
+	if (owner == GetUserId())
+		return false;
+	become(saved, owner);
+	return true;
+}
+
+/*
  * eventlog.create_log(name text, partition_interval interval,
  * retention interval, premake int, indexes text[]) returns regclass
  *
- * As the caller, who becomes the owner.
+ * As the caller, who becomes the owner; a table that is there is made a log as
+ * its owner, who may be another role where the caller is a superuser or member.
  */
 Datum
 eventlog_create_log(PG_FUNCTION_ARGS)
 {
 	LogSettings settings = {0};
 	RangeVar   *name;
+	Oid			owner = GetUserId();
+	Identity	self;
+	bool		is_other;
 	Oid			schema;
 	Oid			relid;
 	char	   *log;
@@ -585,23 +620,26 @@ eventlog_create_log(PG_FUNCTION_ARGS)
 
 	name = makeRangeVarFromNameList(textToQualifiedNameList(PG_GETARG_TEXT_PP(0)));
 	schema = RangeVarGetCreationNamespace(name);
-	log = quote_qualified_identifier(get_namespace_name(schema), name->relname);
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	relid = get_relname_relid(name->relname, schema);
 	if (OidIsValid(relid))
-		adopt_table(relid);
+		owner = adopt_table(relid);
 	else
 	{
 		create_table(name->relname, schema);
 		relid = get_relname_relid(name->relname, schema);
 	}
+	log = qualified_name(relid);
+	is_other = become_owner(&self, owner);
 	add_check(log);
 	add_triggers(log);
 	write_settings(log, &settings);
 	add_filter_indexes(log, PG_GETARG_ARRAYTYPE_P(4));
 	premake_partitions(relid, &settings);
+	if (is_other)
+		become_again(&self);
 	SPI_finish();
 	PG_RETURN_OID(relid);
 }
@@ -615,11 +653,15 @@ eventlog_alter_log(PG_FUNCTION_ARGS)
 {
 	Oid			relid = log_resolve(fcinfo, 0);
 	EventLog   *log;
+	Oid			owner;
+	Identity	self;
+	bool		is_other;
 	LogSettings settings;
 
 	if (!compat_relation_owned(relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
 	log = log_open(relid, ShareRowExclusiveLock);
+	owner = log->owner;
 	settings = log->settings;
 	if (!PG_ARGISNULL(1))
 		settings.partition_interval = *PG_GETARG_INTERVAL_P(1);
@@ -632,7 +674,10 @@ eventlog_alter_log(PG_FUNCTION_ARGS)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+	is_other = become_owner(&self, owner);
 	write_settings(qualified_name(relid), &settings);
+	if (is_other)
+		become_again(&self);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

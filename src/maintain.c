@@ -28,6 +28,7 @@
 PG_FUNCTION_INFO_V1(eventlog_maintain);
 
 #define EXPIRE_BATCH	10000
+#define MOVE_BATCH		50000	/* events, while writers wait; about 1 s */
 
 /*
  * Upkeep: one log's upkeep, and what its next step is about.
@@ -35,8 +36,12 @@ PG_FUNCTION_INFO_V1(eventlog_maintain);
 typedef struct Upkeep
 {
 	Oid			log;
+	PartitionList *list;		/* as of the last look; NULL: it is no log */
+	char	   *name;			/* likewise, and those below */
 	Oid			owner;
+	LogSettings settings;
 	Oid			partition;		/* to drop */
+	bool		got_log;		/* was the log's own lock to be had? */
 	TimestampTz at;				/* a partition is to be made for this time */
 	TimestampTz from;			/* events before it stay where they are */
 	TimestampTz next;			/* where the grid's cell of `at` ends */
@@ -103,6 +108,8 @@ take_rows(Oid default_oid, const char *columns, const char *range,
 /*
  * put_rows: insert what take_rows() took through the parent.  They owe nothing
  * again.
+ *
+ * In a connection to SPI of its own, so that an error takes back the name.
  */
 static void
 put_rows(Oid log, const char *columns, Tuplestorestate *store,
@@ -110,6 +117,8 @@ put_rows(Oid log, const char *columns, Tuplestorestate *store,
 {
 	EphemeralNamedRelation moved = palloc0(sizeof(EphemeralNamedRelationData));
 
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
 	moved->md.name = "moved";
 	moved->md.reliddesc = InvalidOid;
 
@@ -130,8 +139,7 @@ put_rows(Oid log, const char *columns, Tuplestorestate *store,
 						(long long) (rows - (int64) SPI_processed),
 						(long long) rows),
 				 errdetail("A trigger of the log kept them from being inserted again.")));
-	if (SPI_unregister_relation("moved") != SPI_OK_REL_UNREGISTER)
-		elog(ERROR, "could not unregister the moved rows");
+	SPI_finish();
 }
 
 /*
@@ -146,6 +154,53 @@ range_of(const EventLog *log, const PartitionList *list, TimestampTz at,
 		return false;
 	free_range(list, &log->settings.partition_interval, at, lower, upper);
 	return true;
+}
+
+/*
+ * nth_time: the time of the default partition's event that is MOVE_BATCH rows
+ * away from `at`, in a range and an order; false when there are fewer.
+ */
+static bool
+nth_time(Oid default_oid, const char *range, const char *order, TimestampTz *t)
+{
+	bool		isnull;
+
+	run_sql(psprintf("SELECT occurred_at FROM ONLY %s WHERE %s"
+					 " ORDER BY occurred_at %s OFFSET %d LIMIT 1",
+					 qualified_name(default_oid), range, order, MOVE_BATCH),
+			SPI_OK_SELECT);
+	if (SPI_processed == 0)
+		return false;
+	*t = DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0],
+										   SPI_tuptable->tupdesc, 1, &isnull));
+	return true;
+}
+
+/*
+ * range_sql: as a condition.
+ */
+static char *
+range_sql(TimestampTz lower, TimestampTz upper)
+{
+	return psprintf("occurred_at OPERATOR(pg_catalog.>=) '%s'"
+					" AND occurred_at OPERATOR(pg_catalog.<) '%s'",
+					utc_literal(lower), utc_literal(upper));
+}
+
+/*
+ * cut_range: where the default partition has too much of a range to be moved
+ * while writers wait, take less of it, around `at`.
+ */
+static void
+cut_range(Oid default_oid, TimestampTz at, TimestampTz *lower,
+		  TimestampTz *upper)
+{
+	TimestampTz t;
+
+	if (nth_time(default_oid, range_sql(at + 1, *upper), "ASC", &t))
+		*upper = t;
+	if (nth_time(default_oid, range_sql(*lower, at), "DESC", &t))
+		*lower = t + 1;
 }
 
 /*
@@ -164,18 +219,44 @@ fill_partition(const Upkeep *upkeep, Oid default_oid, TimestampTz lower,
 
 	log_close(log, NoLock);
 	store = take_rows(default_oid, columns,
-					  psprintf("occurred_at OPERATOR(pg_catalog.>=) '%s'"
-							   " AND occurred_at OPERATOR(pg_catalog.<) '%s'",
-							   utc_literal(lower), utc_literal(upper)), &rows);
+					  range_sql(lower, upper), &rows);
 	create_partition(upkeep->log, lower, upper);
 	if (rows > 0)
 	{
 		queue_suspend(true);
-		put_rows(upkeep->log, columns, store, desc, rows);
+		PG_TRY();
+		{
+			put_rows(upkeep->log, columns, store, desc, rows);
+		}
+		PG_CATCH();
+		{
+			queue_suspend(false);
+			PG_RE_THROW();
+		}
+		PG_END_TRY();
 		queue_suspend(false);
 	}
 	tuplestore_end(store);
 	return rows;
+}
+
+/*
+ * lock_for_attach: the locks of an ATTACH, in order, the parent being locked.
+ *
+ * A writer chooses a partition before locking it.  Who has chosen the default
+ * partition and waits for it while another one is attached is refused then: the
+ * row belongs there no more.  So where that can be, because events of the range
+ * are or will have been coming, writers are kept from choosing: all wait for the
+ * log itself.  Partitions ahead are made without that.
+ */
+static void
+lock_for_attach(const Upkeep *upkeep, Oid default_oid)
+{
+	if (!OidIsValid(default_oid))
+		return;
+	if (upkeep->at <= GetCurrentTimestamp() || relation_has_rows(default_oid))
+		LockRelationOid(upkeep->log, ShareRowExclusiveLock);
+	LockRelationOid(default_oid, AccessExclusiveLock);
 }
 
 /*
@@ -186,7 +267,7 @@ static void
 make_partition(void *arg)
 {
 	Upkeep	   *upkeep = arg;
-	EventLog   *log = log_open(upkeep->log, ShareUpdateExclusiveLock);
+	EventLog   *log = log_open_owned(upkeep->log, ShareUpdateExclusiveLock);
 	PartitionList *list = list_partitions(log->rel);
 	TimestampTz lower;
 	TimestampTz upper;
@@ -197,10 +278,12 @@ make_partition(void *arg)
 	if (!wanted)
 		return;					/* somebody else was faster */
 
-	if (OidIsValid(list->default_oid))
-		LockRelationOid(list->default_oid, AccessExclusiveLock);
+	lock_for_attach(upkeep, list->default_oid);
 	if (OidIsValid(list->default_oid) && relation_has_rows(list->default_oid))
+	{
+		cut_range(list->default_oid, upkeep->at, &lower, &upper);
 		upkeep->done = fill_partition(upkeep, list->default_oid, lower, upper);
+	}
 	else
 		create_partition(upkeep->log, lower, upper);
 	ereport(NOTICE,
@@ -219,10 +302,15 @@ static void
 drop_expired(void *arg)
 {
 	Upkeep	   *upkeep = arg;
-	EventLog   *log = log_open(upkeep->log, AccessExclusiveLock);
-	PartitionList *list = list_partitions(log->rel);
-	TimestampTz expiry = expiry_time(&log->settings, GetCurrentTimestamp());
+	EventLog   *log;
+	PartitionList *list;
+	TimestampTz expiry;
 
+	upkeep->got_log = false;
+	log = log_open_owned(upkeep->log, AccessExclusiveLock);
+	upkeep->got_log = true;
+	list = list_partitions(log->rel);
+	expiry = expiry_time(&log->settings, GetCurrentTimestamp());
 	log_close(log, NoLock);
 	for (int i = 0; i < list->n; i++)
 	{
@@ -231,8 +319,8 @@ drop_expired(void *arg)
 
 		if (item->oid != upkeep->partition || item->upper > expiry)
 			continue;
-		name = qualified_name(item->oid);
 		lock_for_drop(list, item);
+		name = qualified_name(item->oid);
 		run_sql(psprintf("DROP %sTABLE %s",
 						 get_rel_relkind(item->oid) == RELKIND_FOREIGN_TABLE ?
 						 "FOREIGN " : "", name), SPI_OK_UTILITY);
@@ -250,7 +338,7 @@ static void
 expire_in_default(void *arg)
 {
 	Upkeep	   *upkeep = arg;
-	EventLog   *log = log_open(upkeep->log, RowExclusiveLock);
+	EventLog   *log = log_open_owned(upkeep->log, RowExclusiveLock);
 	PartitionList *list = list_partitions(log->rel);
 	TimestampTz expiry = expiry_time(&log->settings, GetCurrentTimestamp());
 	char	   *name;
@@ -278,7 +366,7 @@ static void
 find_default_rows(void *arg)
 {
 	Upkeep	   *upkeep = arg;
-	EventLog   *log = log_open(upkeep->log, AccessShareLock);
+	EventLog   *log = log_open_owned(upkeep->log, AccessShareLock);
 	PartitionList *list = list_partitions(log->rel);
 
 	upkeep->found = false;
@@ -289,11 +377,9 @@ find_default_rows(void *arg)
 		bool		isnull;
 
 		run_sql(psprintf("SELECT pg_catalog.min(occurred_at) FROM ONLY %s"
-						 " WHERE occurred_at OPERATOR(pg_catalog.>=) '%s'"
-						 " AND occurred_at OPERATOR(pg_catalog.<) '%s'",
-						 qualified_name(list->default_oid),
-						 utc_literal(upkeep->from),
-						 utc_literal(EVENT_END_TIME)), SPI_OK_SELECT);
+						 " WHERE %s", qualified_name(list->default_oid),
+						 range_sql(upkeep->from, EVENT_END_TIME)),
+				SPI_OK_SELECT);
 		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
 							  &isnull);
 		if (!isnull)
@@ -308,41 +394,58 @@ find_default_rows(void *arg)
 }
 
 /*
- * current_list: the partitions as they are now, and the settings.
+ * look: a step, of the caller's: what the log is like now.
  */
-static PartitionList *
-current_list(const Upkeep *upkeep, LogSettings *settings)
+static void
+look(void *arg)
 {
-	EventLog   *log = log_open(upkeep->log, AccessShareLock);
-	PartitionList *list = list_partitions(log->rel);
+	Upkeep	   *upkeep = arg;
+	EventLog   *log = log_try_open(upkeep->log, AccessShareLock);
 
-	*settings = log->settings;
+	upkeep->list = NULL;
+	if (log == NULL)
+		return;
+	upkeep->name = qualified_name(upkeep->log);
+	upkeep->owner = log->owner;
+	upkeep->settings = log->settings;
+	upkeep->list = list_partitions(log->rel);
 	log_close(log, AccessShareLock);
-	return list;
 }
 
 /*
- * make_ahead: the current partition, and as many ahead as the log wants.
+ * look_at: look at the log; false when that cannot be for now.
+ */
+static bool
+look_at(Upkeep *upkeep)
+{
+	StepResult	result = attempt(upkeep->log, GetUserId(), look, upkeep,
+								 "look at the partitions");
+
+	SPI_commit();
+	return result == STEP_TAKEN;
+}
+
+/*
+ * make_ahead: what is missing of the current partition and of as many ahead as
+ * the log wants.
  */
 static void
 make_ahead(Upkeep *upkeep)
 {
-	LogSettings settings;
 	TimestampTz at = GetCurrentTimestamp();
-	PartitionList *list = current_list(upkeep, &settings);
+	TimestampTz until = premade_until(&upkeep->settings, at);
+	StepResult	result = STEP_TAKEN;
 
-	for (int i = 0; i <= settings.premake && at < EVENT_END_TIME; i++)
+	while (result != STEP_LOCKED && next_gap(upkeep->list, until, &at))
 	{
 		TimestampTz lower;
 
-		if (partition_at(list, at) == NULL)
-		{
-			upkeep->at = at;
-			(void) attempt(upkeep->owner, make_partition, upkeep,
-						   "make a partition ahead");
-			SPI_commit();
-		}
-		grid_cell(&settings.partition_interval, at, &lower, &at);
+		upkeep->at = at;
+		result = attempt(upkeep->log, upkeep->owner, make_partition, upkeep,
+						 "make the next partition");
+		SPI_commit();
+		free_range(upkeep->list, &upkeep->settings.partition_interval, at,
+				   &lower, &at);
 	}
 }
 
@@ -358,15 +461,15 @@ expire_default(Upkeep *upkeep)
 	{
 		CHECK_FOR_INTERRUPTS();
 		upkeep->done = 0;
-		(void) attempt(upkeep->owner, expire_in_default, upkeep,
+		(void) attempt(upkeep->log, upkeep->owner, expire_in_default, upkeep,
 					   "delete expired events from the default partition");
 		SPI_commit();
 		expired += upkeep->done;
 	} while (upkeep->done > 0);
 	if (expired > 0)
 		ereport(NOTICE,
-				(errmsg("deleted %lld expired events from the default partition",
-						(long long) expired)));
+				(errmsg("deleted %lld expired events from the default partition of %s",
+						(long long) expired, upkeep->name)));
 }
 
 /*
@@ -386,11 +489,12 @@ empty_default(Upkeep *upkeep)
 
 		CHECK_FOR_INTERRUPTS();
 		upkeep->found = false;
-		(void) attempt(upkeep->owner, find_default_rows, upkeep,
+		(void) attempt(upkeep->log, upkeep->owner, find_default_rows, upkeep,
 					   "look into the default partition");
+		SPI_commit();			/* keep no lock that another one waits for */
 		if (!upkeep->found)
 			break;
-		result = attempt(upkeep->owner, make_partition, upkeep,
+		result = attempt(upkeep->log, upkeep->owner, make_partition, upkeep,
 						 "move events out of the default partition");
 		SPI_commit();
 		if (result == STEP_LOCKED)
@@ -398,62 +502,47 @@ empty_default(Upkeep *upkeep)
 		if (result == STEP_FAILED || upkeep->done == 0)
 			upkeep->from = upkeep->next;
 	}
-	SPI_commit();
 }
 
 /*
  * drop_all_expired: by their real bounds, oldest first.
+ *
+ * What cannot be locked does not keep those after it from being dropped, unless
+ * it is the log itself.
  */
 static void
 drop_all_expired(Upkeep *upkeep)
 {
-	LogSettings settings;
-	PartitionList *list = current_list(upkeep, &settings);
-	TimestampTz expiry = expiry_time(&settings, GetCurrentTimestamp());
+	PartitionList *list = upkeep->list;
+	TimestampTz expiry = expiry_time(&upkeep->settings, GetCurrentTimestamp());
 
 	for (int i = 0; i < list->n && list->items[i].upper <= expiry; i++)
 	{
+		StepResult	result;
+
 		upkeep->partition = list->items[i].oid;
-		(void) attempt(upkeep->owner, drop_expired, upkeep,
-					   "drop an expired partition");
+		result = attempt(upkeep->log, upkeep->owner, drop_expired, upkeep,
+						 "drop an expired partition");
 		SPI_commit();
+		if (result == STEP_LOCKED && !upkeep->got_log)
+			break;
 	}
 }
 
 /*
- * maintain_log: all of it, for one log.
+ * maintain_log: all of it, for one log that was looked at.
  */
 static void
-maintain_log(Oid relid, Oid owner)
+maintain_log(Upkeep *upkeep)
 {
-	Upkeep		upkeep = {0};
-
-	upkeep.log = relid;
-	upkeep.owner = owner;
-	make_ahead(&upkeep);
-	expire_default(&upkeep);
-	empty_default(&upkeep);
-	drop_all_expired(&upkeep);
-	queue_prune(relid);
+	make_ahead(upkeep);
+	expire_default(upkeep);
+	empty_default(upkeep);
+	if (!look_at(upkeep) || upkeep->list == NULL)
+		return;
+	drop_all_expired(upkeep);
+	queue_prune(upkeep->log);
 	SPI_commit();
-}
-
-/*
- * log_owner: who owns a log; InvalidOid when it is gone or none.
- */
-static Oid
-log_owner(Oid relid)
-{
-	EventLog   *log;
-	Oid			owner;
-
-	if (!relation_is_log(relid))
-		return InvalidOid;
-
-	log = log_open(relid, AccessShareLock);
-	owner = log->owner;
-	log_close(log, AccessShareLock);
-	return owner;
 }
 
 /*
@@ -466,18 +555,39 @@ maintain_all(void)
 
 	foreach(cell, all_logs())
 	{
-		Oid			owner = log_owner(lfirst_oid(cell));
+		Upkeep		upkeep = {0};
 
-		if (!OidIsValid(owner))
+		CHECK_FOR_INTERRUPTS();
+		upkeep.log = lfirst_oid(cell);
+		if (!look_at(&upkeep) || upkeep.list == NULL)
 			continue;
-		if (has_privs_of_role(GetUserId(), owner))
-			maintain_log(lfirst_oid(cell), owner);
+		if (has_privs_of_role(GetUserId(), upkeep.owner))
+			maintain_log(&upkeep);
 		else
 			ereport(WARNING,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("skipping log %s: only its owner can maintain it",
-							qualified_name(lfirst_oid(cell)))));
+							upkeep.name)));
 	}
+}
+
+/*
+ * maintain_one: a log that the caller names; an error where it cannot be.
+ */
+static void
+maintain_one(Oid relid)
+{
+	Upkeep		upkeep = {0};
+
+	upkeep.log = relid;
+	if (!look_at(&upkeep))
+		return;
+	if (upkeep.list == NULL)
+		log_close(log_open(relid, AccessShareLock), AccessShareLock);
+	else if (!has_privs_of_role(GetUserId(), upkeep.owner))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
+	else
+		maintain_log(&upkeep);
 }
 
 /*
@@ -489,19 +599,11 @@ eventlog_maintain(PG_FUNCTION_ARGS)
 	require_autocommit(fcinfo, "maintain");
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect_ext failed");
+	SPI_commit();				/* what was deferred is the caller's */
 	if (PG_ARGISNULL(0))
 		maintain_all();
 	else
-	{
-		EventLog   *log = log_open(PG_GETARG_OID(0), AccessShareLock);
-		Oid			relid = log->oid;
-		Oid			owner = log->owner;
-
-		log_close(log, AccessShareLock);
-		if (!has_privs_of_role(GetUserId(), owner))
-			aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
-		maintain_log(relid, owner);
-	}
+		maintain_one(PG_GETARG_OID(0));
 	SPI_finish();
 	PG_RETURN_VOID();
 }

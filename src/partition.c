@@ -14,6 +14,7 @@
 #include "access/tableam.h"
 #include "catalog/namespace.h"
 #include "commands/defrem.h"
+#include "commands/tablespace.h"
 #include "executor/spi.h"
 #include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
@@ -206,6 +207,38 @@ free_range(const PartitionList *list, const Interval *width, TimestampTz t,
 }
 
 /*
+ * premade_until: up to when partitions are wanted: the grid's cell of now, and
+ * as many behind it as the log wants.
+ */
+TimestampTz
+premade_until(const LogSettings *settings, TimestampTz now)
+{
+	TimestampTz lower;
+	TimestampTz upper = now;
+
+	for (int i = 0; i <= settings->premake && upper < EVENT_END_TIME; i++)
+		grid_cell(&settings->partition_interval, upper, &lower, &upper);
+	return upper;
+}
+
+/*
+ * next_gap: go on to the first time from *at on that only the default would
+ * take; false when there is none before `until`.
+ *
+ * Gaps are sought by the real bounds: partitions of another width, or made by
+ * hand, may end within a cell of the grid.
+ */
+bool
+next_gap(const PartitionList *list, TimestampTz until, TimestampTz *at)
+{
+	const Partition *partition;
+
+	while (*at < until && (partition = partition_at(list, *at)) != NULL)
+		*at = partition->upper;
+	return *at < until;
+}
+
+/*
  * expiry_time: a partition that ends at or before this time has expired;
  * DT_NOBEGIN when nothing does.
  *
@@ -269,6 +302,20 @@ partition_suffix(TimestampTz lower)
 }
 
 /*
+ * tablespace_clause: what PARTITION OF would take over by itself.
+ */
+static const char *
+tablespace_clause(Oid relid)
+{
+	Oid			tablespace = get_rel_tablespace(relid);
+
+	if (!OidIsValid(tablespace))
+		return "";
+	return psprintf(" TABLESPACE %s",
+					quote_identifier(get_tablespace_name(tablespace)));
+}
+
+/*
  * create_partition: make and attach an empty partition.
  *
  * Within SPI, as the log's owner, the log locked and not open (ALTER TABLE
@@ -289,8 +336,8 @@ create_partition(Oid relid, TimestampTz lower, TimestampTz upper)
 													   name);
 
 	run_sql(psprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL"
-					 " EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING COMMENTS)",
-					 partition, log),
+					 " EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING COMMENTS)%s",
+					 partition, log, tablespace_clause(relid)),
 			SPI_OK_UTILITY);
 	run_sql(psprintf("ALTER TABLE %s ATTACH PARTITION %s"
 					 " FOR VALUES FROM ('%s') TO ('%s')", log, partition,

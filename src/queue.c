@@ -57,28 +57,16 @@ typedef struct LogOfTable
 } LogOfTable;
 
 static HTAB *logs_of_tables = NULL;
-static SubTransactionId suspended_in = InvalidSubTransactionId;
+static bool suspended = false;
 
 /*
- * queue_suspend: rows that are moved between partitions owe nothing.
- *
- * Bound to the subtransaction, so that an error ends it.
+ * queue_suspend: rows that are moved between partitions owe nothing.  Whoever
+ * suspends the queue ends it, after an error too.
  */
 void
-queue_suspend(bool suspended)
+queue_suspend(bool on)
 {
-	suspended_in = suspended ? GetCurrentSubTransactionId() :
-		InvalidSubTransactionId;
-}
-
-static bool
-is_suspended(void)
-{
-	if (suspended_in == InvalidSubTransactionId)
-		return false;
-	if (!SubTransactionIsActive(suspended_in))
-		suspended_in = InvalidSubTransactionId;
-	return suspended_in != InvalidSubTransactionId;
+	suspended = on;
 }
 
 /*
@@ -195,7 +183,7 @@ eventlog_owe(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("eventlog._owe is a trigger AFTER INSERT FOR EACH ROW")));
 
-	if (subscriptions_load() == 0 || is_suspended())
+	if (subscriptions_load() == 0 || suspended)
 		return PointerGetDatum(NULL);
 	log = log_of_table(trigdata->tg_relation);
 	while ((subscription = subscription_next(log, &next)) != NULL)
@@ -381,13 +369,18 @@ find_gone(Prune *prune, Oid log)
 						 " WHERE subscription OPERATOR(pg_catalog.=) $1"
 						 " AND seq OPERATOR(pg_catalog.>) $2"
 						 " ORDER BY seq LIMIT $3", 3, types, values, NULL);
-	open = log_open(log, AccessShareLock);
+	prune->ngone = 0;
+	open = log_try_open(log, AccessShareLock);
+	if (open == NULL)
+	{
+		prune->n = 0;			/* the log has gone meanwhile */
+		return;
+	}
 	default_oid = list_partitions(open->rel)->default_oid;
 	if (OidIsValid(default_oid))
 		LockRelationOid(default_oid, AccessShareLock);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	list = list_partitions(open->rel);
-	prune->ngone = 0;
 	for (int i = 0; i < prune->n; i++)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];

@@ -9,7 +9,9 @@
 #include "eventlog.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -23,17 +25,36 @@ static int
 missing_ahead(const LogSettings *settings, const PartitionList *list,
 			  TimestampTz now)
 {
+	TimestampTz until = premade_until(settings, now);
+	TimestampTz lower;
 	int			missing = 0;
 
-	for (int i = 0; i <= settings->premake && now < EVENT_END_TIME; i++)
+	while (next_gap(list, until, &now))
 	{
-		TimestampTz lower;
-
-		if (partition_at(list, now) == NULL)
-			missing++;
-		grid_cell(&settings->partition_interval, now, &lower, &now);
+		free_range(list, &settings->partition_interval, now, &lower, &now);
+		missing++;
 	}
 	return missing;
+}
+
+/*
+ * owned_by_others: how many partitions the log's owner, as whom upkeep works,
+ * may not empty or drop: ALTER TABLE … OWNER TO leaves them behind.
+ */
+static int
+owned_by_others(const EventLog *log, const PartitionList *list)
+{
+	int			n = 0;
+
+	for (int i = -1; i < list->n; i++)
+	{
+		Oid			partition = i < 0 ? list->default_oid : list->items[i].oid;
+
+		if (OidIsValid(partition) &&
+			!compat_relation_owned(partition, log->owner))
+			n++;
+	}
+	return n;
 }
 
 /*
@@ -42,9 +63,10 @@ missing_ahead(const LogSettings *settings, const PartitionList *list,
 static Datum
 problems_of(const EventLog *log, const PartitionList *list, TimestampTz now)
 {
-	Datum		problems[4];
+	Datum		problems[5];
 	int			n = 0;
 	int			missing = missing_ahead(&log->settings, list, now);
+	int			others = owned_by_others(log, list);
 	int			expired = 0;
 	TimestampTz expiry = expiry_time(&log->settings, now);
 
@@ -60,6 +82,9 @@ problems_of(const EventLog *log, const PartitionList *list, TimestampTz now)
 	if (expired > 0)
 		problems[n++] = CStringGetTextDatum(psprintf("retention overdue for %d partitions",
 													 expired));
+	if (others > 0)
+		problems[n++] = CStringGetTextDatum(psprintf("%d partitions of another owner",
+													 others));
 	return PointerGetDatum(construct_array(problems, n, TEXTOID, -1, false,
 										   TYPALIGN_INT));
 }

@@ -12,10 +12,12 @@
 #include "eventlog.h"
 
 #include "access/xact.h"
+#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
@@ -43,6 +45,7 @@ run_step(Oid owner, UpkeepStep step, void *arg)
 		become(&self, owner);
 		set_locally("lock_timeout", LOCK_TIMEOUT);
 		set_locally("row_security", "off");
+		fire_no_trigger_later();
 		step(arg);
 		become_again(&self);
 		ReleaseCurrentSubTransaction();
@@ -81,12 +84,13 @@ pause_between_tries(void)
 }
 
 /*
- * attempt: take a step as owner; a WARNING when it could not be taken now.
- * `what` completes the sentence "could not …".
+ * attempt: take a step as the log's owner; a WARNING when it could not be
+ * taken now.  `what` completes the sentence "could not … of LOG".
  */
 StepResult
-attempt(Oid owner, UpkeepStep step, void *arg, const char *what)
+attempt(Oid log, Oid owner, UpkeepStep step, void *arg, const char *what)
 {
+	char	   *name = get_rel_name(log) ? qualified_name(log) : "a dropped log";
 	ErrorData  *error = NULL;
 	StepResult	result;
 
@@ -103,12 +107,45 @@ attempt(Oid owner, UpkeepStep step, void *arg, const char *what)
 	result = is_lock_failure(error) ? STEP_LOCKED : STEP_FAILED;
 	ereport(WARNING,
 			(errcode(error->sqlerrcode),
-			 errmsg("could not %s: %s", what, error->message),
+			 errmsg("could not %s of %s: %s", what, name, error->message),
 			 error->detail ? errdetail_internal("%s", error->detail) : 0,
 			 result == STEP_LOCKED ?
 			 errhint("It is left for the next call.") : 0));
 	FreeErrorData(error);
 	return result;
+}
+
+/*
+ * log_open_owned: open a log within a step; an error when it has another owner
+ * than the one as whom the step is taken.
+ */
+EventLog *
+log_open_owned(Oid relid, LOCKMODE lockmode)
+{
+	EventLog   *log = log_open(relid, lockmode);
+
+	if (log->owner != GetUserId())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("log \"%s\" has got another owner meanwhile",
+						RelationGetRelationName(log->rel))));
+	return log;
+}
+
+/*
+ * fire_no_trigger_later: SET CONSTRAINTS ALL IMMEDIATE.
+ *
+ * A deferred trigger of the log would fire at the commit, when one is oneself
+ * again.  PostgreSQL refuses to defer one in a security-restricted context;
+ * so that upkeep of such a log can go on, it fires at once.
+ */
+void
+fire_no_trigger_later(void)
+{
+	ConstraintsSetStmt *statement = makeNode(ConstraintsSetStmt);
+
+	statement->deferred = false;
+	AfterTriggerSetState(statement);
 }
 
 /*
