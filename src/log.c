@@ -21,6 +21,7 @@
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_partitioned_table.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "commands/defrem.h"
@@ -32,7 +33,6 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/partcache.h"
 #include "utils/regproc.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -165,17 +165,25 @@ find_settings(Relation rel, LogSettings *settings)
 
 /*
  * is_partitioned_by_time: is rel partitioned by range of occurred_at alone?
+ *
+ * The catalog tells.  The relation cache would simplify the expressions of a
+ * key and so run functions of the table's owner, whoever only looks.
  */
 static bool
 is_partitioned_by_time(Relation rel, AttrNumber occurred_at)
 {
-	PartitionKey key;
+	HeapTuple	tuple = SearchSysCache1(PARTRELID,
+										ObjectIdGetDatum(RelationGetRelid(rel)));
+	Form_pg_partitioned_table key;
+	bool		result;
 
-	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+	if (!HeapTupleIsValid(tuple))
 		return false;
-	key = RelationGetPartitionKey(rel);
-	return key->strategy == PARTITION_STRATEGY_RANGE && key->partnatts == 1 &&
-		key->partattrs[0] == occurred_at;
+	key = (Form_pg_partitioned_table) GETSTRUCT(tuple);
+	result = key->partstrat == PARTITION_STRATEGY_RANGE &&
+		key->partnatts == 1 && key->partattrs.values[0] == occurred_at;
+	ReleaseSysCache(tuple);
+	return result;
 }
 
 /*

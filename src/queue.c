@@ -348,7 +348,8 @@ typedef struct Prune
  * The log is looked into after the queue was read, so that the event of
  * whatever was found owed is there to be seen.  The default partition is locked
  * before that, so that no row is moved out of it between the snapshot and the
- * list of partitions.
+ * list of partitions.  As the log's owner: to load what belongs to an index can
+ * run functions of that role.
  */
 static void
 find_gone(Prune *prune, Oid log)
@@ -360,6 +361,7 @@ find_gone(Prune *prune, Oid log)
 	EventLog   *open;
 	PartitionList *list;
 	Oid			default_oid;
+	Identity	self;
 
 	values[0] = Int32GetDatum(prune->subscription);
 	values[1] = Int64GetDatum(prune->after);
@@ -376,6 +378,7 @@ find_gone(Prune *prune, Oid log)
 		prune->n = 0;			/* the log has gone meanwhile */
 		return;
 	}
+	become(&self, open->owner);
 	default_oid = list_partitions(open->rel)->default_oid;
 	if (OidIsValid(default_oid))
 		LockRelationOid(default_oid, AccessShareLock);
@@ -397,6 +400,7 @@ find_gone(Prune *prune, Oid log)
 	UnregisterSnapshot(snapshot);
 	if (OidIsValid(default_oid))
 		UnlockRelationOid(default_oid, AccessShareLock);
+	become_again(&self);
 	log_close(open, AccessShareLock);
 }
 
