@@ -1,7 +1,7 @@
 /*
  * queue.c
  *		What is owed: the trigger that owes an event to each subscription that
- *		wants it, events owed again, and what is swept up.
+ *		wants it, dead deliveries owed again, and what is swept up.
  *
  * One small row per event and subscription, in the transaction of the event
  * and so with its fate.  No payload: the event is read when it is handed out.
@@ -44,7 +44,6 @@ enum
 };
 
 PG_FUNCTION_INFO_V1(eventlog_owe);
-PG_FUNCTION_INFO_V1(eventlog_replay);
 PG_FUNCTION_INFO_V1(eventlog_retry);
 
 /*
@@ -227,79 +226,6 @@ eventlog_retry(PG_FUNCTION_ARGS)
 	SPI_finish();
 	if (n > 0)
 		bell_owes(subscription->id);
-	PG_RETURN_INT64(n);
-}
-
-/*
- * replay_batch: owe what is wanted of the events just read.
- */
-static int64
-replay_batch(const Subscription *subscription)
-{
-	int64		n = 0;
-
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		HeapTuple	row = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		bool		isnull;
-
-		if (!subscription_wants(subscription,
-								DatumGetTextPP(SPI_getbinval(row, desc, 2, &isnull)),
-								DatumGetTextPP(SPI_getbinval(row, desc, 3, &isnull))))
-			continue;
-		queue_insert(subscription->id,
-					 DatumGetUUIDP(SPI_getbinval(row, desc, 1, &isnull)));
-		n++;
-	}
-	return n;
-}
-
-/*
- * eventlog.replay(name text, <filter>, log regclass) returns bigint
- *
- * With the rights of the subscription's owner, oldest first.
- */
-Datum
-eventlog_replay(PG_FUNCTION_ARGS)
-{
-	Subscription *subscription = subscription_require(fcinfo, 0);
-	StringInfoData sql;
-	Identity	self;
-	Filter		filter;
-	Portal		portal;
-	int64		n = 0;
-
-	filter_from_args(fcinfo, 1, &filter);
-	if (!PG_ARGISNULL(1 + FILTER_NARGS) &&
-		PG_GETARG_OID(1 + FILTER_NARGS) != subscription->log)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("subscription \"%s\" is of another log",
-						subscription->name),
-				 errhint("Leave log out: only events of the subscription's own log are replayed.")));
-	log_close(log_open(subscription->log, AccessShareLock), NoLock);
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT e.id, e.event_type, e.level FROM %s e"
-					 " WHERE true", qualified_name(subscription->log));
-	filter_to_sql(&filter, &sql);
-	appendStringInfoString(&sql, " ORDER BY e.occurred_at, e.id");
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	become(&self, subscription->owner);
-	portal = SPI_cursor_open_with_args(NULL, sql.data, 0, NULL, NULL, NULL,
-									   true, 0);
-	do
-	{
-		CHECK_FOR_INTERRUPTS();
-		SPI_cursor_fetch(portal, true, PRUNE_BATCH);
-		n += replay_batch(subscription);
-		SPI_freetuptable(SPI_tuptable);
-	} while (SPI_processed > 0);
-	SPI_cursor_close(portal);
-	become_again(&self);
-	SPI_finish();
 	PG_RETURN_INT64(n);
 }
 

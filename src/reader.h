@@ -177,19 +177,19 @@ typedef struct Walk
 	FoundEvent *entry;			/* the current one */
 	int			row_cost;		/* of a row that is looked at and refused */
 	int64		budget;
-}			Walk;
+} Walk;
 
-extern void walk_open(Walk * walk, OpenPartition *open, Oid index, int nprefix,
+extern void walk_open(Walk *walk, OpenPartition *open, Oid index, int nprefix,
 					  int row_cost, int64 budget);
-extern void walk_close(Walk * walk);
-extern bool walk_seek(Walk * walk, const text *const *prefix,
+extern void walk_close(Walk *walk);
+extern bool walk_seek(Walk *walk, const text *const *prefix,
 					  const EventRange *range);
-extern bool walk_seek_event(Walk * walk, const text *const *prefix,
+extern bool walk_seek_event(Walk *walk, const text *const *prefix,
 							const EventKey *key);
-extern bool walk_next(Walk * walk);
-extern bool walk_fetch(Walk * walk);
-extern bool walk_is_visible(Walk * walk);
-extern bool walk_is_chosen(Walk * walk, const Filter *filter, bool need_row);
+extern bool walk_next(Walk *walk);
+extern bool walk_fetch(Walk *walk);
+extern bool walk_is_visible(Walk *walk);
+extern bool walk_is_chosen(Walk *walk, const Filter *filter, bool need_row);
 extern OffsetNumber first_beyond(Relation index, BTScanInsert key, Page page);
 extern void set_prefix(BTScanInsert key, const text *const *prefix, int n);
 extern Buffer item_before(Relation index, BTScanInsert key, Snapshot snapshot,

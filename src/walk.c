@@ -59,7 +59,7 @@ typedef struct Alike
 	Size		data_at;		/* in the entry */
 	Size		len;
 	Size		key_at;
-}			Alike;
+} Alike;
 
 /*
  * first_beyond: the first item of a leaf page that is not before the key's
@@ -176,7 +176,7 @@ item_before(Relation index, BTScanInsert key, Snapshot snapshot,
 }
 
 void
-walk_open(Walk * walk, OpenPartition *open, Oid index, int nprefix,
+walk_open(Walk *walk, OpenPartition *open, Oid index, int nprefix,
 		  int row_cost, int64 budget)
 {
 	memset(walk, 0, sizeof(*walk));
@@ -196,7 +196,7 @@ walk_open(Walk * walk, OpenPartition *open, Oid index, int nprefix,
  * the page has changed: they might stand elsewhere.
  */
 static void
-mark_dead(Walk * walk)
+mark_dead(Walk *walk)
 {
 	Page		page = BufferGetPage(walk->buffer);
 
@@ -215,7 +215,7 @@ mark_dead(Walk * walk)
  * leave_page: let the page go that entries are of.
  */
 static void
-leave_page(Walk * walk)
+leave_page(Walk *walk)
 {
 	if (!BufferIsValid(walk->buffer))
 		return;
@@ -226,7 +226,7 @@ leave_page(Walk * walk)
 }
 
 void
-walk_close(Walk * walk)
+walk_close(Walk *walk)
 {
 	leave_page(walk);
 	if (BufferIsValid(walk->vmbuffer))
@@ -245,7 +245,7 @@ walk_close(Walk * walk)
  * is_alike: does an entry begin as that one did that was looked at?
  */
 static bool
-is_alike(const Alike * alike, IndexTuple item)
+is_alike(const Alike *alike, IndexTuple item)
 {
 	return alike->bytes && !IndexTupleHasNulls(item) &&
 		IndexTupleSize(item) >= alike->key_at + sizeof(TimestampTz) + UUID_LEN &&
@@ -256,7 +256,7 @@ is_alike(const Alike * alike, IndexTuple item)
  * note_alike: this entry has the prefix; nulls would move what follows them.
  */
 static void
-note_alike(const Walk * walk, IndexTuple item, Alike * alike)
+note_alike(const Walk *walk, IndexTuple item, Alike *alike)
 {
 	TupleDesc	desc = RelationGetDescr(walk->index);
 	Size		end;
@@ -281,7 +281,7 @@ note_alike(const Walk * walk, IndexTuple item, Alike * alike)
  * has_prefix: does an entry begin with the walk's prefix?
  */
 static bool
-has_prefix(const Walk * walk, IndexTuple item)
+has_prefix(const Walk *walk, IndexTuple item)
 {
 	TupleDesc	desc = RelationGetDescr(walk->index);
 
@@ -301,7 +301,7 @@ has_prefix(const Walk * walk, IndexTuple item)
  * read_item: the key of an entry; false when it has not the prefix.
  */
 static bool
-read_item(const Walk * walk, IndexTuple item, Alike * alike, EventKey *key)
+read_item(const Walk *walk, IndexTuple item, Alike *alike, EventKey *key)
 {
 	if (is_alike(alike, item))
 	{
@@ -319,7 +319,7 @@ read_item(const Walk * walk, IndexTuple item, Alike * alike, EventKey *key)
 }
 
 static void
-add_entry(Walk * walk, const EventKey *key, const ItemPointerData *tid,
+add_entry(Walk *walk, const EventKey *key, const ItemPointerData *tid,
 		  OffsetNumber offset)
 {
 	if (walk->n == MaxTIDsPerBTreePage)
@@ -335,7 +335,7 @@ add_entry(Walk * walk, const EventKey *key, const ItemPointerData *tid,
  * take_item: the entries of an item, of which one key can have several.
  */
 static void
-take_item(Walk * walk, IndexTuple item, OffsetNumber offset,
+take_item(Walk *walk, IndexTuple item, OffsetNumber offset,
 		  const EventKey *key)
 {
 	walk->last.key = *key;
@@ -356,7 +356,7 @@ take_item(Walk * walk, IndexTuple item, OffsetNumber offset,
  * stays pinned.
  */
 static void
-take_page(Walk * walk, Buffer buffer, OffsetNumber offset)
+take_page(Walk *walk, Buffer buffer, OffsetNumber offset)
 {
 	Page		page = BufferGetPage(buffer);
 	BTPageOpaque opaque = BTPageGetOpaque(page);
@@ -392,7 +392,7 @@ take_page(Walk * walk, Buffer buffer, OffsetNumber offset)
  * load: the entries before the bound, in place of those that there were.
  */
 static void
-load(Walk * walk)
+load(Walk *walk)
 {
 	OffsetNumber offset;
 	Buffer		buffer;
@@ -410,7 +410,7 @@ load(Walk * walk)
  * set_event: the columns behind the prefix.
  */
 static void
-set_event(Walk * walk, const EventKey *key)
+set_event(Walk *walk, const EventKey *key)
 {
 	ScanKey		columns = &walk->bound->scankeys[walk->nprefix];
 
@@ -425,7 +425,7 @@ set_event(Walk * walk, const EventKey *key)
  * begin_seek: a bound of the prefix alone.
  */
 static void
-begin_seek(Walk * walk, const text *const *prefix)
+begin_seek(Walk *walk, const text *const *prefix)
 {
 	if (walk->bound == NULL)
 	{
@@ -448,7 +448,7 @@ begin_seek(Walk * walk, const text *const *prefix)
  * What prefix points to must stay for as long as the walk goes on.
  */
 bool
-walk_seek(Walk * walk, const text *const *prefix, const EventRange *range)
+walk_seek(Walk *walk, const text *const *prefix, const EventRange *range)
 {
 	begin_seek(walk, prefix);
 	walk->lower = range->lower;
@@ -472,7 +472,7 @@ walk_seek(Walk * walk, const text *const *prefix, const EventRange *range)
  * walk_seek_event: begin with the entries of an event; smaller ones follow.
  */
 bool
-walk_seek_event(Walk * walk, const text *const *prefix, const EventKey *key)
+walk_seek_event(Walk *walk, const text *const *prefix, const EventKey *key)
 {
 	begin_seek(walk, prefix);
 	walk->lower = key->occurred_at;
@@ -486,7 +486,7 @@ walk_seek_event(Walk * walk, const text *const *prefix, const EventKey *key)
  * walk_next: the next entry backward, in walk->entry; false at the end.
  */
 bool
-walk_next(Walk * walk)
+walk_next(Walk *walk)
 {
 	CHECK_FOR_INTERRUPTS();
 	walk->budget -= COST_ENTRY;
@@ -510,7 +510,7 @@ walk_next(Walk * walk)
  * not visible.
  */
 bool
-walk_fetch(Walk * walk)
+walk_fetch(Walk *walk)
 {
 	OffsetNumber offset = walk->offsets[walk->at - 1];
 	bool		all_dead = false;
@@ -526,7 +526,7 @@ walk_fetch(Walk * walk)
  * walk_is_visible: the same without the row, where the visibility map knows.
  */
 bool
-walk_is_visible(Walk * walk)
+walk_is_visible(Walk *walk)
 {
 	BlockNumber block = ItemPointerGetBlockNumber(&walk->entry->tid);
 
@@ -545,7 +545,7 @@ walk_is_visible(Walk * walk)
  * A row that is refused costs the budget; what is chosen is what was asked for.
  */
 bool
-walk_is_chosen(Walk * walk, const Filter *filter, bool need_row)
+walk_is_chosen(Walk *walk, const Filter *filter, bool need_row)
 {
 	if (!need_row)
 		return walk_is_visible(walk);

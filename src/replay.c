@@ -1,0 +1,211 @@
+/*
+ * replay.c
+ *		eventlog.replay: past events owed once more.
+ *
+ * What the filter and the subscription choose, with the rights of the
+ * subscription's owner.  A few are found as list finds them, newest first, and
+ * owed from the oldest on; where they are many, one statement reads them in that
+ * order.
+ */
+#include "queue.h"
+#include "reader.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#define MAX_FOUND		10000	/* more than that are read by SQL */
+#define SQL_BATCH		1000
+
+PG_FUNCTION_INFO_V1(eventlog_replay);
+
+/*
+ * Replay: what is chosen, newest first.
+ */
+typedef struct Replay
+{
+	const Subscription *subscription;
+	int			n;				/* of the filter */
+	int			nids;			/* and of the subscription too */
+	pg_uuid_t  *ids;
+} Replay;
+
+/*
+ * wants: does the subscription want an event of these?  A column may be null
+ * where the log's owner has made it so.
+ */
+static bool
+wants(const Subscription *subscription, Datum event_type, bool no_type,
+	  Datum level, bool no_level)
+{
+	return !no_type && !no_level &&
+		subscription_wants(subscription, DatumGetTextPP(event_type),
+						   DatumGetTextPP(level));
+}
+
+/*
+ * narrow: make the filter choose no event that the subscription's type cannot
+ * be of, and no level beyond its levels; false when nothing is left.
+ */
+static bool
+narrow(const Subscription *subscription, Filter *filter)
+{
+	text	   *type = subscription->event_type;
+	int			low = 0;
+	int			high = EVENT_NLEVELS - 1;
+
+	while (low < EVENT_NLEVELS && !subscription->levels[low])
+		low++;
+	while (high > low && !subscription->levels[high])
+		high--;
+	filter->min_level = Max(filter->min_level, low);
+	filter->max_level = Min(filter->max_level, high);
+	if (type && filter->event_type)
+	{
+		int			len = VARSIZE_ANY_EXHDR(type);
+		int			given = VARSIZE_ANY_EXHDR(filter->event_type);
+
+		if (memcmp(VARDATA_ANY(type), VARDATA_ANY(filter->event_type),
+				   Min(len, given)) != 0)
+			return false;
+		if (given >= len)
+			type = NULL;
+	}
+	if (type)
+		filter->event_type = type;
+	filter->only_window = false;
+	return filter->min_level <= filter->max_level;
+}
+
+/*
+ * put_replayed: a sink for scan_page().
+ */
+static void
+put_replayed(OpenPartition *open, void *arg)
+{
+	Replay	   *replay = arg;
+	const AttrNumber *attnum = open->indexes.attnum;
+	bool		no_type;
+	bool		no_level;
+	bool		no_id;
+	Datum		type = slot_getattr(open->slot, attnum[EVENT_TYPE], &no_type);
+	Datum		level = slot_getattr(open->slot, attnum[EVENT_LEVEL], &no_level);
+	Datum		id = slot_getattr(open->slot, attnum[EVENT_ID], &no_id);
+
+	replay->n++;
+	if (!no_id && wants(replay->subscription, type, no_type, level, no_level))
+		replay->ids[replay->nids++] = *DatumGetUUIDP(id);
+}
+
+/*
+ * replay_found: what is found as list finds it; -1 when that cannot be, or is
+ * too much.
+ */
+static int64
+replay_found(const EventLog *log, const Subscription *subscription,
+			 const Filter *filter)
+{
+	Replay		replay = {subscription};
+	EventPage	page = {0};
+
+	page.limit = MAX_FOUND;
+	replay.ids = palloc(sizeof(pg_uuid_t) * MAX_FOUND);
+	if (!scan_page(log, filter, &page, put_replayed, &replay) ||
+		replay.n == MAX_FOUND)
+		return -1;
+	for (int i = replay.nids - 1; i >= 0; i--)
+		queue_insert(subscription->id, &replay.ids[i]);
+	return replay.nids;
+}
+
+/*
+ * replay_batch: owe what is wanted of the events just read.
+ */
+static int64
+replay_batch(const Subscription *subscription)
+{
+	int64		n = 0;
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		no_type;
+		bool		no_level;
+		bool		no_id;
+		Datum		id = SPI_getbinval(row, desc, 1, &no_id);
+		Datum		type = SPI_getbinval(row, desc, 2, &no_type);
+		Datum		level = SPI_getbinval(row, desc, 3, &no_level);
+
+		if (no_id || !wants(subscription, type, no_type, level, no_level))
+			continue;
+		queue_insert(subscription->id, DatumGetUUIDP(id));
+		n++;
+	}
+	return n;
+}
+
+/*
+ * replay_by_sql: by one statement, in batches.
+ */
+static int64
+replay_by_sql(const Subscription *subscription, const Filter *filter)
+{
+	StringInfoData sql;
+	Portal		portal;
+	int64		n = 0;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT e.id, e.event_type, e.level FROM %s e"
+					 " WHERE true", qualified_name(subscription->log));
+	filter_to_sql(filter, &sql);
+	appendStringInfoString(&sql, " ORDER BY e.occurred_at, e.id");
+	portal = SPI_cursor_open_with_args(NULL, sql.data, 0, NULL, NULL, NULL,
+									   true, 0);
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		SPI_cursor_fetch(portal, true, SQL_BATCH);
+		n += replay_batch(subscription);
+		SPI_freetuptable(SPI_tuptable);
+	} while (SPI_processed > 0);
+	SPI_cursor_close(portal);
+	return n;
+}
+
+/*
+ * eventlog.replay(name text, <filter>, log regclass) returns bigint
+ */
+Datum
+eventlog_replay(PG_FUNCTION_ARGS)
+{
+	Subscription *subscription = subscription_require(fcinfo, 0);
+	Identity	self;
+	Filter		filter;
+	EventLog   *log;
+	int64		n;
+
+	filter_from_args(fcinfo, 1, &filter);
+	if (!PG_ARGISNULL(1 + FILTER_NARGS) &&
+		PG_GETARG_OID(1 + FILTER_NARGS) != subscription->log)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("subscription \"%s\" is of another log",
+						subscription->name),
+				 errhint("Leave log out: only events of the subscription's own log are replayed.")));
+	log = log_open(subscription->log, AccessShareLock);
+	if (!narrow(subscription, &filter))
+	{
+		log_close(log, NoLock);
+		PG_RETURN_INT64(0);
+	}
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	become(&self, subscription->owner);
+	n = replay_found(log, subscription, &filter);
+	if (n < 0)
+		n = replay_by_sql(subscription, &filter);
+	become_again(&self);
+	SPI_finish();
+	log_close(log, NoLock);
+	PG_RETURN_INT64(n);
+}
