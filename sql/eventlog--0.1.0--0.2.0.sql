@@ -17,3 +17,5 @@ RETURNS jsonb LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'eventlog_to_json';
 
 DROP FUNCTION eventlog._hex(uuid);
+
+COMMENT ON COLUMN eventlog.logs.problems IS 'what is wrong; CALL eventlog.maintain() tells what it cannot mend; empty when all is well';

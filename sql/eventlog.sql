@@ -197,7 +197,7 @@ COMMENT ON COLUMN eventlog.logs.estimated_events IS 'how many events, as of the 
 COMMENT ON COLUMN eventlog.logs.bytes IS 'on disk, indexes included';
 COMMENT ON COLUMN eventlog.logs.oldest IS 'where the first partition begins';
 COMMENT ON COLUMN eventlog.logs.newest IS 'where the last partition ends';
-COMMENT ON COLUMN eventlog.logs.problems IS 'what is wrong, and CALL eventlog.maintain() should mend; empty when all is well';
+COMMENT ON COLUMN eventlog.logs.problems IS 'what is wrong; CALL eventlog.maintain() tells what it cannot mend; empty when all is well';
 GRANT SELECT ON eventlog.logs TO PUBLIC;
 
 --

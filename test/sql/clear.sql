@@ -70,4 +70,23 @@ BEGIN
 END $$;
 SELECT eventlog.count();
 
+-- What is owed of purged events, dropped with their partition or one by one, is
+-- cancelled and counted: by upkeep, or when it would be handed out.
+SELECT eventlog.subscribe('clear', log => 'clear_log');
+INSERT INTO clear_log (event_type, occurred_at) SELECT 'owed', '2022-08-29Z'::timestamptz + g * interval '1 day' FROM generate_series(1, 14) g;
+SELECT pending FROM eventlog.subscriptions WHERE name = 'clear';
+CALL eventlog.maintain('clear_log');
+CALL eventlog.purge(since => '2022-09-03Z', batch_size => 2);
+SELECT pending, cancelled FROM eventlog.subscriptions WHERE name = 'clear';
+CALL eventlog.maintain('clear_log');
+SELECT pending, cancelled FROM eventlog.subscriptions WHERE name = 'clear';
+CALL eventlog.purge('owed', before => '2022-09-01Z');
+SELECT (event).occurred_at FROM eventlog.fetch('clear', 10);
+SELECT pending, cancelled FROM eventlog.subscriptions WHERE name = 'clear';
+SELECT eventlog.unsubscribe('clear');
+-- (a few rows to be vacuumed are not worth a word)
+SET client_min_messages = notice;
+CALL eventlog.purge(source_service => 's2');
+SET client_min_messages = warning;
+
 DROP TABLE clear_log;
