@@ -321,6 +321,8 @@ typedef struct Purge
 	Oid			partition;		/* to be dropped by the next step */
 	bool		got_log;		/* was the log's own lock to be had? */
 	int64		dropped;		/* events, with their partitions */
+	int			nth;			/* of the partitions inside the window … */
+	int			ninside;		/* … and how many those are */
 	int64		rows;			/* that it holds … */
 	bool		stamped;		/* … if this holds */
 	HeapStamp	stamp;
@@ -419,7 +421,9 @@ drop_purged(void *arg)
 		purge->dropped += rows;
 		ereport(NOTICE,
 				(errmsg("purged %lld events with partition %s",
-						(long long) rows, name)));
+						(long long) rows, name),
+				 errdetail("That is %d of %d partitions inside the window.",
+						   purge->nth, purge->ninside)));
 	}
 }
 
@@ -447,12 +451,16 @@ drop_inside(Purge *purge)
 
 	log_close(log, AccessShareLock);
 	for (int i = 0; i < list->n; i++)
+		purge->ninside += is_inside(purge, &list->items[i]);
+	for (int i = 0; i < list->n; i++)
 	{
 		Partition  *item = &list->items[i];
 		StepResult	result = STEP_FAILED;
 
-		if (!is_inside(purge, item) ||
-			get_rel_relkind(item->oid) != RELKIND_RELATION ||
+		if (!is_inside(purge, item))
+			continue;
+		purge->nth++;
+		if (get_rel_relkind(item->oid) != RELKIND_RELATION ||
 			(item->upper > now && !relation_has_rows(item->oid)))
 			continue;
 		purge->partition = item->oid;

@@ -137,6 +137,25 @@ CALL eventlog.purge('a');
 SELECT count(*) FROM upkeep_log;
 DROP TABLE upkeep_log;
 
+-- Nothing goes before its time, and what is due goes: partitions by when they
+-- end, events in the default partition by when they occurred.
+SELECT eventlog.create_log('upkeep_log', '1 hour', retention => '2 days', premake => 0);
+DO $$
+DECLARE
+  due timestamptz := date_trunc('hour', now() - interval '2 days');
+BEGIN
+  EXECUTE format('CREATE TABLE upkeep_due PARTITION OF upkeep_log FOR VALUES FROM (%L) TO (%L)', due - interval '90 minutes', due);
+  EXECUTE format('CREATE TABLE upkeep_kept PARTITION OF upkeep_log FOR VALUES FROM (%L) TO (%L)', due, due + interval '90 minutes');
+  INSERT INTO upkeep_log (event_type, occurred_at)
+    VALUES ('due', due - interval '1 microsecond'), ('kept.as.its.partition.is', due),
+           ('default.due', due - interval '2 hours'), ('default.kept', due + interval '2 hours');
+END $$;
+SELECT problems FROM eventlog.logs WHERE log = 'upkeep_log'::regclass;
+CALL eventlog.maintain('upkeep_log');
+SELECT event_type FROM upkeep_log ORDER BY 1;
+SELECT problems FROM eventlog.logs WHERE log = 'upkeep_log'::regclass;
+DROP TABLE upkeep_log;
+
 -- What stands in the way of one step is told, and keeps no other from being done.
 SELECT eventlog.create_log('upkeep_log', '1 month', premake => 0);
 INSERT INTO upkeep_log (event_type, occurred_at) SELECT 'a', '2001-01-01Z'::timestamptz + g * interval '1 month' FROM generate_series(0, 3) g;

@@ -166,6 +166,13 @@ query('CALL eventlog.maintain();');
 is(query('SELECT pending FROM eventlog.subscriptions'), query('SELECT count(*) FROM app.events'), 'what is there is owed');
 is(query('SELECT pending + cancelled FROM eventlog.subscriptions'), $owed, 'the others are cancelled');
 
+# It tells how far it is, and how fast.
+query('CALL load(3000);');
+my (undef, undef, $told) = $node->psql('postgres', "CALL eventlog.purge('b', batch_size => 100)");
+my @percent = $told =~ /DETAIL:  That is (\d+) % of the time range, \d+ events a second\./g;
+cmp_ok(scalar @percent, '>', 3, 'a purge tells how far it is');
+is("@percent", join(' ', sort { $a <=> $b } @percent), 'and goes forward');
+
 # Two at once share the work; who writes meanwhile is not disturbed.
 query("CALL load(20000); CALL eventlog.maintain(); CALL load(2000);");
 my $chosen = query("SELECT eventlog.count('a', before => '2022-09-01Z')");
