@@ -120,6 +120,19 @@ note_index(Relation index, PartitionIndexes *entry)
 }
 
 /*
+ * is_plain: has the index neither predicate nor expressions?
+ *
+ * They are not looked at, since that would run functions in them as whoever
+ * reads.
+ */
+static bool
+is_plain(HeapTuple index)
+{
+	return heap_attisnull(index, Anum_pg_index_indpred, NULL) &&
+		heap_attisnull(index, Anum_pg_index_indexprs, NULL);
+}
+
+/*
  * is_usable: may this index be read at all?
  *
  * One that pg_upgrade brought from before PostgreSQL 12 does not tell equal
@@ -133,8 +146,7 @@ is_usable(Relation index)
 	bool		allequalimage;
 
 	if (index->rd_rel->relam != BTREE_AM_OID || !form->indisvalid ||
-		!form->indisready || RelationGetIndexPredicate(index) != NIL ||
-		RelationGetIndexExpressions(index) != NIL)
+		!form->indisready || !is_plain(index->rd_indextuple))
 		return false;
 	_bt_metaversion(index, &by_rows, &allequalimage);
 	return by_rows;

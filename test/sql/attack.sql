@@ -127,6 +127,12 @@ CALL eventlog.maintain('attack.log');
 SELECT pending, cancelled FROM eventlog.subscriptions WHERE name = 'attack';
 SELECT * FROM public.attack_result();
 SELECT rolsuper FROM pg_roles WHERE rolname = 'attack_alice';
+-- and so does reading without SQL
+\c - :superuser
+SET client_min_messages = warning;
+SET search_path = attack, pg_catalog, public;
+SELECT count(*) > 0 AS read FROM eventlog.list(page_size => 10, log => 'attack.log');
+SELECT * FROM public.attack_result();
 
 -- Reading runs what a SELECT runs, no less and no more: PostgreSQL itself runs
 -- functions in indexes, statistics and CHECK constraints when it plans.
