@@ -14,10 +14,16 @@
 
 #define MAX_EVENTS	64
 
+/*
+ * Watch: of one file descriptor.  Its serial number goes with its events, so
+ * that one which was waiting when the descriptor was closed is not taken for
+ * one of what has its number now.
+ */
 typedef struct Watch
 {
 	LoopFdCallback callback;	/* NULL: not watched */
 	void	   *arg;
+	uint32_t	serial;
 } Watch;
 
 static int	epoll_fd = -1;
@@ -75,7 +81,7 @@ room_for(int fd)
 bool
 loop_watch(int fd, uint32_t events, LoopFdCallback callback, void *arg)
 {
-	struct epoll_event event = {.events = events,.data.fd = fd};
+	struct epoll_event event = {.events = events};
 	int			op;
 
 	if (!room_for(fd))
@@ -84,6 +90,9 @@ loop_watch(int fd, uint32_t events, LoopFdCallback callback, void *arg)
 		return false;
 	}
 	op = watches[fd].callback ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	if (op == EPOLL_CTL_ADD)
+		watches[fd].serial++;
+	event.data.u64 = (uint64_t) watches[fd].serial << 32 | (uint32_t) fd;
 	if (epoll_ctl(epoll_fd, op, fd, &event) != 0)
 	{
 		/* one that was closed unseen is watched no more, or not yet */
@@ -172,9 +181,9 @@ loop_once(void)
 	}
 	for (int i = 0; i < n; i++)
 	{
-		Watch	   *watch = &watches[events[i].data.fd];
+		Watch	   *watch = &watches[(uint32_t) events[i].data.u64];
 
-		if (watch->callback)
+		if (watch->callback && watch->serial == events[i].data.u64 >> 32)
 			watch->callback(watch->arg, events[i].events);
 	}
 	run_timers();

@@ -6,6 +6,10 @@
  * connection name host and user but not that; so the messages are logged, the
  * string never is.  What libpq says of a string that it cannot parse may quote
  * it: config.c refuses those.
+ *
+ * What sends a statement may be in the midst of something, so its callback is
+ * never called from within session_query: a connection that turns out to be
+ * broken there is told of by the loop.
  */
 #include "session.h"
 
@@ -45,7 +49,8 @@ struct Session
 	Query	   *first;
 	Query	  **last;
 	int			failures;		/* to connect, in a row */
-	LoopTimer	timer;
+	LoopTimer	timer;			/* to connect; of one that is ready: to lose
+								 * it */
 };
 
 static void begin_connect(void *arg);
@@ -233,6 +238,12 @@ begin_connect(void *arg)
 		lose(session, "could not connect to the database");
 }
 
+static void
+found_broken(void *arg)
+{
+	lose(arg, "lost the database");
+}
+
 /*
  * send_next: hand the first query to libpq.
  */
@@ -242,18 +253,16 @@ send_next(Session *session)
 	Query	   *query = session->first;
 	int			flushed;
 
-	if (!session->ready || session->sent || query == NULL)
+	if (!session->ready || session->sent || query == NULL ||
+		session->timer.set)
 		return;
 	if (!PQsendQueryParams(session->conn, query->sql, query->nparams, NULL,
 						   (const char *const *) query->params, NULL, NULL, 0) ||
-		(flushed = PQflush(session->conn)) < 0)
-	{
-		lose(session, "lost the database");
-		return;
-	}
-	session->sent = true;
-	if (!watch(session, flushed > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN))
-		lose(session, "lost the database");
+		(flushed = PQflush(session->conn)) < 0 ||
+		!watch(session, flushed > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN))
+		loop_timer_set(&session->timer, 0, found_broken, session);
+	else
+		session->sent = true;
 }
 
 /*

@@ -51,7 +51,8 @@ extern bool session_is_ready(const Session *session);
 
 /*
  * session_query: send a statement when those before it are through.  params:
- * texts or NULLs, copied.  False when memory lacks.
+ * texts or NULLs, copied.  False when memory lacks.  The callback is called
+ * later, never from within.
  */
 extern bool session_query(Session *session, const char *sql, int nparams,
 						  const char *const *params, SessionResult callback,
