@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "log.h"
 #include "retry.h"
@@ -39,7 +40,7 @@ typedef struct WebhookConfig
 	char	   *username;		/* basic authentication */
 	char	   *password;
 	char	   *authorization;	/* the whole value of the header */
-	char	   *headers[CONFIG_MAX_HEADERS];	/* "Name: value" */
+	char	   *headers[CONFIG_MAX_HEADERS];	/* "Name: value" or "Name;" */
 	size_t		nheaders;
 	char	   *ca_file;
 	char	   *cert_file;
@@ -62,6 +63,7 @@ typedef struct Config
 	char	   *log;			/* NULL: the database's default */
 	LogLevel	log_level;
 	char	   *listen;			/* ADDR:PORT; NULL: none */
+	struct sockaddr_storage address;	/* the same */
 	int64_t		maintain;		/* ms between two calls of maintain; 0: never */
 	bool		enabled;
 	size_t		nwebhooks;

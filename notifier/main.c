@@ -389,7 +389,7 @@ begin(void)
 	if (notifier.once)
 		return;
 	if (notifier.config->listen &&
-		!metrics_start(notifier.config->listen, &notifier.metrics) &&
+		!metrics_start(notifier.config, &notifier.metrics) &&
 		!notifier.reloaded)
 	{
 		/* at a start somebody is looking; later deliveries matter more */

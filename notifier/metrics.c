@@ -7,9 +7,7 @@
 #include "log.h"
 #include "loop.h"
 
-#include <arpa/inet.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +22,7 @@ static const MetricsSource *source = NULL;
 static LoopTimer timer;
 
 /*
- * escape_label: a label's value as the format wants it.
+ * put_label: a label's value as the format wants it.
  */
 static void
 put_label(FILE *out, const char *value)
@@ -231,8 +229,10 @@ write_metrics(size_t *len)
 					  metrics[m].label, metrics[m].value(source->webhooks[i]));
 	}
 	put_latency(out);
-	fclose(out);
-	return page;
+	if (fclose(out) == 0)
+		return page;
+	free(page);
+	return NULL;
 }
 
 static enum MHD_Result
@@ -316,65 +316,25 @@ at_socket(void *arg, uint32_t events)
 	run_server();
 }
 
-/*
- * parse_address: "ADDR:PORT", where ADDR is numeric, IPv6 in brackets.
- */
-static bool
-parse_address(const char *listen, struct sockaddr_storage *address)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *) address;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *) address;
-	char		host[64];
-	const char *colon = strrchr(listen, ':');
-	size_t		len;
-	long		port;
-	char	   *end;
-
-	if (colon == NULL || (size_t) (colon - listen) >= sizeof(host))
-		return false;
-	port = strtol(colon + 1, &end, 10);
-	if (*end != '\0' || end == colon + 1 || port < 1 || port > 65535)
-		return false;
-	len = (size_t) (colon - listen);
-	memset(address, 0, sizeof(*address));
-	if (len > 2 && listen[0] == '[' && listen[len - 1] == ']')
-	{
-		snprintf(host, sizeof(host), "%.*s", (int) len - 2, listen + 1);
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons((uint16_t) port);
-		return inet_pton(AF_INET6, host, &v6->sin6_addr) == 1;
-	}
-	snprintf(host, sizeof(host), "%.*s", (int) len, listen);
-	v4->sin_family = AF_INET;
-	v4->sin_port = htons((uint16_t) port);
-	return inet_pton(AF_INET, host, &v4->sin_addr) == 1;
-}
-
 bool
-metrics_start(const char *listen, const MetricsSource *what)
+metrics_start(const Config *config, const MetricsSource *what)
 {
-	struct sockaddr_storage address;
 	const union MHD_DaemonInfo *info;
 	unsigned int flags = MHD_USE_EPOLL;
 
-	if (!parse_address(listen, &address))
-	{
-		log_event(LOG_LEVEL_ERROR, "listen must be ADDR:PORT, with a numeric address",
-				  "listen", listen, NULL);
-		return false;
-	}
-	if (address.ss_family == AF_INET6)
+	if (config->address.ss_family == AF_INET6)
 		flags |= MHD_USE_IPv6;
 	source = what;
 	server = MHD_start_daemon(flags, 0, NULL, NULL, handle, NULL,
-							  MHD_OPTION_SOCK_ADDR, &address,
+							  MHD_OPTION_SOCK_ADDR, &config->address,
 							  MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS,
 							  MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT,
 							  MHD_OPTION_END);
 	info = server ? MHD_get_daemon_info(server, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
 	if (info == NULL)
 	{
-		log_event(LOG_LEVEL_ERROR, "could not listen", "listen", listen, NULL);
+		log_event(LOG_LEVEL_ERROR, "could not listen", "listen", config->listen,
+				  NULL);
 		metrics_stop();
 		return false;
 	}

@@ -21,9 +21,10 @@ typedef struct MetricsSource
 } MetricsSource;
 
 /*
- * metrics_start: serve /healthz, /readyz and /metrics at "ADDR:PORT".
+ * metrics_start: serve /healthz, /readyz and /metrics where the
+ * configuration says.
  */
-extern bool metrics_start(const char *listen, const MetricsSource *source);
+extern bool metrics_start(const Config *config, const MetricsSource *source);
 extern void metrics_stop(void);
 
 #endif							/* NOTIFIER_METRICS_H */

@@ -71,7 +71,7 @@ test_good(void)
 		"   \"retry\": {\"initial_backoff\": \"2s\", \"max_backoff\": \"1m\", \"max_attempts\": 3, \"max_age\": \"0\"}},"
 		"  \"pager\": {\"url\": \"https://p/\", \"level\": [\"critical\"], \"event_type\": \"a.\","
 		"   \"format\": \"cloudevents\", \"batch\": {\"max_events\": 10}, \"ordered\": true,"
-		"   \"authorization\": {\"credentials\": \"token\"}, \"http_headers\": {\"X-A\": \"b\"},"
+		"   \"authorization\": {\"credentials\": \"token\"}, \"http_headers\": {\"X-A\": \"b\", \"X-B\": {\"values\": [\"c\"], \"secrets\": [\"d\"]}, \"X-C\": \"\"},"
 		"   \"tls_config\": {\"server_name\": \"n\", \"min_version\": \"TLS13\"}}}}";
 	Config	   *config = parse(text);
 	WebhookConfig *webhook;
@@ -106,6 +106,10 @@ test_good(void)
 	is_int(webhook->max_concurrency, 1, "in order, one at a time");
 	is_text(webhook->authorization, "Bearer token", "authorization");
 	is_text(webhook->headers[0], "X-A: b", "headers");
+	is_int((long long) webhook->nheaders, 4, "of several values");
+	is_text(webhook->headers[2], "X-B: d", "one line each");
+	is_text(webhook->headers[3], "X-C;", "and what libcurl takes for none");
+	is_int(config->address.ss_family, AF_INET, "the address to listen at");
 	config_destroy(config);
 
 	config = parse("{\"database\": \"x\", \"webhooks\": {\"general\": {\"url\": \"https://h/\"}}}");
@@ -141,6 +145,14 @@ test_bad(void)
 		"log_level: must be debug, info, warning or error");
 	bad("{\"database\": \"x\", \"maintain\": 5}",
 		"maintain: must be a duration such as \"500ms\", \"15s\" or \"2h\"");
+	bad("{\"database\": \"x\", \"maintain\": \"400d\"}",
+		"maintain: must be at most 365 days");
+	bad("{\"database\": \"x\", \"listen\": \"localhost:9187\"}",
+		"listen: must be ADDR:PORT, with a numeric address, IPv6 in brackets");
+	bad("{\"database\": \"x\", \"listen\": \"127.0.0.1:0\"}",
+		"listen: must be ADDR:PORT, with a numeric address, IPv6 in brackets");
+	bad("{\"database\": \"x\", \"database_file\": \"y\"}",
+		"database_file: cannot go with \"database\"");
 	bad("{\"database\": \"x\", \"event_log\": []}", "event_log: must be an object");
 	bad("{\"database\": \"x\", \"event_log\": {\"x\": 1}}", "event_log.x: unknown key");
 	bad("{\"database\": \"x\", \"event_log\": {\"notification\": {\"enabled\": \"yes\"}}}",
@@ -148,6 +160,9 @@ test_bad(void)
 	bad("{\"database\": \"x\", \"event_log\": {\"notification\": {\"level\": \"error\"}}}",
 		"event_log.notification.level: must be a list of levels, such as [\"error\"]");
 	bad("{\"database\": \"x\", \"event_log\": {\"notification\": {\"level\": [\"loud\"]}}}",
+		"event_log.notification.level: unknown level \"loud\"; levels are debug, info, warning, error and critical");
+	bad("{\"database\": \"x\", \"event_log\": {\"notification\": {\"level\": [\"loud\"]}},"
+		" \"webhooks\": {\"w\": {\"url\": \"http://h/\"}}}",
 		"event_log.notification.level: unknown level \"loud\"; levels are debug, info, warning, error and critical");
 	bad("{\"database\": \"x\", \"event_log\": {\"notification\": {\"enabled\": true}}}",
 		"webhooks: is missing, and notification is enabled");
@@ -157,6 +172,13 @@ test_bad(void)
 	bad_webhook("", ".url: is missing");
 	bad_webhook("\"url\": \"ftp://h/\"", ".url: must begin with http:// or https://");
 	bad_webhook("\"url\": \"https:///x\"", ".url: is not a URL");
+	bad_webhook("\"url\": \"https://h:99999/\"", ".url: is not a URL");
+	bad_webhook("\"url\": \"https://[::1/\"", ".url: is not a URL");
+	bad_webhook("\"url\": \"https://u:hunter2@h/\\u0001\"", ".url: is not a URL");
+	bad_webhook("\"url\": \"https://h/\", \"proxy_url\": \"ftp://u:hunter2@h/\"",
+				".proxy_url: is not the URL of an http, https, socks4 or socks5 proxy");
+	bad_webhook("\"url\": \"https://h/\", \"tls_config\": {\"server_name\": \"a b\"}",
+				".tls_config.server_name: is not the name of a host");
 	bad_webhook("\"url\": \"https://<userId>/\"",
 				".url: placeholders may stand in its path and query alone");
 	bad_webhook("\"url\": \"https://h/<user>\"",
@@ -170,13 +192,17 @@ test_bad(void)
 	bad_webhook("\"url\": \"https://h/\", \"secret\": \"hunter2\"",
 				".secret: must be whsec_ and the base64 of 24 to 64 bytes");
 	bad_webhook("\"url\": \"https://h/\", \"secret_file\": \"none\"",
-				".secret_file: cannot read \"none\": No such file or directory");
+				".secret_file: cannot read the file: No such file or directory");
 	bad_webhook("\"url\": \"https://h/\", \"secret\": \"" SECRET "\", \"secret_file\": \"f\"",
 				".secret_file: cannot go with \"secret\"");
 	bad_webhook("\"url\": \"https://h/\", \"timeout\": \"0s\"",
 				".timeout: must be a duration such as \"500ms\", \"15s\" or \"2h\", above zero");
 	bad_webhook("\"url\": \"https://h/\", \"timeout\": \"1y\"",
 				".timeout: must be a duration such as \"500ms\", \"15s\" or \"2h\", above zero");
+	bad_webhook("\"url\": \"https://h/\", \"timeout\": \"2d\"",
+				".timeout: must be at most 1 day");
+	bad_webhook("\"url\": \"https://h/\", \"retry\": {\"max_backoff\": \"1000000000d\"}",
+				".retry.max_backoff: must be at most 365 days");
 	bad_webhook("\"url\": \"https://h/\", \"max_concurrency\": 0",
 				".max_concurrency: must be a whole number from 1 to 1000");
 	bad_webhook("\"url\": \"https://h/\", \"ordered\": true, \"max_concurrency\": 2",
@@ -187,12 +213,45 @@ test_bad(void)
 				".authorization.credentials: cannot stand in a header");
 	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"A:\": \"b\"}",
 				".http_headers: must be names and strings");
+	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"A\": \"b\\r\\nC: d\"}",
+				".http_headers.A: cannot stand in a header");
+	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"A\": 1}",
+				".http_headers.A: must be a string, or lists of values, secrets or files");
+	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"A\": {\"files\": [\"none\"]}}",
+				".http_headers.A.files: cannot read the file: No such file or directory");
+	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"A\": {\"secret\": [\"b\"]}}",
+				".http_headers.A.secret: unknown key");
+	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"Webhook-Id\": \"b\"}",
+				".http_headers.Webhook-Id: is a header that the notifier writes itself");
+	bad_webhook("\"url\": \"https://h/\", \"authorization\": {\"credentials\": \"c\"}, \"http_headers\": {\"authorization\": \"b\"}",
+				".http_headers.authorization: is a header that the notifier writes itself");
 	bad_webhook("\"url\": \"https://h/\", \"tls_config\": {\"min_version\": \"SSL3\"}",
 				".tls_config.min_version: must be \"TLS12\" or \"TLS13\"");
 	bad_webhook("\"url\": \"https://h/\", \"retry\": {\"max_backoff\": \"1ms\"}",
 				".retry.max_backoff: must not be below initial_backoff");
 	bad_webhook("\"url\": \"https://h/\", \"retry\": {\"tries\": 1}",
 				".retry.tries: unknown key");
+}
+
+static void
+write_file(const char *dir, const char *name, const char *text)
+{
+	char		path[128];
+	FILE	   *file;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "w");
+	fputs(text, file);
+	fclose(file);
+}
+
+static void
+remove_file(const char *dir, const char *name)
+{
+	char		path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	unlink(path);
 }
 
 /*
@@ -214,13 +273,20 @@ test_files(void)
 	file = fopen(path, "w");
 	fputs(SECRET "\n" SECRET "\n", file);
 	fclose(file);
+	write_file(dir, "key", "k\n");
+	write_file(dir, "proxy", "http://u:p@proxy:3128\n");
 	file = fopen(config_path, "w");
-	fputs("{\"database\": \"x\", \"webhooks\": {\"w\": {\"url\": \"https://h/\", \"secret_file\": \"whsec\"}}}", file);
+	fputs("{\"database\": \"x\", \"webhooks\": {\"w\": {\"url\": \"https://h/\", \"secret_file\": \"whsec\","
+		  " \"http_headers\": {\"X-Key\": {\"files\": [\"key\"]}}, \"proxy_url_file\": \"proxy\"}}}", file);
 	fclose(file);
 	complaints[0] = '\0';
 	config = config_load(config_path, complain);
 	ok(config && config->webhooks[0].nkeys == 2, "two secrets from a file");
+	is_text(config ? config->webhooks[0].headers[0] : NULL, "X-Key: k", "a header's");
+	is_text(config ? config->webhooks[0].proxy_url : NULL, "http://u:p@proxy:3128", "a proxy's");
 	config_destroy(config);
+	remove_file(dir, "key");
+	remove_file(dir, "proxy");
 	unlink(path);
 	unlink(config_path);
 	rmdir(dir);
