@@ -97,6 +97,10 @@ add_header(Delivery *delivery, const char *name, const char *value)
 /*
  * add_headers: what kind of body it is, and Standard Webhooks' headers where
  * that is the format or a secret is there to sign with.
+ *
+ * A receiver may drop what has an id that it has seen.  An event comes again
+ * with its own; but when a batch has failed, its events may come again in other
+ * company, so a batch has an id of all that is in it.
  */
 static bool
 add_headers(Delivery *delivery, const char *body, size_t len)
@@ -105,6 +109,7 @@ add_headers(Delivery *delivery, const char *body, size_t len)
 	const char *id = delivery->events->id;
 	long		now = (long) time(NULL);
 	char		timestamp[32];
+	char		of_batch[BATCH_ID_SIZE];
 	char	   *signature;
 	bool		ok;
 
@@ -114,6 +119,12 @@ add_headers(Delivery *delivery, const char *body, size_t len)
 		return false;
 	if (config->format != FORMAT_STANDARD && config->nkeys == 0)
 		return true;
+	if (config->max_events > 1)
+	{
+		if (!batch_id(body, len, of_batch))
+			return false;
+		id = of_batch;
+	}
 	snprintf(timestamp, sizeof(timestamp), "%ld", now);
 	if (!add_header(delivery, "webhook-id: ", id) ||
 		!add_header(delivery, "webhook-timestamp: ", timestamp))
@@ -151,17 +162,23 @@ count_request(WebhookCounts *counts, const HttpResult *result)
 		counts->failed_connect++;
 }
 
+/*
+ * log_failure: without what was answered, which may quote what was sent.
+ */
 static void
 log_failure(const Webhook *webhook, const OwedEvent *event,
 			const HttpResult *result)
 {
 	char		attempt[16];
+	char		status[16];
 
 	snprintf(attempt, sizeof(attempt), "%d", event->attempts + 1);
+	snprintf(status, sizeof(status), "%ld", result->status);
 	log_event(LOG_LEVEL_WARNING, "delivery failed",
 			  "webhook", webhook->config->name, "event", event->id,
 			  "attempt", attempt, "reason", result->reason,
-			  "error", result->error, NULL);
+			  "status", result->status ? status : NULL,
+			  "error", result->status ? NULL : result->error, NULL);
 }
 
 static void
@@ -232,6 +249,13 @@ finished(void *arg, const HttpResult *result)
 	Delivery   *delivery = arg;
 	Webhook    *webhook = delivery->webhook;
 
+	if (result == NULL)
+	{
+		/* broken off: what it was of comes again in a session to come */
+		free_events(delivery->events);
+		free_delivery(delivery);
+		return;
+	}
 	count_request(&webhook->counts, result);
 	webhook->nflying--;
 	webhook->nflying_events -= delivery->n;
@@ -251,10 +275,18 @@ bool
 deliver(Webhook *webhook, OwedEvent *events, int n)
 {
 	const WebhookConfig *config = webhook->config;
-	Delivery   *delivery = calloc(1, sizeof(Delivery));
+	Delivery   *delivery;
 	const char *body = events->body;
 	size_t		len;
 
+	if (!payload_user_fits(config->url, events->user_id))
+	{
+		webhook_failed(webhook, events,
+					   "the event's user_id cannot stand in the path of the url",
+					   -1);
+		return true;
+	}
+	delivery = calloc(1, sizeof(Delivery));
 	if (delivery == NULL)
 		goto fail;
 	delivery->webhook = webhook;

@@ -4,8 +4,16 @@
  *		what is finished is handed back.
  *
  * What a receiver answers is hostile until proven: at most MAX_ANSWER bytes of
- * it are read, redirects are not followed, and no protocol but http and https
- * is spoken.  Certificates are verified unless the configuration says not to.
+ * it are read, and as many of its headers, redirects are not followed, and no
+ * protocol but http and https is spoken.  Certificates are verified unless the
+ * configuration says not to.
+ *
+ * Many receivers answer an error with the request that they did not like.
+ * Since the answer is kept where others read it, the webhook's secrets are
+ * blotted out of it.
+ *
+ * Names are looked up by libcurl in threads, which are left behind when the
+ * time is over: waited for, they would hold up all other webhooks.
  */
 #include "http.h"
 
@@ -14,12 +22,15 @@
 #include "retry.h"
 
 #include <curl/curl.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define MAX_ANSWER		(64 * 1024)
-#define KEPT_ANSWER		768		/* bytes of it that go into an error */
+#define KEPT_ANSWER		2048	/* bytes of it, of which an error is made */
+#define MIN_SECRET		8		/* shorter ones would blot out anything */
 #define TRANSFER_BUFFER	(16L * 1024)
 
 typedef struct HttpRequest
@@ -31,6 +42,9 @@ typedef struct HttpRequest
 	HttpCallback callback;
 	void	   *arg;
 	size_t		received;
+	size_t		received_headers;
+	bool		secured;		/* TLS has begun */
+	char		problem[CURL_ERROR_SIZE];
 	char		answer[KEPT_ANSWER];
 } HttpRequest;
 
@@ -104,24 +118,38 @@ set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 bool
 http_init(void)
 {
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
-		(multi = curl_multi_init()) == NULL)
-	{
-		log_event(LOG_LEVEL_ERROR, "could not initialize libcurl", NULL);
-		return false;
-	}
-	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, set_socket);
-	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timer);
-	return true;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
+		return true;
+	log_event(LOG_LEVEL_ERROR, "could not initialize libcurl", NULL);
+	return false;
+}
+
+void
+http_forget(void)
+{
+	curl_multi_cleanup(multi);
+	multi = NULL;
+	loop_timer_clear(&timer);
 }
 
 void
 http_cleanup(void)
 {
-	loop_timer_clear(&timer);
-	curl_multi_cleanup(multi);
-	multi = NULL;
+	http_forget();
 	curl_global_cleanup();
+}
+
+/*
+ * make_multi: what all transfers go by, when the first client needs it.
+ */
+static bool
+make_multi(void)
+{
+	if (multi == NULL)
+		multi = curl_multi_init();
+	return multi &&
+		curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, set_socket) == CURLM_OK &&
+		curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timer) == CURLM_OK;
 }
 
 char *
@@ -153,29 +181,160 @@ keep_answer(char *data, size_t size, size_t n, void *arg)
 }
 
 /*
+ * count_header: libcurl keeps them, so there are not to be too many.
+ */
+static size_t
+count_header(char *data, size_t size, size_t n, void *arg)
+{
+	HttpRequest *request = arg;
+
+	(void) data;
+	request->received_headers += size * n;
+	return request->received_headers > MAX_ANSWER ? 0 : size * n;
+}
+
+/*
+ * blot_out: wherever it stands in the text.
+ */
+static void
+blot_out(char *text, size_t len, const char *secret, size_t secret_len)
+{
+	char	   *end = text + len;
+
+	if (secret_len < MIN_SECRET)
+		return;
+	while ((text = memmem(text, (size_t) (end - text), secret,
+						  secret_len)) != NULL)
+	{
+		memset(text, '*', secret_len);
+		text += secret_len;
+	}
+}
+
+/*
+ * blot_out_credentials: user and password, as the header has them.
+ */
+static void
+blot_out_credentials(char *text, size_t len, const char *username,
+					 const char *password)
+{
+	size_t		size = strlen(username) + strlen(password) + 2;
+	char	   *plain = malloc(size);
+	char	   *encoded = malloc(size / 3 * 4 + 5);
+
+	if (plain && encoded)
+	{
+		snprintf(plain, size, "%s:%s", username, password);
+		EVP_EncodeBlock((unsigned char *) encoded, (unsigned char *) plain,
+						(int) size - 1);
+		blot_out(text, len, encoded, strlen(encoded));
+	}
+	else
+		memset(text, '*', len);
+	free(plain);
+	free(encoded);
+	blot_out(text, len, password, strlen(password));
+}
+
+/*
+ * blot_out_url: whatever comes behind the host and is no placeholder, word by
+ * word, and user and password.
+ */
+static void
+blot_out_url(char *text, size_t len, const char *url)
+{
+	const char *host = strstr(url, "://") + 3;
+	const char *rest = host + strcspn(host, "/?");
+	CURLU	   *parts = curl_url();
+	char	   *root = strndup(url, (size_t) (rest - url));
+	char	   *user = NULL;
+	char	   *password = NULL;
+
+	if (parts == NULL || root == NULL ||
+		curl_url_set(parts, CURLUPART_URL, root, 0) != CURLUE_OK)
+		memset(text, '*', len);
+	else if (curl_url_get(parts, CURLUPART_PASSWORD, &password,
+						  CURLU_URLDECODE) == CURLUE_OK &&
+			 curl_url_get(parts, CURLUPART_USER, &user,
+						  CURLU_URLDECODE) == CURLUE_OK)
+		blot_out_credentials(text, len, user, password);
+	curl_free(user);
+	curl_free(password);
+	curl_url_cleanup(parts);
+	free(root);
+	while (*rest)
+	{
+		size_t		word = strcspn(rest, "/?&=;<");
+
+		blot_out(text, len, rest, word);
+		rest += word;
+		rest += *rest == '<' ? strcspn(rest, ">") : *rest != '\0';
+	}
+}
+
+/*
+ * blot_out_secrets: of an answer, before it is cut.
+ */
+static void
+blot_out_secrets(const WebhookConfig *config, char *text, size_t len)
+{
+	blot_out_url(text, len, config->url);
+	if (config->username)
+		blot_out_credentials(text, len, config->username,
+							 config->password ? config->password : "");
+	if (config->authorization)
+	{
+		const char *secret = strchr(config->authorization, ' ') + 1;
+
+		blot_out(text, len, secret, strlen(secret));
+	}
+	for (size_t i = 0; i < config->nheaders; i++)
+	{
+		const char *value = strchr(config->headers[i], ':');
+
+		if (value && value[1] == ' ')
+			blot_out(text, len, value + 2, strlen(value + 2));
+	}
+}
+
+/*
+ * note_tls: it begins, for which libcurl has no time of its own.
+ */
+static CURLcode
+note_tls(CURL *easy, void *context, void *arg)
+{
+	HttpRequest *request = arg;
+
+	(void) easy;
+	(void) context;
+	request->secured = true;
+	return CURLE_OK;
+}
+
+static bool
+has_time(const HttpRequest *request, CURLINFO info)
+{
+	curl_off_t	at = 0;
+
+	return curl_easy_getinfo(request->easy, info, &at) == CURLE_OK && at > 0;
+}
+
+/*
  * phase: how far a transfer had come when its time was over.
  */
 static const char *
-phase(CURL *easy)
+phase(const HttpRequest *request)
 {
-	static const struct
-	{
-		CURLINFO	info;
-		const char *name;
-	}			phases[] = {
-		{CURLINFO_STARTTRANSFER_TIME_T, "receiving the answer"},
-		{CURLINFO_PRETRANSFER_TIME_T, "waiting for the answer"},
-		{CURLINFO_CONNECT_TIME_T, "negotiating TLS"},
-		{CURLINFO_NAMELOOKUP_TIME_T, "connecting"}
-	};
-
-	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++)
-	{
-		curl_off_t	at = 0;
-
-		if (curl_easy_getinfo(easy, phases[i].info, &at) == CURLE_OK && at > 0)
-			return phases[i].name;
-	}
+	if (has_time(request, CURLINFO_STARTTRANSFER_TIME_T))
+		return "receiving the answer";
+	if (has_time(request, CURLINFO_PRETRANSFER_TIME_T))
+		return "waiting for the answer";
+	if (request->secured)
+		return "negotiating TLS";
+	if (has_time(request, CURLINFO_CONNECT_TIME_T))
+		return "negotiating with the proxy";
+	if (has_time(request, CURLINFO_NAMELOOKUP_TIME_T))
+		return "connecting";
 	return "looking up the name";
 }
 
@@ -207,13 +366,51 @@ reason_of(CURLcode code)
 }
 
 /*
+ * explain: a failure without an answer at length.  What libcurl says beyond the
+ * name of an error can quote the configuration; of these errors it does not.
+ */
+static const char *
+explain(const HttpRequest *request, CURLcode code)
+{
+	if (*request->problem &&
+		(code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT ||
+		 code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
+		 strcmp(reason_of(code), "tls") == 0))
+		return request->problem;
+	return curl_easy_strerror(code);
+}
+
+/*
+ * answered: tell of an answer by its status, and keep the beginning of it.
+ */
+static void
+answered(HttpRequest *request, HttpResult *result)
+{
+	size_t		len = request->received < KEPT_ANSWER ? request->received :
+	KEPT_ANSWER;
+	char		answer[KEPT_ANSWER + 1];
+	int			head;
+
+	result->ok = result->status >= 200 && result->status <= 299;
+	result->reason = result->status >= 500 ? "5xx" :
+		result->status >= 400 ? "4xx" : "status";
+	if (result->ok)
+		return;
+	blot_out_secrets(request->client->config, request->answer, len);
+	printable(answer, sizeof(answer), request->answer, len);
+	head = snprintf(result->error, sizeof(result->error), "HTTP status %ld%s",
+					result->status, *answer ? ": " : "");
+	printable(result->error + head, sizeof(result->error) - (size_t) head,
+			  answer, len);
+}
+
+/*
  * judge: what became of it.
  */
 static void
 judge(HttpRequest *request, CURLcode code, HttpResult *result)
 {
 	curl_off_t	number = 0;
-	char		answer[KEPT_ANSWER + 1];
 
 	memset(result, 0, sizeof(*result));
 	curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &result->status);
@@ -226,28 +423,22 @@ judge(HttpRequest *request, CURLcode code, HttpResult *result)
 		result->retry_after = retry_after_bound(number);
 
 	/* an answer that is too long is an answer all the same */
-	if (code == CURLE_WRITE_ERROR && request->received > MAX_ANSWER)
+	if (code == CURLE_WRITE_ERROR && (request->received > MAX_ANSWER ||
+									  request->received_headers > MAX_ANSWER))
 		code = CURLE_OK;
 	if (code == CURLE_OK)
 	{
-		result->ok = result->status >= 200 && result->status <= 299;
-		result->reason = result->status >= 500 ? "5xx" :
-			result->status >= 400 ? "4xx" : "status";
-		printable(answer, sizeof(answer), request->answer,
-				  request->received < KEPT_ANSWER ? request->received :
-				  KEPT_ANSWER);
-		snprintf(result->error, sizeof(result->error), "HTTP status %ld%s%s",
-				 result->status, *answer ? ": " : "", answer);
+		answered(request, result);
 		return;
 	}
 	result->status = 0;
 	result->reason = reason_of(code);
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		snprintf(result->error, sizeof(result->error), "timed out %s",
-				 phase(request->easy));
+				 phase(request));
 	else
-		snprintf(result->error, sizeof(result->error), "%s",
-				 curl_easy_strerror(code));
+		printable(result->error, sizeof(result->error), explain(request, code),
+				  strlen(explain(request, code)));
 }
 
 static void
@@ -308,12 +499,21 @@ set_up(HttpRequest *request)
 	SET(CURLOPT_USERAGENT, "eventlog-notifier/" EVENTLOG_VERSION);
 	SET(CURLOPT_TIMEOUT_MS, (long) config->timeout);
 	SET(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
-	SET(CURLOPT_PIPEWAIT, 1L);
+	/* TLS tells at once whether it is HTTP/2; others, with their answer only */
+	SET(CURLOPT_PIPEWAIT, strncasecmp(config->url, "https:", 6) == 0 ? 1L : 0L);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_BUFFERSIZE, TRANSFER_BUFFER);
 	SET(CURLOPT_UPLOAD_BUFFERSIZE, TRANSFER_BUFFER);
 	SET(CURLOPT_WRITEFUNCTION, keep_answer);
 	SET(CURLOPT_WRITEDATA, request);
+	SET(CURLOPT_HEADERFUNCTION, count_header);
+	SET(CURLOPT_HEADERDATA, request);
+	SET(CURLOPT_ERRORBUFFER, request->problem);
+	SET(CURLOPT_SSL_CTX_FUNCTION, note_tls);
+	SET(CURLOPT_SSL_CTX_DATA, request);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	SET(CURLOPT_QUICK_EXIT, 1L);
+#endif
 	SET(CURLOPT_SSL_VERIFYPEER, config->insecure_skip_verify ? 0L : 1L);
 	SET(CURLOPT_SSL_VERIFYHOST, config->insecure_skip_verify ? 0L : 2L);
 	SET(CURLOPT_SSLVERSION, config->min_version);
@@ -456,7 +656,9 @@ http_post(HttpClient *client, const char *url, const char *body, size_t len,
 				  "webhook", client->config->name, NULL);
 		return false;
 	}
-	request->received = 0;
+	request->received = request->received_headers = 0;
+	request->secured = false;
+	request->problem[0] = '\0';
 	request->callback = callback;
 	request->arg = arg;
 	ok = add_headers(request, headers, nheaders);
@@ -490,7 +692,7 @@ http_post(HttpClient *client, const char *url, const char *body, size_t len,
 HttpClient *
 http_client_create(const WebhookConfig *config)
 {
-	HttpClient *client = calloc(1, sizeof(HttpClient));
+	HttpClient *client = make_multi() ? calloc(1, sizeof(HttpClient)) : NULL;
 
 	if (client)
 		client->config = config;
@@ -498,18 +700,11 @@ http_client_create(const WebhookConfig *config)
 }
 
 static void
-destroy_requests(HttpRequest *request)
+destroy_request(HttpRequest *request)
 {
-	while (request)
-	{
-		HttpRequest *next = request->next;
-
-		curl_multi_remove_handle(multi, request->easy);
-		curl_easy_cleanup(request->easy);
-		curl_slist_free_all(request->headers);
-		free(request);
-		request = next;
-	}
+	curl_easy_cleanup(request->easy);
+	curl_slist_free_all(request->headers);
+	free(request);
 }
 
 void
@@ -517,8 +712,22 @@ http_client_destroy(HttpClient *client)
 {
 	if (client == NULL)
 		return;
-	destroy_requests(client->busy);
-	destroy_requests(client->idle);
+	while (client->busy)
+	{
+		HttpRequest *request = client->busy;
+
+		client->busy = request->next;
+		curl_multi_remove_handle(multi, request->easy);
+		request->callback(request->arg, NULL);
+		destroy_request(request);
+	}
+	while (client->idle)
+	{
+		HttpRequest *request = client->idle;
+
+		client->idle = request->next;
+		destroy_request(request);
+	}
 	curl_slist_free_all(client->connect_to);
 	free(client);
 }

@@ -11,13 +11,14 @@
 
 #include "config.h"
 
-#define HTTP_ERROR_SIZE	1024
+#define HTTP_ERROR_SIZE	1025	/* as much as the database keeps, and a NUL */
 
 /*
  * HttpResult: what became of a request.
  *
  * status: 0 where no answer came.  reason: of a failure, one word for metrics.
- * error: the same at length, printable, with the beginning of the answer.
+ * error: the same at length, printable, with the beginning of the answer, in
+ * which what the webhook has of secrets is blotted out.
  */
 typedef struct HttpResult
 {
@@ -29,6 +30,9 @@ typedef struct HttpResult
 	double		seconds;
 } HttpResult;
 
+/*
+ * result: NULL where the client was destroyed before there was one.
+ */
 typedef void (*HttpCallback) (void *arg, const HttpResult *result);
 
 /*
@@ -41,12 +45,19 @@ extern bool http_init(void);
 extern void http_cleanup(void);
 
 /*
+ * http_forget: close the connections that are kept, and forget what was read of
+ * certificates.  Only while there is no client.
+ */
+extern void http_forget(void);
+
+/*
  * The configuration must outlive the client.
  */
 extern HttpClient *http_client_create(const WebhookConfig *config);
 
 /*
- * http_client_destroy: what is in flight is broken off; no callback is called.
+ * http_client_destroy: what is in flight is broken off, and its callbacks are
+ * called without a result.
  */
 extern void http_client_destroy(HttpClient *client);
 

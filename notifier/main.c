@@ -335,6 +335,7 @@ end(void)
 	notifier.session = NULL;
 	for (size_t i = 0; i < notifier.nwebhooks; i++)
 		webhook_destroy(notifier.webhooks[i]);
+	http_forget();
 	free(notifier.webhooks);
 	free(notifier.log);
 	notifier.webhooks = NULL;

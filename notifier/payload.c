@@ -147,3 +147,14 @@ payload_url(const char *url, const char *user_id)
 	free(escaped);
 	return result;
 }
+
+bool
+payload_user_fits(const char *url, const char *user_id)
+{
+	const char *at = strstr(url, "<userId>");
+	bool		dots = user_id &&
+	(strcmp(user_id, ".") == 0 || strcmp(user_id, "..") == 0);
+
+	return !dots || at == NULL ||
+		memchr(url, '?', (size_t) (at - url)) != NULL;
+}

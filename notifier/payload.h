@@ -5,6 +5,7 @@
 #ifndef NOTIFIER_PAYLOAD_H
 #define NOTIFIER_PAYLOAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "config.h"
@@ -42,5 +43,11 @@ extern const char *payload_content_type(PayloadFormat format, bool batch);
  * Allocated; NULL when memory lacks.
  */
 extern char *payload_url(const char *url, const char *user_id);
+
+/*
+ * payload_user_fits: may the url be filled in with this user?  One named "." or
+ * ".." would lead to another path, url-encoded or not.
+ */
+extern bool payload_user_fits(const char *url, const char *user_id);
 
 #endif							/* NOTIFIER_PAYLOAD_H */

@@ -87,3 +87,18 @@ fail:
 	free(header);
 	return NULL;
 }
+
+bool
+batch_id(const char *body, size_t len, char *to)
+{
+	unsigned char digest[DIGEST_SIZE];
+	unsigned int size = 0;
+
+	if (EVP_Digest(body, len, digest, &size, EVP_sha256(), NULL) != 1 ||
+		size != DIGEST_SIZE)
+		return false;
+	to += sprintf(to, "batch_");
+	for (int i = 0; i < 16; i++)
+		to += sprintf(to, "%02x", digest[i]);
+	return true;
+}

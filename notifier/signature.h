@@ -10,6 +10,7 @@
 
 #define SIGNING_KEY_MAX	64		/* bytes of a key, as the standard says */
 #define SIGNING_KEY_MIN	24
+#define BATCH_ID_SIZE	40
 
 typedef struct SigningKey
 {
@@ -31,5 +32,11 @@ extern bool signing_key_parse(const char *text, SigningKey *key);
 extern char *signature_header(const SigningKey *keys, size_t nkeys,
 							  const char *id, long timestamp,
 							  const char *body, size_t len);
+
+/*
+ * batch_id: an id for a message of several events, which is the same only for
+ * the same content: made of its hash.  False when that fails.
+ */
+extern bool batch_id(const char *body, size_t len, char *to);
 
 #endif							/* NOTIFIER_SIGNATURE_H */

@@ -3,18 +3,27 @@
  *
  * receiver.js PORT-FILE REQUESTS MODES [KEY CERT [CLIENT-CA]]
  *
- * Listens on a free port of 127.0.0.1 (with TLS, and HTTP/2 for who wants it, if
- * a key and a certificate are given) and writes its number to PORT-FILE.  Each
+ * Listens on a free port of 127.0.0.1, or on that in PORT-FILE (with TLS, and
+ * HTTP/2 for who wants it, if a key and a certificate are given; TLS_MAX in the
+ * environment is its version at most) and writes its number to PORT-FILE.  Each
  * request becomes a line of JSON in REQUESTS: HTTP version, method, path,
- * headers, and the body as text.  What it answers is what MODES, a file of
- * lines "PATH MODE", says for the request's path, and 204 otherwise:
+ * headers, the body as text, and how many requests for that path there are at
+ * once.  What it answers is what MODES, a file of lines "PATH MODE", says for
+ * the request's path, and 204 otherwise:
  *
  *   NUMBER          that status; NUMBER:VALUE with VALUE as Retry-After
  *   redirect:URL    301 to URL
  *   reset           breaks the connection off
+ *   halfway         the same, in the midst of the answer
  *   never           accepts, and never answers
+ *   hold            waits until the mode is another, which it answers then
+ *   late            500, after a while
  *   drip            answers one byte a second
- *   huge            200 and a gigabyte
+ *   huge            200 and a gigabyte; how much of it went out becomes a line
+ *                   of REQUESTS
+ *   long            500, 100,000 bytes, and none of them UTF-8
+ *   headers         200 and headers without end; the same
+ *   echo            500, and what was sent
  *   garbage         no HTTP at all
  */
 
@@ -48,25 +57,67 @@ function drip(socket)
 	}, 1000);
 }
 
-function huge(response)
+/* a gigabyte to a stream, and a line when that is closed */
+function pour(stream, chunk, path)
 {
-	const chunk = Buffer.alloc(65536, 'x');
-	let left = 16384;
+	let sent = 0;
 	const more = () =>
 	{
-		while (left-- > 0)
+		while (sent < 1 << 30 && !stream.destroyed)
 		{
-			if (!response.write(chunk))
-				return response.once('drain', more);
+			sent += chunk.length;
+			if (!stream.write(chunk))
+				return stream.once('drain', more);
 		}
-		return response.end();
+		return stream.end();
 	};
 
-	response.writeHead(200);
+	stream.once('close', () => note({ path: `${path}#sent`, sent }));
 	more();
 }
 
-function answer(how, request, response)
+function huge(request, response)
+{
+	response.writeHead(200);
+	pour(response, Buffer.alloc(65536, 'x'), request.url);
+}
+
+function headers(request)
+{
+	request.socket.write('HTTP/1.1 200 OK\r\n');
+	pour(request.socket, Buffer.from('X-Header: is one more\r\n'.repeat(2000)),
+		request.url);
+}
+
+function halfway(request)
+{
+	request.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf');
+	setTimeout(() => request.socket.resetAndDestroy(), 50);
+}
+
+/* the request as it is shown by who does not like it */
+function echo(request, response, body)
+{
+	response.writeHead(500).end(`${request.method} ${request.url} ` +
+		`${JSON.stringify(request.headers)} ${body}`);
+}
+
+function hold(request, response, body)
+{
+	const how = mode(request.url);
+
+	if (how === 'hold')
+		setTimeout(() => hold(request, response, body), 50);
+	else
+		answer(how, request, response, body);
+}
+
+function note(line)
+{
+	fs.appendFileSync(requests, JSON.stringify(line) + '\n');
+}
+
+function answer(how, request, response, body)
 {
 	const [what, value] = [how.split(':')[0], how.slice(how.indexOf(':') + 1)];
 
@@ -76,12 +127,24 @@ function answer(how, request, response)
 			return response.writeHead(301, { location: value }).end();
 		case 'reset':
 			return request.socket.resetAndDestroy();
+		case 'halfway':
+			return halfway(request);
 		case 'never':
 			return undefined;
+		case 'hold':
+			return hold(request, response, body);
+		case 'late':
+			return setTimeout(() => response.writeHead(500).end(), 200);
+		case 'long':
+			return response.writeHead(500).end(Buffer.alloc(100000, 0xff));
+		case 'headers':
+			return headers(request);
+		case 'echo':
+			return echo(request, response, body);
 		case 'drip':
 			return drip(request.socket);
 		case 'huge':
-			return huge(response);
+			return huge(request, response);
 		case 'garbage':
 			request.socket.write('\x00\xff no HTTP at all \x1b[31m\r\n\r\n');
 			return request.socket.end();
@@ -93,23 +156,31 @@ function answer(how, request, response)
 	}
 }
 
+const present = {};
+
 function handle(request, response)
 {
 	const chunks = [];
+
+	present[request.url] = (present[request.url] || 0) + 1;
+	response.once('close', () => present[request.url]--);
 
 	request.on('error', () => {});
 	response.on('error', () => {});
 	request.on('data', (chunk) => chunks.push(chunk));
 	request.on('end', () =>
 	{
-		fs.appendFileSync(requests, JSON.stringify({
+		const body = Buffer.concat(chunks).toString();
+
+		note({
 			version: request.httpVersion,
 			method: request.method,
 			path: request.url,
 			headers: request.headers,
-			body: Buffer.concat(chunks).toString()
-		}) + '\n');
-		answer(mode(request.url), request, response);
+			body,
+			present: present[request.url]
+		});
+		answer(mode(request.url), request, response, body);
 	});
 }
 
@@ -118,13 +189,15 @@ const server = key ?
 		allowHTTP1: true,
 		key: fs.readFileSync(key),
 		cert: fs.readFileSync(cert),
+		maxVersion: process.env.TLS_MAX,
 		ca: clientCa && fs.readFileSync(clientCa),
 		requestCert: Boolean(clientCa),
 		rejectUnauthorized: Boolean(clientCa)
 	}, handle) : http.createServer(handle);
 
 server.keepAliveTimeout = 60000;
-server.listen(0, '127.0.0.1', () =>
+server.listen(fs.existsSync(portFile) ?
+	Number(fs.readFileSync(portFile, 'utf8')) : 0, '127.0.0.1', () =>
 {
 	fs.writeFileSync(portFile + '.new', `${server.address().port}\n`);
 	fs.renameSync(portFile + '.new', portFile);

@@ -12,8 +12,9 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
-our @EXPORT = qw(new_node query await receiver set_modes requests verify
-  write_config start_notifier stop_notifier notifier_log owed SECRET);
+our @EXPORT = qw(new_node query await receiver receiver_goes receiver_comes
+  set_modes requests verify proxy certificate write_config start_notifier
+  stop_notifier notifier_log owed last_error metrics SECRET);
 
 use constant SECRET => 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
@@ -76,6 +77,21 @@ sub spawn
 	return $pid;
 }
 
+# await_port: the port that a program has written to a file.
+sub await_port
+{
+	my ($file) = @_;
+
+	for (1 .. 300)
+	{
+		last if -s $file;
+		sleep 0.1;
+	}
+	my $port = slurp_file($file);
+	chomp $port;
+	return $port;
+}
+
 # receiver: start one; a hash of its url and its files.
 sub receiver
 {
@@ -84,17 +100,48 @@ sub receiver
 	my %r = map { $_ => "$dir/$n.$_" } qw(port requests modes out);
 
 	append_to_file($r{requests}, '');
-	$r{pid} = spawn($r{out}, 'node', 'test/clients/receiver.js', $r{port},
-		$r{requests}, $r{modes}, @tls);
-	for (1 .. 300)
-	{
-		last if -s $r{port};
-		sleep 0.1;
-	}
-	my $port = slurp_file($r{port});
-	chomp $port;
-	$r{url} = (@tls ? 'https' : 'http') . "://127.0.0.1:$port";
+	$r{command} = [ 'node', 'test/clients/receiver.js', @r{qw(port requests modes)}, @tls ];
+	$r{pid} = spawn($r{out}, @{ $r{command} });
+	$r{url} = (@tls ? 'https' : 'http') . '://127.0.0.1:' . await_port($r{port});
 	return \%r;
+}
+
+# receiver_goes, receiver_comes: it ends, and listens again where it did.
+sub receiver_goes
+{
+	my ($r) = @_;
+
+	kill 'KILL', $r->{pid};
+	waitpid $r->{pid}, 0;
+	delete $children{ $r->{pid} };
+}
+
+sub receiver_comes
+{
+	my ($r) = @_;
+
+	$r->{pid} = spawn($r->{out}, @{ $r->{command} });
+}
+
+# proxy: start one; a hash of its address and its log.
+sub proxy
+{
+	my $n = ++$serial;
+	my %proxy = map { $_ => "$dir/$n.$_" } qw(port log out);
+
+	append_to_file($proxy{log}, '');
+	spawn($proxy{out}, 'node', 'test/clients/proxy.js', @proxy{qw(port log)});
+	$proxy{address} = '127.0.0.1:' . await_port($proxy{port});
+	return \%proxy;
+}
+
+# certificate: one that signs itself, as DIRECTORY/NAME.key and .crt.
+sub certificate
+{
+	my ($to, $name, $san) = @_;
+
+	system_or_bail('openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', 365, '-subj', "/CN=$name",
+		'-addext', "subjectAltName=$san", '-keyout', "$to/$name.key", '-out', "$to/$name.crt");
 }
 
 # set_modes: what a receiver answers, by path.
@@ -117,7 +164,8 @@ sub requests
 	return grep { !defined $path || $_->{path} eq $path } @all;
 }
 
-# verify: what others understand of requests.
+# verify: what others understand of requests; with another secret, [format,
+# secret].
 sub verify
 {
 	my ($format, @requests) = @_;
@@ -125,7 +173,8 @@ sub verify
 	my $json = JSON::PP->new->ascii;
 
 	append_to_file($file, join('', map { $json->encode($_) . "\n" } @requests));
-	my $said = `node test/clients/verify.js $format ${\SECRET} < $file`;
+	my ($kind, $secret) = ref $format ? @$format : ($format, SECRET);
+	my $said = `node test/clients/verify.js $kind $secret < $file`;
 	return [ split /\n/, $said ];
 }
 
@@ -207,6 +256,23 @@ sub owed
 	return query("SELECT count(*) FROM eventlog.deliveries"
 		  . " WHERE subscription = '$name'"
 		  . ($state ? " AND state = '$state'" : ''));
+}
+
+# last_error: of a subscription's deliveries, after some attempts.
+sub last_error
+{
+	my ($name, $attempts) = @_;
+
+	return query("SELECT last_error FROM eventlog.deliveries WHERE subscription = '$name' AND attempts >= "
+		  . ($attempts // 1) . ' LIMIT 1');
+}
+
+# metrics: what the notifier at that port tells, on this page or another.
+sub metrics
+{
+	my ($port, $page) = @_;
+
+	return scalar `curl -s -w '\\n%{http_code}' http://127.0.0.1:$port@{[ $page // '/metrics' ]}`;
 }
 
 1;

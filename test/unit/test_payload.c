@@ -33,6 +33,14 @@ main(void)
 		"https://h/?u=a%2Fb%20%C3%BC%26c&v=a%2Fb%20%C3%BC%26c", "url-encoded");
 	url("https://h/<userId>", "<userId>", "https://h/%3CuserId%3E",
 		"what is filled in is not filled in again");
+	ok(payload_user_fits("https://h/<userId>", "a.b") &&
+	   payload_user_fits("https://h/<userId>", "...") &&
+	   payload_user_fits("https://h/<userId>", NULL) &&
+	   payload_user_fits("https://h/?u=<userId>", "..") &&
+	   payload_user_fits("https://h/", ".."), "a user in a url");
+	ok(!payload_user_fits("https://h/<userId>/x", "..") &&
+	   !payload_user_fits("https://h/.<userId>?u=<userId>", "."),
+	   "who would lead to another path");
 	is_text(payload_content_type(FORMAT_STANDARD, false),
 			"Content-Type: application/json", "standard");
 	is_text(payload_content_type(FORMAT_CLOUDEVENTS, false),

@@ -25,6 +25,8 @@ main(void)
 {
 	SigningKey	keys[2];
 	char	   *header;
+	char		id[BATCH_ID_SIZE];
+	char		other[BATCH_ID_SIZE];
 
 	vector("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 		   "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, "{\"test\": 2432232314}",
@@ -44,6 +46,12 @@ main(void)
 	   strncmp(header, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE= v1,", 51) == 0,
 	   "sign one behind the other");
 	free(header);
+
+	ok(batch_id("[1,2]", 5, id) && strlen(id) == 38, "a batch has an id");
+	ok(batch_id("[1,2]", 5, other) && strcmp(id, other) == 0,
+	   "the same for the same content");
+	ok(batch_id("[1,3]", 5, other) && strcmp(id, other) != 0,
+	   "and another for other content");
 
 	ok(!signing_key_parse("", &keys[0]), "nothing is no key");
 	ok(!signing_key_parse("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", &keys[0]),
