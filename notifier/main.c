@@ -52,8 +52,8 @@ typedef struct Notifier
 	bool		set_up;			/* the session is, and all are subscribed */
 	LoopTimer	log_timer;		/* until the log is looked for again */
 	LoopTimer	around_timer;	/* until look_around() */
-	char		name[64];		/* of the session, the same for notifiers of the
-								 * same webhooks */
+	char		name[64];		/* of the session, the same for notifiers of
+								 * the same webhooks */
 	LoopTimer	grace_timer;
 	bool		grace_over;		/* to wait for what is in flight */
 	LoopTimer	watchdog_timer;
@@ -68,6 +68,7 @@ typedef struct Notifier
 static Notifier notifier;
 
 static void find_log(void *arg);
+static void listen_again(void *arg);
 
 /*
  * fail_once: with --once, what would be tried again is an error.
@@ -86,10 +87,21 @@ is_ready(void)
 		return false;
 	for (size_t i = 0; i < notifier.nwebhooks; i++)
 	{
-		if (notifier.webhooks[i]->state == WEBHOOK_DOWN)
+		if (!webhook_is_ready(notifier.webhooks[i]))
 			return false;
 	}
 	return true;
+}
+
+static bool
+has_failed(void)
+{
+	for (size_t i = 0; i < notifier.nwebhooks; i++)
+	{
+		if (webhook_has_failed(notifier.webhooks[i]))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -169,28 +181,30 @@ looked_around(void *arg, PGresult *result)
 		share_out(atoi(PQgetvalue(result, 0, 3)));
 }
 
+#define NOTIFIERS_SQL \
+	"(SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity" \
+	" WHERE application_name OPERATOR(pg_catalog.=) $1" \
+	" AND datname OPERATOR(pg_catalog.=) pg_catalog.current_database())"
+
 /*
- * look_around: what is owed, which is for the metrics, and who else is there.
+ * look_around: what is owed, if there are metrics to tell it, and who else is
+ * there.
  */
 static void
 look_around(void *arg)
 {
-	const char *params[] = {
-		notifier.name, notifier.config->listen ? "t" : "f"
-	};
+	const char *params[] = {notifier.name};
 
 	(void) arg;
 	if (notifier.set_up)
 		(void) session_query(notifier.session,
-							 "SELECT s.name,"
-							 " CASE WHEN $2::pg_catalog.bool THEN s.pending OPERATOR(pg_catalog.+) s.retrying ELSE 0 END,"
-							 " CASE WHEN $2::pg_catalog.bool THEN COALESCE(EXTRACT(epoch FROM"
-							 " pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) s.oldest_pending_at), 0) ELSE 0 END,"
-							 " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity"
-							 " WHERE application_name OPERATOR(pg_catalog.=) $1"
-							 " AND datname OPERATOR(pg_catalog.=) pg_catalog.current_database())"
-							 " FROM eventlog.subscriptions s",
-							 2, params, looked_around, NULL);
+							 notifier.config->listen ?
+							 "SELECT s.name, s.pending OPERATOR(pg_catalog.+) s.retrying,"
+							 " COALESCE(EXTRACT(epoch FROM pg_catalog.clock_timestamp()"
+							 " OPERATOR(pg_catalog.-) s.oldest_pending_at), 0),"
+							 " " NOTIFIERS_SQL " FROM eventlog.subscriptions s" :
+							 "SELECT '', 0, 0, " NOTIFIERS_SQL,
+							 1, params, looked_around, NULL);
 	loop_timer_set(&notifier.around_timer, LOOK_AROUND, look_around, NULL);
 }
 
@@ -201,8 +215,26 @@ static void
 set_up_done(void *arg, PGresult *result)
 {
 	(void) arg;
-	if (result)
-		notifier.set_up = true;
+	if (result == NULL)
+		return;
+	if (PQresultStatus(result) != PGRES_COMMAND_OK)
+	{
+		session_report(LOG_LEVEL_ERROR, "could not listen", NULL, NULL, result);
+		fail_once();
+		loop_timer_set(&notifier.log_timer, LOG_DELAY, listen_again, NULL);
+		return;
+	}
+	notifier.set_up = true;
+	if (!notifier.once)
+		look_around(NULL);
+}
+
+static void
+listen_again(void *arg)
+{
+	(void) arg;
+	(void) session_query(notifier.session, "LISTEN eventlog", 0, NULL,
+						 set_up_done, NULL);
 }
 
 static void
@@ -260,8 +292,7 @@ log_found(void *arg, PGresult *result)
 	}
 	for (size_t i = 0; i < notifier.nwebhooks; i++)
 		webhook_start(notifier.webhooks[i], notifier.session, notifier.log);
-	(void) session_query(notifier.session, "LISTEN eventlog", 0, NULL,
-						 set_up_done, NULL);
+	listen_again(NULL);
 }
 
 /*
@@ -284,7 +315,10 @@ find_log(void *arg)
  * session_ready: set the session up.
  *
  * An acknowledgement that a crash of the server loses is a duplicate at worst,
- * so none waits for the disk.  search_path is emptied when the log is found.
+ * so none waits for the disk.  What the role or the database sets for people's
+ * sessions is not for this one.  The server is to notice soon when this host is
+ * gone, so that another notifier can take over.  search_path is emptied when
+ * the log is found.
  */
 static void
 session_ready(void *arg)
@@ -296,6 +330,13 @@ session_ready(void *arg)
 	(void) session_query(notifier.session,
 						 "SELECT pg_catalog.set_config('synchronous_commit', 'off', false),"
 						 " pg_catalog.set_config('statement_timeout', '0', false),"
+						 " pg_catalog.set_config('lock_timeout', '0', false),"
+						 " pg_catalog.set_config('idle_session_timeout', '0', false),"
+						 " pg_catalog.set_config('tcp_keepalives_idle', '10', false),"
+						 " pg_catalog.set_config('tcp_keepalives_interval', '5', false),"
+						 " pg_catalog.set_config('tcp_keepalives_count', '3', false),"
+						 " pg_catalog.set_config('tcp_user_timeout', '30000', false),"
+						 " pg_catalog.set_config('default_transaction_read_only', 'off', false),"
 						 " pg_catalog.set_config('default_transaction_isolation', 'read committed', false),"
 						 " pg_catalog.set_config('application_name', $1, false)",
 						 1, params, ignore_result, "could not set up the session");
@@ -417,8 +458,8 @@ drain(void)
 {
 	for (size_t i = 0; i < notifier.nwebhooks; i++)
 		notifier.webhooks[i]->stopping = true;
-	notifier.grace_over = false;
-	loop_timer_set(&notifier.grace_timer, GRACE, grace_over, NULL);
+	if (!notifier.grace_timer.set)	/* asked again, it does not take longer */
+		loop_timer_set(&notifier.grace_timer, GRACE, grace_over, NULL);
 }
 
 static void
@@ -523,13 +564,14 @@ static void
 turn(void)
 {
 	bool		drained = (notifier.stopping || notifier.next) &&
-		(notifier.grace_over || all_quiet());
+	(notifier.grace_over || all_quiet());
 
 	if (drained && notifier.stopping)
 		notifier.done = true;
 	else if (drained)
 	{
 		loop_timer_clear(&notifier.grace_timer);
+		notifier.grace_over = false;
 		end();
 		config_destroy(notifier.config);
 		notifier.config = notifier.next;
@@ -541,7 +583,7 @@ turn(void)
 	if (notifier.once && notifier.set_up &&
 		session_is_idle(notifier.session) && all_quiet())
 	{
-		notifier.failed = !is_ready();
+		notifier.failed = !is_ready() || has_failed();
 		notifier.done = true;
 	}
 }
@@ -551,6 +593,8 @@ run(void)
 {
 	static uint64_t watchdog = 0;
 
+	/* a line at a time, so that those of two processes do not mix */
+	(void) setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 	if (!loop_init() || !watch_signals() || !http_init())
 		return EXIT_RUN_TIME;
 	begin();
@@ -585,7 +629,7 @@ print_help(void)
 		   "Options:\n"
 		   "  -c, --config FILE  the configuration, in JSON\n"
 		   "      --check        check the configuration and exit\n"
-		   "      --once         deliver what is owed now and exit\n"
+		   "      --once         deliver what is owed now and exit; 1 if any of it failed\n"
 		   "  -V, --version      print the version and exit\n"
 		   "  -h, --help         print this and exit\n\n"
 		   "Exit status: 0 clean, 1 an error at run time, 2 wrong usage or configuration.\n"

@@ -16,6 +16,7 @@
 
 #define FIRST_DELAY		1000	/* ms: what delivers comes first */
 #define USUAL_INTERVAL	3600000 /* ms, where maintain is not to be called */
+#define LOST_DELAY		60000	/* ms until what could not be done is */
 
 #define SQLSTATE_DENIED	"42501"
 
@@ -64,6 +65,21 @@ close_session(void *arg)
 	session = NULL;
 }
 
+/*
+ * is_ours: do our events go there?  Then the webhook itself tells what is wrong.
+ */
+static bool
+is_ours(const char *name)
+{
+	for (size_t i = 0; i < config->nwebhooks; i++)
+	{
+		if (config->webhooks[i].active &&
+			strcmp(config->webhooks[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 orphans_found(void *arg, PGresult *result)
 {
@@ -72,10 +88,14 @@ orphans_found(void *arg, PGresult *result)
 		report(LOG_LEVEL_ERROR, "could not look for forgotten subscriptions",
 			   result);
 	for (int i = 0; result && i < PQntuples(result); i++)
+	{
+		if (is_ours(PQgetvalue(result, i, 0)))
+			continue;
 		log_event(LOG_LEVEL_WARNING,
 				  "nobody fetches from a subscription that is owed events",
 				  "subscription", PQgetvalue(result, i, 0),
 				  "owed", PQgetvalue(result, i, 1), NULL);
+	}
 	/* not from within a callback of the session itself */
 	loop_timer_set(&close_timer, 0, close_session, NULL);
 }
@@ -96,11 +116,21 @@ at_ready(void *arg)
 						 0, NULL, orphans_found, NULL);
 }
 
+static void begin_round(void *arg);
+
+static void
+at_lost(void *arg)
+{
+	(void) arg;
+	if (config->maintain == 0 || config->maintain > LOST_DELAY)
+		loop_timer_set(&timer, LOST_DELAY, begin_round, NULL);
+}
+
 static void
 begin_round(void *arg)
 {
 	static const SessionEvents events = {
-		.ready = at_ready,.warning = at_warning
+		.ready = at_ready,.lost = at_lost,.warning = at_warning
 	};
 
 	(void) arg;

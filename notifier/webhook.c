@@ -5,9 +5,17 @@
  *
  * Events are fetched up to a few times what may be in flight, so that the
  * receiver need not wait for the database, and no more, so that memory is
- * bounded by concurrency.  There is one statement of a kind under way at a
- * time; while it is, settled events gather, so that under load one ack tells of
- * many.
+ * bounded by concurrency; and where events are big, by MAX_BYTES.  There is one
+ * statement of a kind under way at a time; while it is, settled events gather,
+ * so that under load one ack tells of many.
+ *
+ * To be the consumer a session has to claim the subscription, which is an error
+ * in the server's log where another has it.  So it tries only if those who are
+ * consumers have changed since it last failed.
+ *
+ * Of what failed it is known when it comes again, so that nothing is asked
+ * until then.  But others may have changed it meanwhile: retried, deleted or
+ * cancelled it.  Where it does not come, what is still to be retried is counted.
  *
  * When a fetch gives less than was asked for, listen arms the bell.  Where a
  * writer is just committing it cannot; then it looks again shortly.  A slow poll
@@ -23,17 +31,51 @@
 #include <string.h>
 
 #define STANDBY_DELAY	2000	/* ms between two tries to become the consumer */
-#define YIELD_DELAY		6000	/* ms in which another can take what was yielded */
+#define YIELD_DELAY		6000	/* ms in which another can take what was
+								 * yielded */
 #define ERROR_DELAY		5000	/* ms after a statement that failed */
+#define COUNT_INTERVAL	10000	/* ms between two counts of retries, unless
+								 * all others wait for them */
 #define SLOW_POLL		30000	/* ms, when all else fails */
 #define RETRY_POLL		1000	/* ms between looks for retries */
 #define QUICK_LOOKS		20		/* 1 ms apart; then 2, 4 ... */
 #define LOOK_DELAY_MAX	50		/* ms */
-#define MAX_ACK_BYTES	65536
+#define ACK_BYTES		4096	/* by which their text grows */
+#define MAX_BYTES		((size_t) 8 * 1024 * 1024)	/* of events in memory */
+#define FIRST_SIZE		(MAX_BYTES / 4) /* of events not seen yet */
 
 #define SQLSTATE_IN_USE	"55006"
 
+/* who the consumers of this database's subscriptions are, as in the view */
+#define CONSUMERS_SQL \
+	"SELECT COALESCE(pg_catalog.string_agg(" \
+	"pg_catalog.concat(l.objid, ' ', l.pid), ',' ORDER BY l.objid, l.pid), '')" \
+	" FROM pg_catalog.pg_locks l" \
+	" WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'" \
+	" AND l.classid OPERATOR(pg_catalog.=) 1702259815::pg_catalog.oid" \
+	" AND l.objsubid OPERATOR(pg_catalog.=) 3" \
+	" AND l.database OPERATOR(pg_catalog.=) (SELECT d.oid" \
+	" FROM pg_catalog.pg_database d WHERE d.datname" \
+	" OPERATOR(pg_catalog.=) pg_catalog.current_database())" \
+	" AND l.granted AND $1::pg_catalog.text IS NOT NULL"
+
+/* what is to be retried, how much of it later, and in how many ms the first */
+#define RETRIES_SQL \
+	"SELECT pg_catalog.count(*)," \
+	" pg_catalog.count(*) FILTER (WHERE d.next_attempt_at" \
+	" OPERATOR(pg_catalog.>) pg_catalog.statement_timestamp())," \
+	" (EXTRACT(epoch FROM pg_catalog.min(d.next_attempt_at)" \
+	" FILTER (WHERE d.next_attempt_at" \
+	" OPERATOR(pg_catalog.>) pg_catalog.statement_timestamp())" \
+	" OPERATOR(pg_catalog.-) pg_catalog.statement_timestamp())" \
+	" OPERATOR(pg_catalog.*) 1000)::pg_catalog.int8" \
+	" FROM eventlog.deliveries d" \
+	" WHERE d.subscription OPERATOR(pg_catalog.=) $1" \
+	" AND d.state OPERATOR(pg_catalog.=) 'retrying'"
+
 static void look(void *arg);
+static void begin_claim(Webhook *webhook);
+static void begin_subscribe(void *arg);
 
 Webhook *
 webhook_create(const WebhookConfig *config)
@@ -48,14 +90,32 @@ webhook_create(const WebhookConfig *config)
 	}
 	webhook->config = config;
 	webhook->last = &webhook->first;
+	webhook->usual_size = FIRST_SIZE;
 	return webhook;
+}
+
+/*
+ * drop_event: it is settled, or somebody else's again.
+ */
+static void
+drop_event(Webhook *webhook, OwedEvent *event)
+{
+	webhook->bytes -= event->size;
+	if (event->attempts > 0)
+		webhook->nretried--;
+	free(event);
 }
 
 static void
 drop_waiting(Webhook *webhook)
 {
-	free_events(webhook->first);
-	webhook->first = NULL;
+	while (webhook->first)
+	{
+		OwedEvent  *event = webhook->first;
+
+		webhook->first = event->next;
+		drop_event(webhook, event);
+	}
 	webhook->last = &webhook->first;
 	webhook->nwaiting = 0;
 }
@@ -67,9 +127,12 @@ webhook_destroy(Webhook *webhook)
 		return;
 	loop_timer_clear(&webhook->look_timer);
 	loop_timer_clear(&webhook->retry_timer);
+	loop_timer_clear(&webhook->ack_timer);
 	loop_timer_clear(&webhook->breaker_timer);
 	http_client_destroy(webhook->http);
 	drop_waiting(webhook);
+	free(webhook->consumers);
+	free(webhook->told);
 	free(webhook->acks);
 	free(webhook);
 }
@@ -128,7 +191,9 @@ look(void *arg)
 {
 	Webhook    *webhook = arg;
 
-	if (webhook->state == WEBHOOK_DOWN)
+	if (webhook->state == WEBHOOK_STANDBY)
+		begin_claim(webhook);
+	if (!webhook_is_consumer(webhook))
 		return;
 	webhook->state = WEBHOOK_LOOKING;
 	webhook->caught_up = false;
@@ -180,6 +245,7 @@ take_event(const PGresult *result, int row)
 	event->id = copies[1];
 	event->user_id = PQgetisnull(result, row, FETCH_USER_ID) ? NULL : copies[2];
 	event->body = copies[3];
+	event->size = size;
 	event->attempts = atoi(PQgetvalue(result, row, FETCH_ATTEMPTS));
 	event->created = loop_now() - atoll(PQgetvalue(result, row, FETCH_AGE));
 	return event;
@@ -193,8 +259,16 @@ static void
 put_event(Webhook *webhook, OwedEvent *event)
 {
 	webhook->nwaiting++;
-	if (event->attempts > 0 && webhook->nretrying > 0)
-		webhook->nretrying--;
+	webhook->bytes += event->size;
+	if (event->size > webhook->usual_size)
+		webhook->usual_size = event->size;
+	if (event->attempts > 0)
+	{
+		webhook->nretried++;
+		webhook->overdue = false;
+		if (webhook->nretrying > 0)
+			webhook->nretrying--;
+	}
 	if (webhook->config->ordered && event->attempts > 0)
 	{
 		event->next = webhook->first;
@@ -205,19 +279,6 @@ put_event(Webhook *webhook, OwedEvent *event)
 	}
 	*webhook->last = event;
 	webhook->last = &event->next;
-}
-
-/*
- * give_up_session: what cannot be kept goes back by way of a new session's fetch.
- */
-static void
-give_up_session(Webhook *webhook)
-{
-	log_event(LOG_LEVEL_ERROR, "out of memory, releasing the subscription",
-			  "webhook", webhook->config->name, NULL);
-	drop_waiting(webhook);
-	(void) query(webhook, "SELECT eventlog.release($1)", NULL, NULL, NULL,
-				 told);
 }
 
 /*
@@ -233,6 +294,173 @@ ahead(const Webhook *webhook)
 		(config->max_events > 1 ? 2 : 4);
 }
 
+/*
+ * stand_by: until this session may be the consumer, which it is not now: what
+ * it was handed out is anybody's.
+ */
+static void
+stand_by(Webhook *webhook, int64_t delay)
+{
+	drop_waiting(webhook);
+	loop_timer_clear(&webhook->retry_timer);
+	webhook->nretrying = 0;
+	webhook->overdue = false;
+	webhook->state = WEBHOOK_STANDBY;
+	look_in(webhook, delay);
+}
+
+/*
+ * give_up_session: what cannot be kept goes back by way of a new session's fetch.
+ */
+static void
+give_up_session(Webhook *webhook)
+{
+	log_event(LOG_LEVEL_ERROR, "out of memory, releasing the subscription",
+			  "webhook", webhook->config->name, NULL);
+	(void) query(webhook, "SELECT eventlog.release($1)", NULL, NULL, NULL,
+				 told);
+	stand_by(webhook, ERROR_DELAY);
+}
+
+/*
+ * retries_counted: what failed in a session before comes first, where order is
+ * to be kept.  What is due and does not come is paused, or the like: there is
+ * no hurry then.
+ */
+static void
+retries_counted(void *arg, PGresult *result)
+{
+	Webhook    *webhook = arg;
+	int			later;
+	bool		due;
+
+	webhook->counting = false;
+	if (result == NULL)
+		return;
+	if (!succeeded(result))
+	{
+		log_result(webhook, "could not count what is to be retried", result);
+		if (webhook->state == WEBHOOK_STANDBY)
+			look_in(webhook, ERROR_DELAY);
+		else
+			expect_retry(webhook, ERROR_DELAY);
+		return;
+	}
+	webhook->nretrying = atoi(PQgetvalue(result, 0, 0)) - webhook->nretried;
+	later = atoi(PQgetvalue(result, 0, 1));
+	if (webhook->nretrying < 0)
+		webhook->nretrying = 0;
+	due = webhook->nretrying > later;
+	if (due && webhook->overdue)
+		expect_retry(webhook, SLOW_POLL);
+	else if (webhook->nretrying > 0 && !due)
+		expect_retry(webhook, atoll(PQgetvalue(result, 0, 2)) + 1);
+	if (webhook->state == WEBHOOK_STANDBY || (due && !webhook->overdue))
+	{
+		webhook->state = WEBHOOK_LOOKING;
+		webhook->caught_up = false;
+	}
+	webhook->overdue = due;
+	webhook_pump(webhook);
+}
+
+static void
+begin_count(Webhook *webhook)
+{
+	webhook->counted = loop_now();
+	webhook->counting = query(webhook, RETRIES_SQL, NULL, NULL, NULL,
+							  retries_counted);
+}
+
+/*
+ * seek_retries: some failed, and it is not known when they are due.
+ */
+static void
+seek_retries(Webhook *webhook)
+{
+	if (webhook->nretrying == 0 || webhook->retry_timer.set ||
+		webhook->counting || !webhook_is_consumer(webhook))
+		return;
+	if (loop_now() - webhook->counted <
+		(webhook->config->ordered ? RETRY_POLL : COUNT_INTERVAL))
+		expect_retry(webhook, RETRY_POLL);
+	else
+		begin_count(webhook);
+}
+
+/*
+ * claimed: by listen, which no other session may call now; fetch disarms the
+ * bell again.
+ */
+static void
+claimed(void *arg, PGresult *result)
+{
+	Webhook    *webhook = arg;
+	const char *state;
+
+	webhook->claiming = false;
+	if (result == NULL)
+		return;					/* webhook_lost() sees to it */
+	state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	if (state && strcmp(state, SQLSTATE_IN_USE) == 0)
+	{
+		log_event(LOG_LEVEL_INFO, "standing by, another session is the consumer",
+				  "webhook", webhook->config->name, NULL);
+		stand_by(webhook, STANDBY_DELAY);
+		return;
+	}
+	free(webhook->consumers);
+	webhook->consumers = NULL;
+	webhook->unable = !succeeded(result);
+	if (!webhook->unable)
+		begin_count(webhook);
+	else
+	{
+		log_result(webhook, "could not be the consumer", result);
+		look_in(webhook, ERROR_DELAY);
+	}
+}
+
+/*
+ * consumers_seen: claim the subscription, unless another has it and all are
+ * still there.
+ */
+static void
+consumers_seen(void *arg, PGresult *result)
+{
+	Webhook    *webhook = arg;
+	const char *consumers;
+
+	webhook->claiming = false;
+	if (result == NULL)
+		return;
+	webhook->unable = !succeeded(result);
+	if (webhook->unable)
+	{
+		log_result(webhook, "could not see who the consumers are", result);
+		look_in(webhook, ERROR_DELAY);
+		return;
+	}
+	consumers = PQgetvalue(result, 0, 0);
+	if (webhook->consumers && strcmp(webhook->consumers, consumers) == 0)
+	{
+		look_in(webhook, STANDBY_DELAY);
+		return;
+	}
+	free(webhook->consumers);
+	webhook->consumers = strdup(consumers);
+	webhook->claiming = query(webhook, "SELECT eventlog.listen($1)", NULL,
+							  NULL, NULL, claimed);
+}
+
+static void
+begin_claim(Webhook *webhook)
+{
+	if (!webhook->claiming && !webhook->counting && !webhook->stopping)
+		webhook->claiming = query(webhook, CONSUMERS_SQL, NULL, NULL, NULL,
+								  consumers_seen);
+}
+
 static void
 fetched(void *arg, PGresult *result)
 {
@@ -242,21 +470,21 @@ fetched(void *arg, PGresult *result)
 	webhook->fetching = false;
 	if (result == NULL)
 		return;					/* webhook_lost() sees to it */
-	if (!succeeded(result))
+	webhook->unable = !succeeded(result);
+	if (webhook->unable)
 	{
-		const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-		bool		in_use = state && strcmp(state, SQLSTATE_IN_USE) == 0;
-
-		if (!in_use)
-			log_result(webhook, "could not fetch", result);
-		else if (webhook->state != WEBHOOK_STANDBY)
-			log_event(LOG_LEVEL_INFO, "standing by, another session is the consumer",
-					  "webhook", webhook->config->name, NULL);
-		webhook->state = WEBHOOK_STANDBY;
-		look_in(webhook, in_use ? STANDBY_DELAY : ERROR_DELAY);
+		/* what was handed out before is still ours */
+		log_result(webhook, "could not fetch", result);
+		webhook->caught_up = true;
+		look_in(webhook, ERROR_DELAY);
+		webhook_pump(webhook);
 		return;
 	}
+	if (!webhook_is_consumer(webhook))
+		return;					/* it was released meanwhile */
 	n = PQntuples(result);
+	if (n > 0)
+		webhook->usual_size /= 2;
 	for (int i = 0; i < n; i++)
 	{
 		OwedEvent  *event = take_event(result, i);
@@ -264,7 +492,7 @@ fetched(void *arg, PGresult *result)
 		if (event == NULL)
 		{
 			give_up_session(webhook);
-			break;
+			return;
 		}
 		put_event(webhook, event);
 	}
@@ -316,6 +544,37 @@ listened(void *arg, PGresult *result)
 	look_in(webhook, look_delay(webhook->nlooks++));
 }
 
+/*
+ * add_ack: one seq, or some with commas between, to what is to be told.
+ */
+static void
+add_ack(Webhook *webhook, const char *seqs, size_t len)
+{
+	if (webhook->acks_len + len + 1 > webhook->acks_size)
+	{
+		size_t		size = webhook->acks_len + len + 1 + ACK_BYTES;
+		char	   *grown = realloc(webhook->acks, size);
+
+		if (grown == NULL)
+		{
+			log_event(LOG_LEVEL_ERROR, "out of memory, events will be sent twice",
+					  "webhook", webhook->config->name, NULL);
+			return;
+		}
+		webhook->acks = grown;
+		webhook->acks_size = size;
+	}
+	memcpy(webhook->acks + webhook->acks_len, seqs, len);
+	webhook->acks[webhook->acks_len + len] = ',';
+	webhook->acks_len += len + 1;
+}
+
+static void
+pump(void *arg)
+{
+	webhook_pump(arg);
+}
+
 static void
 acked(void *arg, PGresult *result)
 {
@@ -325,7 +584,14 @@ acked(void *arg, PGresult *result)
 	if (result == NULL)
 		return;
 	if (!succeeded(result))
+	{
+		/* the braces are left out */
 		log_result(webhook, "could not acknowledge", result);
+		add_ack(webhook, webhook->told + 1, strlen(webhook->told) - 2);
+		loop_timer_set(&webhook->ack_timer, ERROR_DELAY, pump, webhook);
+	}
+	free(webhook->told);
+	webhook->told = NULL;
 	webhook_pump(webhook);
 }
 
@@ -338,7 +604,11 @@ fail_told(void *arg, PGresult *result)
 	if (result == NULL)
 		return;
 	if (!succeeded(result))
+	{
+		/* it is owed, but this session will not be handed it again */
 		log_result(webhook, "could not tell of a failure", result);
+		webhook->yielding = true;
+	}
 	webhook_pump(webhook);
 }
 
@@ -348,22 +618,22 @@ fail_told(void *arg, PGresult *result)
 static void
 begin_ack(Webhook *webhook)
 {
-	char	   *array;
-
-	if (webhook->acking || webhook->acks_len == 0)
+	if (webhook->acking || webhook->acks_len == 0 || webhook->ack_timer.set)
 		return;
-	array = malloc(webhook->acks_len + 3);
-	if (array == NULL)
+	webhook->told = malloc(webhook->acks_len + 3);
+	if (webhook->told == NULL)
 		return;					/* the next one tries again */
 	/* the last comma is left out */
-	sprintf(array, "{%.*s}", (int) webhook->acks_len - 1, webhook->acks);
-	if (query(webhook, "SELECT eventlog.ack($1, $2::pg_catalog.int8[])", array,
-			  NULL, NULL, acked))
-	{
-		webhook->acking = true;
+	sprintf(webhook->told, "{%.*s}", (int) webhook->acks_len - 1, webhook->acks);
+	webhook->acking = query(webhook, "SELECT eventlog.ack($1, $2::pg_catalog.int8[])",
+							webhook->told, NULL, NULL, acked);
+	if (webhook->acking)
 		webhook->acks_len = 0;
+	else
+	{
+		free(webhook->told);
+		webhook->told = NULL;
 	}
-	free(array);
 }
 
 /*
@@ -409,6 +679,21 @@ begin_deliveries(Webhook *webhook)
 }
 
 /*
+ * fitting: of so many events, how many there is memory for; one at least when
+ * there are none.
+ */
+static int
+fitting(const Webhook *webhook, int n)
+{
+	size_t		fit = webhook->bytes < MAX_BYTES ?
+	(MAX_BYTES - webhook->bytes) / webhook->usual_size : 0;
+
+	if (fit == 0 && webhook->bytes == 0)
+		fit = 1;
+	return (size_t) n < fit ? n : (int) fit;
+}
+
+/*
  * begin_fetch: see that there is always something to send.
  */
 static void
@@ -425,11 +710,12 @@ begin_fetch(Webhook *webhook)
 	if (webhook->config->ordered && webhook->nretrying > 0)
 	{
 		/* in order: only what failed is wanted, when its time has come */
-		if (webhook->retry_timer.set)
+		if (webhook->retry_timer.set || webhook->counting)
 			return;
 		room = 1;
 	}
-	else if (room < ahead(webhook) / 2)
+	else if (room < ahead(webhook) / 2 ||
+			 (room = fitting(webhook, room)) == 0)
 		return;					/* wait until it is worth while */
 	webhook->asked = room;
 	snprintf(max, sizeof(max), "%d", room);
@@ -460,8 +746,8 @@ static bool
 is_settled(const Webhook *webhook)
 {
 	return webhook->nflying == 0 && !webhook->fetching &&
-		!webhook->listening && !webhook->acking && webhook->failing == 0 &&
-		webhook->acks_len == 0;
+		!webhook->claiming && !webhook->counting && !webhook->listening &&
+		!webhook->acking && webhook->failing == 0 && webhook->acks_len == 0;
 }
 
 /*
@@ -471,20 +757,16 @@ static void
 end_yield(Webhook *webhook)
 {
 	webhook->yielding = false;
-	drop_waiting(webhook);
-	loop_timer_clear(&webhook->retry_timer);
-	webhook->nretrying = 0;
 	(void) query(webhook, "SELECT eventlog.release($1)", NULL, NULL, NULL,
 				 told);
-	webhook->state = WEBHOOK_STANDBY;
-	look_in(webhook, YIELD_DELAY);
-	log_event(LOG_LEVEL_INFO, "leaving the subscription to another notifier",
-			  "webhook", webhook->config->name, NULL);
+	stand_by(webhook, YIELD_DELAY);
 }
 
 void
 webhook_yield(Webhook *webhook)
 {
+	log_event(LOG_LEVEL_INFO, "leaving the subscription to another notifier",
+			  "webhook", webhook->config->name, NULL);
 	webhook->yielding = true;
 	webhook_pump(webhook);
 }
@@ -494,6 +776,12 @@ webhook_is_consumer(const Webhook *webhook)
 {
 	return webhook->state == WEBHOOK_LOOKING ||
 		webhook->state == WEBHOOK_ASLEEP;
+}
+
+bool
+webhook_is_ready(const Webhook *webhook)
+{
+	return webhook->state != WEBHOOK_DOWN && !webhook->unable;
 }
 
 void
@@ -511,38 +799,8 @@ webhook_pump(Webhook *webhook)
 	if (idle)
 		return;
 	begin_fetch(webhook);
-	if (webhook->nretrying > 0 && !webhook->retry_timer.set)
-		expect_retry(webhook, RETRY_POLL);
+	seek_retries(webhook);
 	begin_listen(webhook);
-}
-
-static void
-begin_looking(Webhook *webhook)
-{
-	log_event(LOG_LEVEL_INFO, "subscribed", "webhook", webhook->config->name,
-			  NULL);
-	webhook->state = WEBHOOK_LOOKING;
-	webhook_pump(webhook);
-}
-
-/*
- * retries_counted: what failed in a session before comes first, where order is
- * to be kept.
- */
-static void
-retries_counted(void *arg, PGresult *result)
-{
-	Webhook    *webhook = arg;
-
-	if (result == NULL)
-		return;
-	if (!succeeded(result))
-	{
-		log_result(webhook, "could not count what is to be retried", result);
-		return;					/* the next session tries again */
-	}
-	webhook->nretrying = atoi(PQgetvalue(result, 0, 0));
-	begin_looking(webhook);
 }
 
 static void
@@ -555,31 +813,38 @@ subscribed(void *arg, PGresult *result)
 	if (!succeeded(result))
 	{
 		log_result(webhook, "could not subscribe", result);
-		return;					/* the next session tries again */
+		loop_timer_set(&webhook->look_timer, ERROR_DELAY, begin_subscribe,
+					   webhook);
+		return;
 	}
-	if (webhook->config->ordered)
-		(void) query(webhook, "SELECT pg_catalog.count(*) FROM eventlog.deliveries"
-					 " WHERE subscription OPERATOR(pg_catalog.=) $1"
-					 " AND state OPERATOR(pg_catalog.=) 'retrying'", NULL, NULL,
-					 NULL, retries_counted);
-	else
-		begin_looking(webhook);
+	log_event(LOG_LEVEL_INFO, "subscribed", "webhook", webhook->config->name,
+			  NULL);
+	webhook->state = WEBHOOK_STANDBY;
+	begin_claim(webhook);
+}
+
+static void
+begin_subscribe(void *arg)
+{
+	Webhook    *webhook = arg;
+	const WebhookConfig *config = webhook->config;
+	const char *params[] = {
+		config->name, config->levels, config->event_type, webhook->log
+	};
+
+	(void) session_query(webhook->session,
+						 "SELECT eventlog.subscribe($1, $2::pg_catalog.text[],"
+						 " $3, $4::pg_catalog.oid)", 4, params, subscribed,
+						 webhook);
 }
 
 void
 webhook_start(Webhook *webhook, Session *session, const char *log)
 {
-	const WebhookConfig *config = webhook->config;
-	const char *params[] = {
-		config->name, config->levels, config->event_type, log
-	};
-
 	webhook->session = session;
+	webhook->log = log;
 	webhook->caught_up = false;
-	(void) session_query(session,
-						 "SELECT eventlog.subscribe($1, $2::pg_catalog.text[],"
-						 " $3, $4::pg_catalog.oid)", 4, params, subscribed,
-						 webhook);
+	begin_subscribe(webhook);
 }
 
 void
@@ -588,8 +853,13 @@ webhook_lost(Webhook *webhook)
 	drop_waiting(webhook);
 	loop_timer_clear(&webhook->look_timer);
 	loop_timer_clear(&webhook->retry_timer);
+	loop_timer_clear(&webhook->ack_timer);
+	free(webhook->told);
+	free(webhook->consumers);
+	webhook->told = webhook->consumers = NULL;
 	webhook->state = WEBHOOK_DOWN;
-	webhook->yielding = false;
+	webhook->yielding = webhook->overdue = webhook->unable = false;
+	webhook->claiming = webhook->counting = false;
 	webhook->fetching = webhook->listening = webhook->acking = false;
 	webhook->failing = 0;
 	webhook->acks_len = 0;
@@ -611,14 +881,29 @@ webhook_wake(Webhook *webhook)
 bool
 webhook_is_quiet(const Webhook *webhook)
 {
+	/* nothing can be sent now: the receiver, or what is to come first, fails */
+	bool		held_up = webhook->breaker.state == BREAKER_OPEN ||
+	(webhook->config->ordered && webhook->nretrying > 0 &&
+	 webhook->retry_timer.set);
+
 	if (webhook->nflying > 0)
 		return false;
 	if (webhook->state == WEBHOOK_DOWN)
 		return true;
 	return is_settled(webhook) &&
-		(webhook->stopping ||
+		(webhook->stopping || held_up ||
 		 (webhook->nwaiting == 0 &&
 		  (webhook->caught_up || webhook->state == WEBHOOK_STANDBY)));
+}
+
+bool
+webhook_has_failed(const Webhook *webhook)
+{
+	const WebhookCounts *counts = &webhook->counts;
+
+	return webhook->unable ||
+		counts->failed_timeout + counts->failed_connect + counts->failed_tls +
+		counts->failed_network + counts->failed_status + counts->dead > 0;
 }
 
 /*
@@ -627,33 +912,10 @@ webhook_is_quiet(const Webhook *webhook)
 void
 webhook_delivered(Webhook *webhook, OwedEvent *event)
 {
-	size_t		len = strlen(event->seq);
-
 	webhook->counts.delivered++;
-	if (webhook->state != WEBHOOK_DOWN &&
-		webhook->acks_len + len + 1 > webhook->acks_size)
-	{
-		size_t		size = webhook->acks_size + MAX_ACK_BYTES / 16;
-		char	   *grown = realloc(webhook->acks, size);
-
-		if (grown)
-		{
-			webhook->acks = grown;
-			webhook->acks_size = size;
-		}
-		else
-			log_event(LOG_LEVEL_ERROR, "out of memory, an event will be sent twice",
-					  "webhook", webhook->config->name, "event", event->id,
-					  NULL);
-	}
-	if (webhook->state != WEBHOOK_DOWN &&
-		webhook->acks_len + len + 1 <= webhook->acks_size)
-	{
-		memcpy(webhook->acks + webhook->acks_len, event->seq, len);
-		webhook->acks[webhook->acks_len + len] = ',';
-		webhook->acks_len += len + 1;
-	}
-	free(event);
+	if (webhook->state != WEBHOOK_DOWN)
+		add_ack(webhook, event->seq, strlen(event->seq));
+	drop_event(webhook, event);
 }
 
 /*
@@ -691,7 +953,7 @@ webhook_failed(Webhook *webhook, OwedEvent *event, const char *error,
 			expect_retry(webhook, delay);
 		}
 	}
-	free(event);
+	drop_event(webhook, event);
 }
 
 /*
@@ -705,9 +967,8 @@ webhook_pause(Webhook *webhook)
 			  "webhook", webhook->config->name, NULL);
 	if (webhook->state == WEBHOOK_DOWN)
 		return;
-	drop_waiting(webhook);
-	webhook->caught_up = false;
 	(void) query(webhook, "SELECT eventlog.pause($1)", NULL, NULL, NULL, told);
 	(void) query(webhook, "SELECT eventlog.release($1)", NULL, NULL, NULL,
 				 told);
+	stand_by(webhook, 0);
 }

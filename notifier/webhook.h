@@ -29,6 +29,7 @@ typedef struct OwedEvent
 	char	   *body;
 	int			attempts;		/* that failed */
 	int64_t		created;		/* loop_now() when it was created */
+	size_t		size;			/* in memory */
 } OwedEvent;
 
 /*
@@ -58,7 +59,7 @@ typedef struct WebhookCounts
 typedef enum WebhookState
 {
 	WEBHOOK_DOWN,				/* no session, or not subscribed */
-	WEBHOOK_STANDBY,			/* another session is the consumer */
+	WEBHOOK_STANDBY,			/* another session is or may be the consumer */
 	WEBHOOK_LOOKING,			/* there may be something owed */
 	WEBHOOK_ASLEEP				/* nothing is, and the bell will ring */
 } WebhookState;
@@ -66,29 +67,43 @@ typedef enum WebhookState
 typedef struct Webhook
 {
 	const WebhookConfig *config;
+	const char *log;			/* Oid of the log, the caller's */
 	Session    *session;
 	HttpClient *http;
 	WebhookState state;
 	bool		stopping;		/* nothing new is begun */
-	bool		yielding;		/* nor is it, until another may be the consumer */
-	bool		fetching;		/* statements under way */
+	bool		yielding;		/* nor is it, until another may be the
+								 * consumer */
+	bool		claiming;		/* statements under way */
+	bool		counting;
+	bool		fetching;
 	bool		listening;
 	bool		acking;
 	int			failing;
 	int			asked;			/* of the last fetch */
 	bool		caught_up;		/* it left nothing */
+	bool		unable;			/* the last claim or fetch failed */
 	OwedEvent  *first;			/* fetched, not sent yet */
 	OwedEvent **last;
 	int			nwaiting;
 	int			nflying;		/* requests */
 	int			nflying_events;
+	size_t		bytes;			/* of events that wait or fly */
+	size_t		usual_size;		/* of an event, rather too much than too
+								 * little */
 	char	   *acks;			/* settled: seq,seq,… */
 	size_t		acks_len;
 	size_t		acks_size;
+	char	   *told;			/* the array that is acknowledged now */
 	int			nretrying;		/* failed, and not fetched again yet */
+	int			nretried;		/* fetched again, and not settled */
+	int64_t		counted;		/* loop_now() when retries were counted last */
+	bool		overdue;		/* some were due then, and have not come since */
+	char	   *consumers;		/* all there were when another had this one */
 	int			nlooks;			/* in a row that found nothing */
 	LoopTimer	look_timer;
 	LoopTimer	retry_timer;
+	LoopTimer	ack_timer;		/* until what could not be told is told again */
 	Breaker		breaker;
 	LoopTimer	breaker_timer;
 	WebhookCounts counts;
@@ -124,6 +139,12 @@ extern void webhook_yield(Webhook *webhook);
 extern bool webhook_is_consumer(const Webhook *webhook);
 
 /*
+ * webhook_is_ready: is it the consumer, or does another session keep it from
+ * being that?
+ */
+extern bool webhook_is_ready(const Webhook *webhook);
+
+/*
  * webhook_pump: begin whatever can be begun now.
  */
 extern void webhook_pump(Webhook *webhook);
@@ -133,6 +154,11 @@ extern void webhook_pump(Webhook *webhook);
  */
 extern bool webhook_is_quiet(const Webhook *webhook);
 
+/*
+ * webhook_has_failed: has anything not been delivered?
+ */
+extern bool webhook_has_failed(const Webhook *webhook);
+
 /* what delivery.c tells webhook.c of events that it is done with */
 extern void webhook_delivered(Webhook *webhook, OwedEvent *event);
 extern void webhook_failed(Webhook *webhook, OwedEvent *event,
@@ -141,7 +167,8 @@ extern void webhook_pause(Webhook *webhook);
 
 /*
  * delivery.c: deliver: send the events, of which at most max_events are
- * chained, in one request; false when it could not begin.
+ * chained, in one request, or settle what can never be sent; false when it
+ * could not begin.
  */
 extern bool deliver(Webhook *webhook, OwedEvent *events, int n);
 
