@@ -42,7 +42,7 @@
 #define LOOK_DELAY_MAX	50		/* ms */
 #define ACK_BYTES		4096	/* by which their text grows */
 #define MAX_BYTES		((size_t) 8 * 1024 * 1024)	/* of events in memory */
-#define FIRST_SIZE		(MAX_BYTES / 4) /* of events not seen yet */
+#define FIRST_SIZE		(MAX_BYTES / 16)	/* of events not seen yet */
 
 #define SQLSTATE_IN_USE	"55006"
 

@@ -56,7 +56,7 @@ typedef struct Known
 	bool		listed;			/* or only stamped, or not even that */
 	bool		stamped;
 	HeapStamp	stamp;
-	TransactionId horizon;		/* that was next when it was stamped */
+	TransactionId horizon;		/* that was next after it was stamped */
 	int64		missed;			/* classes passed for want of a list */
 	int64		patience;
 	int			n;
@@ -277,8 +277,7 @@ learn(Known *known, Snapshot snapshot)
 }
 
 /*
- * get_known: the entry of a partition, begun anew if it is of another index or
- * was written to.
+ * get_known: the entry of a partition, begun anew if it is of another index.
  */
 static Known *
 get_known(const OpenPartition *open)
@@ -291,8 +290,7 @@ get_known(const OpenPartition *open)
 		MemoryContextMemAllocated(context, true) > MAX_MEMORY)
 		begin();
 	known = hash_search(partitions, &partition, HASH_ENTER, &found);
-	if (found && known->by_class == open->indexes.by_class &&
-		(!known->stamped || stamp_holds(open->rel, &known->stamp)))
+	if (found && known->by_class == open->indexes.by_class)
 		return known;
 	if (found && known->items)
 		pfree(known->items);
@@ -301,6 +299,25 @@ get_known(const OpenPartition *open)
 	known->by_class = open->indexes.by_class;
 	known->patience = FIRST_PATIENCE;
 	return known;
+}
+
+/*
+ * stamp_again: as what was there to be learnt is, or may be, no more.
+ */
+static void
+stamp_again(const OpenPartition *open, Known *known)
+{
+	if (known->items)
+		pfree(known->items);
+	known->items = NULL;
+	known->listed = false;
+	known->stamped = stamp_heap(open->rel, &known->stamp);
+	known->horizon = ReadNextTransactionId();
+	if (!known->stamped)
+	{
+		known->missed = 0;		/* for another time */
+		known->patience *= 2;
+	}
 }
 
 /*
@@ -315,17 +332,12 @@ class_list_missed(const OpenPartition *open, int passed)
 	if (IsolationIsSerializable())
 		return;
 	known = get_known(open);
-	if (known->listed)
-		return;
-	if (!known->stamped)
-	{
-		known->stamped = stamp_heap(open->rel, &known->stamp);
-		if (!known->stamped)
-			return;
-		known->horizon = ReadNextTransactionId();
-	}
 	known->missed += passed;
-	if (known->missed < known->patience ||
+	if (known->missed < known->patience)
+		return;
+	if (!known->stamped || !stamp_holds(open->rel, &known->stamp))
+		stamp_again(open, known);
+	if (!known->stamped ||
 		TransactionIdPrecedes(open->snapshot->xmin, known->horizon))
 		return;
 	known->missed = 0;
