@@ -206,6 +206,18 @@ typedef struct FoundList
 } FoundList;
 
 /*
+ * rowset.c: rows that an index of one column has for a filter
+ */
+typedef struct RowSet RowSet;
+
+extern bool rows_can_help(const OpenPartition *open, const Filter *filter);
+extern RowSet *rows_collect(OpenPartition *open, const Filter *filter,
+							EventRange *range, int n, int64 *budget,
+							bool *all);
+extern bool rows_have(const RowSet *rows, const ItemPointerData *tid);
+extern void rows_free(RowSet *rows);
+
+/*
  * skip.c: the newest events, or the number of them, by the class index
  */
 typedef void (*ClassSink) (void *arg, text *const *class, int64 events,
@@ -215,7 +227,7 @@ extern bool has_class_filter(const Filter *filter);
 extern bool is_by_class(const Filter *filter);
 extern bool skip_scan(OpenPartition *open, const Filter *filter,
 					  const EventRange *range, const ClassList *list,
-					  int64 budget, FoundList *found);
+					  const RowSet *rows, int64 *budget, FoundList *found);
 extern bool skip_count(OpenPartition *open, const Filter *filter,
 					   const EventRange *range, const ClassList *list,
 					   ClassSink sink, void *arg);

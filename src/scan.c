@@ -12,7 +12,9 @@
  *
  * The skip scan (skip.c) goes from class to class by the class index.  It is
  * best when few classes are wanted, and endless only when a class is full of
- * rows that a filter outside the class columns refuses.
+ * rows that a filter outside the class columns refuses.  Where such a column has
+ * an index, the skip scan goes slice by slice of time, the newest first: the
+ * slice's rows are taken from that index, and no others are fetched.
  *
  * 2. Never worse than about twice the better
  *
@@ -29,6 +31,8 @@
 #include "reader.h"
 
 #define FIRST_BUDGET	1000
+#define FIRST_SLICE		250		/* rows */
+#define MAX_SLICE		100000
 #define BUDGET_GROWTH	4
 #define FEW_CLASSES		40		/* whose newest events are found as soon as
 								 * those of a dense filter */
@@ -78,6 +82,46 @@ scan_ordered(OpenPartition *open, const Filter *filter, EventRange *range,
 }
 
 /*
+ * skip_slices: the skip scan of one slice after another.
+ *
+ * True when that is all.  If not, *range is what is left.
+ */
+static bool
+skip_slices(OpenPartition *open, const Filter *filter, EventRange *range,
+			const ClassList *list, int64 budget, FoundList *found)
+{
+	bool		all = false;
+
+	for (int n = FIRST_SLICE; !all && found->n < found->need;
+		 n = Min(n * 2, MAX_SLICE))
+	{
+		EventRange	slice = *range;
+		RowSet	   *rows = rows_collect(open, filter, &slice, n, &budget, &all);
+		bool		done = budget > 0 && skip_scan(open, filter, &slice, list,
+												   rows, &budget, found);
+
+		rows_free(rows);
+		if (!done)
+			return false;
+		range->upper.occurred_at = slice.lower;
+		memset(&range->upper.id, 0, UUID_LEN);
+	}
+	return true;
+}
+
+/*
+ * scan_by_class: the skip scan, in the way that suits the filter, for a budget.
+ */
+static bool
+scan_by_class(OpenPartition *open, const Filter *filter, EventRange *range,
+			  const ClassList *list, int64 budget, FoundList *found)
+{
+	if (rows_can_help(open, filter))
+		return skip_slices(open, filter, range, list, budget, found);
+	return skip_scan(open, filter, range, list, NULL, &budget, found);
+}
+
+/*
  * race: both ways in turn, with growing budgets, until one comes to its end.
  */
 static void
@@ -92,7 +136,7 @@ race(OpenPartition *open, const Filter *filter, EventRange *range,
 			scan_ordered(open, filter, range, budget, found))
 			break;
 		habit->by_class = true;
-		if (skip_scan(open, filter, range, list, budget, found))
+		if (scan_by_class(open, filter, range, list, budget, found))
 			break;
 		habit->by_class = false;
 		budget *= BUDGET_GROWTH;
@@ -124,10 +168,10 @@ find_newest(OpenPartition *open, const Filter *filter, EventRange range,
 		first = list->n <= FEW_CLASSES ? FEW_BUDGET : 0;
 	}
 	if (eventlog_scan_method == SCAN_SKIP)
-		(void) skip_scan(open, filter, &range, list, PG_INT64_MAX, found);
+		(void) scan_by_class(open, filter, &range, list, PG_INT64_MAX, found);
 	else if (!(list && list->n == 0) &&
 			 !(first > 0 && !habit->by_class &&
-			   skip_scan(open, filter, &range, list, first, found)))
+			   scan_by_class(open, filter, &range, list, first, found)))
 		race(open, filter, &range, list, habit, found);
 	if (list)
 		pfree(list->items);

@@ -18,57 +18,22 @@
  *
  * 2. Filters outside the class columns
  *
- * They are checked on the row.  After a few rows that were fetched for nothing
- * the events that an index of such a column has are read into a set, if there
- * is one, and from then on only rows of the set are fetched.  Both indexes
- * name the same place for the same row, as PostgreSQL's BitmapAnd counts on
- * too.
+ * They are checked on the row.  Where it is known from another index which rows
+ * can match (rowset.c), only these are fetched.
  *
  * 3. Memory
  *
- * The heap of the best holds keys and row pointers, no rows: O(page).  The set
- * is bounded by work_mem; if it would be larger, there is none.
+ * The heap of the best holds keys and row pointers, no rows: O(page).
  */
 #include "reader.h"
 
-#include "common/hashfn.h"
 #include "lib/binaryheap.h"
 #include "miscadmin.h"
-#include "storage/itemptr.h"
 #include "utils/builtins.h"
 
-#define SET_AFTER	32			/* rows fetched for nothing */
 #define COST_CLASS	10			/* that a class map tells */
 #define COST_BLOCK	100			/* of a table that is read from end to end */
 #define MIN_COUNT_BUDGET	10000
-
-/*
- * RowSet: rows by their places.
- */
-typedef struct RowEntry
-{
-	uint64		place;
-	char		status;
-} RowEntry;
-
-#define SH_PREFIX rowset
-#define SH_ELEMENT_TYPE RowEntry
-#define SH_KEY_TYPE uint64
-#define SH_KEY place
-#define SH_HASH_KEY(tb, key) \
-	hash_combine(murmurhash32((uint32) (key >> 16)), (uint32) key)
-#define SH_EQUAL(tb, a, b) ((a) == (b))
-#define SH_SCOPE static inline
-#define SH_DEFINE
-#define SH_DECLARE
-#include "lib/simplehash.h"
-
-static uint64
-place_of(const ItemPointerData *tid)
-{
-	return (uint64) ItemPointerGetBlockNumber(tid) << 16 |
-		ItemPointerGetOffsetNumber(tid);
-}
 
 /*
  * has_class_filter: is anything asked of the columns of the class index?
@@ -107,10 +72,8 @@ typedef struct SkipScan
 	const EventRange *range;
 	int64		passed;			/* classes, in the way or wanted */
 
-	/* where a filter is outside the class columns */
-	bool		need_row;
-	int			refused;		/* rows fetched for nothing */
-	rowset_hash *rows;			/* none but these can match; NULL: unknown */
+	bool		need_row;		/* a filter is outside the class columns */
+	const RowSet *rows;			/* none but these can match; NULL: unknown */
 
 	/* the best, or, where best is NULL, a number for each class */
 	int			need;
@@ -314,55 +277,14 @@ beats_worst(const SkipScan *scan, const EventKey *key)
 }
 
 /*
- * collect_rows: the set of rows that an index of a column outside the class
- * columns has for the filter; false when the budget did not suffice.
- */
-static bool
-collect_rows(SkipScan *scan)
-{
-	OpenPartition *open = scan->walk.open;
-	EventColumn column;
-	Oid			index = index_by_column(open, scan->filter, &column);
-	uint64		most = (uint64) work_mem * 1024 / (2 * sizeof(RowEntry));
-	const text *prefix[1] = {scan->filter->equal[column]};
-	Walk		walk;
-
-	if (!OidIsValid(index) || column == EVENT_SOURCE_SERVICE ||
-		column == EVENT_RESOURCE_TYPE)
-		return true;
-	scan->rows = rowset_create(CurrentMemoryContext, 1024, NULL);
-	walk_open(&walk, open, index, 1, 0, scan->walk.budget);
-	for (bool more = walk_seek(&walk, prefix, scan->range);
-		 more && walk.budget > 0 && scan->rows;
-		 more = walk_next(&walk))
-	{
-		bool		found;
-
-		(void) rowset_insert(scan->rows, place_of(&walk.entry->tid), &found);
-		if (scan->rows->members > most)
-		{
-			rowset_destroy(scan->rows);
-			scan->rows = NULL;
-		}
-	}
-	scan->walk.budget = walk.budget;
-	walk_close(&walk);
-	return scan->walk.budget > 0;
-}
-
-/*
  * is_chosen: is the current entry one of the events?
  */
 static bool
 is_chosen(SkipScan *scan)
 {
-	if (scan->rows &&
-		!rowset_lookup(scan->rows, place_of(&scan->walk.entry->tid)))
-		return false;
-	if (walk_is_chosen(&scan->walk, scan->filter, scan->need_row))
-		return true;
-	scan->refused++;
-	return false;
+	return (scan->rows == NULL ||
+			rows_have(scan->rows, &scan->walk.entry->tid)) &&
+		walk_is_chosen(&scan->walk, scan->filter, scan->need_row);
 }
 
 /*
@@ -383,12 +305,6 @@ read_class(SkipScan *scan)
 	{
 		if (is_chosen(scan))
 			keep_found(scan);
-		if (scan->need_row && scan->refused == SET_AFTER)
-		{
-			scan->refused++;	/* once */
-			if (!collect_rows(scan))
-				return;
-		}
 		more = walk_next(walk);
 	}
 }
@@ -501,30 +417,32 @@ run(SkipScan *scan, OpenPartition *open, const Filter *filter,
 		complete = run_sweep(scan) && scan->walk.budget > 0;
 	}
 	walk_close(&scan->walk);
-	if (scan->rows)
-		rowset_destroy(scan->rows);
 	if (!list)
 		class_list_missed(open, scan->passed);
 	return complete;
 }
 
 /*
- * skip_scan: the newest events of a range, for a budget.
+ * skip_scan: the newest events of a range, for a budget; of these rows alone,
+ * if they are given.
  *
  * True when it came to its end; then its events follow those in *found.  If
- * not, nothing has changed.
+ * not, nothing has changed but the budget.
  */
 bool
 skip_scan(OpenPartition *open, const Filter *filter, const EventRange *range,
-		  const ClassList *list, int64 budget, FoundList *found)
+		  const ClassList *list, const RowSet *rows, int64 *budget,
+		  FoundList *found)
 {
 	SkipScan	scan = {0};
 	bool		complete;
 
+	scan.rows = rows;
 	scan.need = found->need - found->n;
 	scan.best = binaryheap_allocate(scan.need, compare_found, NULL);
 	scan.store = palloc(sizeof(FoundEvent) * scan.need);
-	complete = run(&scan, open, filter, range, list, budget);
+	complete = run(&scan, open, filter, range, list, *budget);
+	*budget = scan.walk.budget;
 	if (complete)
 	{
 		int			n = scan.best->bh_size;

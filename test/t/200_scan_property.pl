@@ -23,7 +23,7 @@ $node->append_conf('postgresql.conf', "autovacuum = off\nfsync = off");
 $node->start;
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION eventlog;
-SELECT eventlog.create_log('events', '1 day', indexes => '{resource_id}');
+SELECT eventlog.create_log('events', '3 days', indexes => '{resource_id, source_host}');
 CREATE FUNCTION pick(VARIADIC text[]) RETURNS text LANGUAGE sql VOLATILE AS
   $$ SELECT $1[1 + floor(random() * array_length($1, 1))::int] $$;
 -- n events of few instants, so that many tie
