@@ -4,13 +4,14 @@
 #   make bench-clear SIZE=10000000   clearing, against DELETE
 #   make bench-notify                what webhooks cost those who write events
 #   make bench-deliver               how fast webhooks go out
+#   make bench-fetch                 whether a fetch stays as fast
 #   make bench                       all of them
 #
 # Each builds and installs both programs first, prints its figures and keeps
 # them in results/.  What else can be set is told at the head of each program,
-# test/bench/read, clear, notify and deliver.
+# test/bench/read, clear, notify, deliver and fetch.
 
-BENCHES = bench-read bench-clear bench-notify bench-deliver
+BENCHES = bench-read bench-clear bench-notify bench-deliver bench-fetch
 SIZE ?= 1000000
 
 bench:
