@@ -128,26 +128,30 @@ name_session(void)
 
 /*
  * share_out: of so many notifiers with these webhooks each has its share; who
- * has more leaves one to the others.
+ * has more leaves the rest to the others.
  */
 static void
 share_out(int nnotifiers)
 {
+	size_t		n = (size_t) nnotifiers;
 	size_t		held = 0;
-	Webhook    *last = NULL;
+	size_t		share;
 
+	if (nnotifiers < 2)
+		return;
+	share = (notifier.nwebhooks + n - 1) / n;
 	for (size_t i = 0; i < notifier.nwebhooks; i++)
+		held += webhook_is_consumer(notifier.webhooks[i]) &&
+			!notifier.webhooks[i]->yielding;
+	for (size_t i = notifier.nwebhooks; i > 0 && held > share; i--)
 	{
-		if (webhook_is_consumer(notifier.webhooks[i]))
-		{
-			held++;
-			last = notifier.webhooks[i];
-		}
+		Webhook    *webhook = notifier.webhooks[i - 1];
+
+		if (!webhook_is_consumer(webhook) || webhook->yielding)
+			continue;
+		webhook_yield(webhook);
+		held--;
 	}
-	if (nnotifiers > 1 && held > 1 &&
-		held > (notifier.nwebhooks + (size_t) nnotifiers - 1) /
-		(size_t) nnotifiers)
-		webhook_yield(last);
 }
 
 /*

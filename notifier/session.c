@@ -43,6 +43,7 @@ struct Session
 	SessionEvents events;
 	PGconn	   *conn;
 	int			fd;
+	uint32_t	watched;		/* for what, once it is ready; 0: not known */
 	bool		ready;
 	bool		sent;			/* the first query is with the server */
 	PGresult   *result;			/* of it, so far */
@@ -100,6 +101,7 @@ close_connection(Session *session)
 	if (session->fd >= 0)
 		loop_unwatch(session->fd);
 	session->fd = -1;
+	session->watched = 0;
 	loop_timer_clear(&session->timer);
 	PQclear(session->result);
 	session->result = NULL;
@@ -172,10 +174,16 @@ watch(Session *session, uint32_t events)
 {
 	int			fd = PQsocket(session->conn);
 
+	if (session->watched == events)
+		return true;
 	if (session->fd >= 0 && session->fd != fd)
 		loop_unwatch(session->fd);
 	session->fd = fd;
-	return fd >= 0 && loop_watch(fd, events, at_socket, session);
+	if (fd < 0 || !loop_watch(fd, events, at_socket, session))
+		return false;
+	if (session->ready)
+		session->watched = events;
+	return true;
 }
 
 /*

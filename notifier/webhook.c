@@ -191,6 +191,8 @@ look(void *arg)
 {
 	Webhook    *webhook = arg;
 
+	/* no later look is needed: this one leads to sleep, or to another */
+	loop_timer_clear(&webhook->look_timer);
 	if (webhook->state == WEBHOOK_STANDBY)
 		begin_claim(webhook);
 	if (!webhook_is_consumer(webhook))
@@ -357,6 +359,7 @@ retries_counted(void *arg, PGresult *result)
 		expect_retry(webhook, atoll(PQgetvalue(result, 0, 2)) + 1);
 	if (webhook->state == WEBHOOK_STANDBY || (due && !webhook->overdue))
 	{
+		loop_timer_clear(&webhook->look_timer);
 		webhook->state = WEBHOOK_LOOKING;
 		webhook->caught_up = false;
 	}
@@ -873,7 +876,6 @@ webhook_wake(Webhook *webhook)
 	if (webhook->state == WEBHOOK_ASLEEP ||
 		(webhook->state == WEBHOOK_LOOKING && webhook->caught_up))
 	{
-		loop_timer_clear(&webhook->look_timer);
 		look(webhook);
 	}
 }

@@ -26,8 +26,9 @@ my %webhooks = (
 	garbage => { url => "$url/garbage", retry => \%quick },
 	reset => { url => "$url/reset", retry => \%quick },
 	never => { url => "$url/never", timeout => '300ms', retry => \%quick },
-	refused => { url => 'http://127.0.0.1:1/', retry => \%quick });
-my @good = qw(fine ordered batches general);
+	refused => { url => 'http://127.0.0.1:1/', retry => \%quick },
+	stuck => { url => "$url/stuck", timeout => '10m', secret => SECRET });
+my @good = qw(fine ordered batches general stuck);
 my @bad = qw(failing garbage reset never refused);
 
 sub told
@@ -76,6 +77,14 @@ sub story
 	{
 		await(sub { owed($webhook) == 0 }, "$name: $webhook recovers");
 	}
+
+	# what is in flight when it is told twice to stop is broken off, and freed
+	my $before = requests($receiver, '/stuck');
+	set_modes($receiver, '/stuck' => 'never');
+	query("SELECT eventlog.emit('stuck')");
+	await(sub { requests($receiver, '/stuck') > $before }, "$name: a request is never answered");
+	kill 'TERM', $notifier->{pid};
+	await(sub { notifier_log($notifier) =~ /msg=stopping/ }, "$name: it stops, and waits for it");
 	is(stop_notifier($notifier), 0, "$name: it ends as if nobody had watched")
 	  or diag(notifier_log($notifier));
 	unlike(notifier_log($notifier), qr/sesame/, "$name: no secret is told");

@@ -49,12 +49,13 @@ sub query
 	return $node->safe_psql('postgres', join(' ', @_));
 }
 
-# await: a test that passes as soon as the code gives true, within a minute.
+# await: a test that passes as soon as the code gives true, within a minute or
+# so many seconds.
 sub await
 {
-	my ($code, $name) = @_;
+	my ($code, $name, $seconds) = @_;
 
-	for (1 .. 600)
+	for (1 .. 10 * ($seconds // 60))
 	{
 		return pass($name) if $code->();
 		sleep 0.1;
