@@ -215,6 +215,13 @@ is_deeply([ map { /INVALID/ ? 'INVALID' : $_ } @{ verify([ 'standard', $next_sec
 	[ 'INVALID', 'second info' ], 'who has the new key verifies the new one');
 is_deeply([ map { @{ $_->{headers} }{qw(authorization x-token)} } $first, $second ],
 	[ 'Bearer before', 'before', 'Bearer after', 'after' ], 'and tokens are new');
+
+# Who is trusted no more is not sent to by a connection from before, either.
+rewrite("$dir/ca.crt", slurp_file("$dir/next.crt"));
+kill 'HUP', $notifier->{pid};
+await(sub { (() = notifier_log($notifier) =~ /subscribed webhook=vouched/g) == 3 }, 'SIGHUP again');
+query("SELECT eventlog.emit('third')");
+await(sub { last_error('vouched') =~ /certificate/ }, 'the authority is unknown again');
 is(stop_notifier($notifier), 0, 'done');
 
 done_testing();
