@@ -78,7 +78,7 @@ log_event(LogLevel level, const char *msg,...)
 	struct timeval now;
 	struct tm	utc;
 	char		stamp[32];
-	va_list		args;
+	va_list args;
 	const char *key;
 
 	if (level < threshold)

@@ -25,7 +25,7 @@ reader_wrong(Reader *reader, const char *key, const char *format,...)
 {
 	char		message[1024];
 	char		what[400];
-	va_list		args;
+	va_list args;
 
 	va_start(args, format);
 	vsnprintf(what, sizeof(what), format, args);

@@ -38,6 +38,8 @@
 								 * all others wait for them */
 #define SLOW_POLL		30000	/* ms, when all else fails */
 #define RETRY_POLL		1000	/* ms between looks for retries */
+#define FLOWING			4		/* events at once: more are coming */
+#define FLOW_DELAY		4		/* ms until the next look then */
 #define QUICK_LOOKS		20		/* 1 ms apart; then 2, 4 ... */
 #define LOOK_DELAY_MAX	50		/* ms */
 #define ACK_BYTES		4096	/* by which their text grows */
@@ -500,6 +502,7 @@ fetched(void *arg, PGresult *result)
 		put_event(webhook, event);
 	}
 	webhook->caught_up = n < webhook->asked;
+	webhook->flowing = n >= FLOWING;
 	if (n > 0)
 		webhook->nlooks = 0;
 	webhook_pump(webhook);
@@ -731,6 +734,9 @@ begin_fetch(Webhook *webhook)
 
 /*
  * begin_listen: go to sleep, if nothing is owed.
+ *
+ * While many events come, a writer is committing at any time, and it could not:
+ * so it looks again when there is enough to be worth a statement.
  */
 static void
 begin_listen(Webhook *webhook)
@@ -738,6 +744,12 @@ begin_listen(Webhook *webhook)
 	if (!webhook->caught_up || webhook->listening || webhook->fetching ||
 		webhook->look_timer.set || webhook->state != WEBHOOK_LOOKING)
 		return;
+	if (webhook->flowing)
+	{
+		webhook->flowing = false;
+		look_in(webhook, FLOW_DELAY);
+		return;
+	}
 	webhook->listening = query(webhook, "SELECT eventlog.listen($1)", NULL,
 							   NULL, NULL, listened);
 }

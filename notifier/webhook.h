@@ -82,6 +82,7 @@ typedef struct Webhook
 	int			failing;
 	int			asked;			/* of the last fetch */
 	bool		caught_up;		/* it left nothing */
+	bool		flowing;		/* it gave several */
 	bool		unable;			/* the last claim or fetch failed */
 	OwedEvent  *first;			/* fetched, not sent yet */
 	OwedEvent **last;
