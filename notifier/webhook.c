@@ -77,6 +77,7 @@
 
 static void look(void *arg);
 static void begin_claim(Webhook *webhook);
+static void begin_count(Webhook *webhook);
 static void begin_subscribe(void *arg);
 
 Webhook *
@@ -157,6 +158,17 @@ succeeded(const PGresult *result)
 }
 
 /*
+ * is_in_use: has another session the subscription?
+ */
+static bool
+is_in_use(const PGresult *result)
+{
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	return state && strcmp(state, SQLSTATE_IN_USE) == 0;
+}
+
+/*
  * query: a statement on the webhook's session, its name being $1.
  */
 static bool
@@ -204,10 +216,24 @@ look(void *arg)
 	webhook_pump(webhook);
 }
 
+/*
+ * look_for_retries: it is time.  By the database's clock it may not quite be,
+ * and a fetch would bring what comes behind it; so where order is to be kept,
+ * see first.
+ */
 static void
 look_for_retries(void *arg)
 {
-	look(arg);
+	Webhook    *webhook = arg;
+
+	if (webhook->config->ordered && webhook->nretrying > 0 &&
+		webhook_is_consumer(webhook))
+	{
+		if (!webhook->counting)
+			begin_count(webhook);
+	}
+	else
+		look(webhook);
 }
 
 /*
@@ -401,13 +427,11 @@ static void
 claimed(void *arg, PGresult *result)
 {
 	Webhook    *webhook = arg;
-	const char *state;
 
 	webhook->claiming = false;
 	if (result == NULL)
 		return;					/* webhook_lost() sees to it */
-	state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	if (state && strcmp(state, SQLSTATE_IN_USE) == 0)
+	if (is_in_use(result))
 	{
 		log_event(LOG_LEVEL_INFO, "standing by, another session is the consumer",
 				  "webhook", webhook->config->name, NULL);
@@ -475,6 +499,11 @@ fetched(void *arg, PGresult *result)
 	webhook->fetching = false;
 	if (result == NULL)
 		return;					/* webhook_lost() sees to it */
+	if (is_in_use(result))
+	{
+		stand_by(webhook, STANDBY_DELAY);
+		return;
+	}
 	webhook->unable = !succeeded(result);
 	if (webhook->unable)
 	{
@@ -532,7 +561,7 @@ listened(void *arg, PGresult *result)
 	Webhook    *webhook = arg;
 
 	webhook->listening = false;
-	if (result == NULL)
+	if (result == NULL || !webhook_is_consumer(webhook))
 		return;
 	if (!succeeded(result))
 	{
