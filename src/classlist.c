@@ -53,14 +53,13 @@ typedef struct Known
 {
 	Oid			partition;		/* hash key */
 	Oid			by_class;		/* the index that it is learnt from */
-	bool		listed;			/* or only stamped, or not even that */
 	bool		stamped;
 	HeapStamp	stamp;
 	TransactionId horizon;		/* that was next after it was stamped */
 	int64		missed;			/* classes passed for want of a list */
 	int64		patience;
 	int			n;
-	ListedClass *items;			/* newest first */
+	ListedClass *items;			/* newest first; NULL: there is no list yet */
 } Known;
 
 typedef struct Interned
@@ -142,13 +141,7 @@ intern(text *const *columns)
 		return unconstify(EventClass *, entry->class);
 	class = MemoryContextAllocZero(context, sizeof(EventClass));
 	for (int i = 0; i < CLASS_NCOLUMNS; i++)
-	{
-		if (columns[i] == NULL)
-			continue;
-		class->columns[i] = MemoryContextAlloc(context,
-											   VARSIZE_ANY(columns[i]));
-		memcpy(class->columns[i], columns[i], VARSIZE_ANY(columns[i]));
-	}
+		class->columns[i] = copy_text(context, columns[i]);
 	key = class;
 	(void) hash_search(classes, &key, HASH_ENTER, NULL);
 	return class;
@@ -187,7 +180,7 @@ class_list(const OpenPartition *open, const Filter *filter, uint64 *query,
 	if (partitions == NULL || IsolationIsSerializable())
 		return false;
 	known = hash_search(partitions, &partition, HASH_FIND, NULL);
-	if (known == NULL || !known->listed ||
+	if (known == NULL || known->items == NULL ||
 		known->by_class != open->indexes.by_class ||
 		!stamp_holds(open->rel, &known->stamp))
 		return false;
@@ -266,7 +259,6 @@ learn(Known *known, Snapshot snapshot)
 										  sizeof(ListedClass) * Max(learnt.n, 1));
 		memcpy(known->items, learnt.items, sizeof(ListedClass) * learnt.n);
 		known->n = learnt.n;
-		known->listed = true;
 		class_map_forget(index);
 	}
 	else
@@ -310,7 +302,6 @@ stamp_again(const OpenPartition *open, Known *known)
 	if (known->items)
 		pfree(known->items);
 	known->items = NULL;
-	known->listed = false;
 	known->stamped = stamp_heap(open->rel, &known->stamp);
 	known->horizon = ReadNextTransactionId();
 	if (!known->stamped)

@@ -284,7 +284,7 @@ is_unchanged(Relation index, const Gap *gap)
 	return true;
 }
 
-static text *
+text *
 copy_text(MemoryContext context, const text *value)
 {
 	text	   *copy;

@@ -37,7 +37,7 @@ typedef enum ScanMethod
 {
 	SCAN_AUTO,
 	SCAN_ORDERED,				/* scan.c, the ordered way alone */
-	SCAN_SKIP,					/* scan.c, the skip scan alone */
+	SCAN_SKIP,					/* skip.c, the skip scan alone */
 	SCAN_SQL					/* one SQL statement */
 } ScanMethod;
 

@@ -336,6 +336,17 @@ row_matches(const Filter *filter, const OpenPartition *open)
 	return true;
 }
 
+bool
+is_class_column(EventColumn column)
+{
+	for (int i = 0; i < CLASS_NCOLUMNS; i++)
+	{
+		if (class_columns[i] == column)
+			return true;
+	}
+	return false;
+}
+
 /*
  * class_matches: the same of a class.
  */

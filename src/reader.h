@@ -85,6 +85,7 @@ extern bool fetch_row(OpenPartition *open, const ItemPointerData *tid,
 extern bool column_matches(const Filter *filter, EventColumn column,
 						   const text *value);
 extern bool row_matches(const Filter *filter, const OpenPartition *open);
+extern bool is_class_column(EventColumn column);
 extern bool class_matches(const Filter *filter, text *const *columns);
 extern Oid	index_by_column(const OpenPartition *open, const Filter *filter,
 							EventColumn *column);
@@ -105,6 +106,7 @@ typedef struct ClassBound
 extern bool class_below(Relation index, Snapshot snapshot,
 						const ClassBound *bound, text **class,
 						EventKey *newest, bool *descended);
+extern text *copy_text(MemoryContext context, const text *value);
 extern int	compare_column(const text *a, const text *b);
 extern int	compare_classes(text *const *a, text *const *b);
 extern void class_map_forget(Relation index);
@@ -184,11 +186,9 @@ extern void walk_open(Walk *walk, OpenPartition *open, Oid index, int nprefix,
 extern void walk_close(Walk *walk);
 extern bool walk_seek(Walk *walk, const text *const *prefix,
 					  const EventRange *range);
-extern bool walk_seek_event(Walk *walk, const text *const *prefix,
-							const EventKey *key);
+extern bool walk_seek_event(Walk *walk, const EventKey *key);
 extern bool walk_next(Walk *walk);
 extern bool walk_fetch(Walk *walk);
-extern bool walk_is_visible(Walk *walk);
 extern bool walk_is_chosen(Walk *walk, const Filter *filter, bool need_row);
 extern OffsetNumber first_beyond(Relation index, BTScanInsert key, Page page);
 extern void set_prefix(BTScanInsert key, const text *const *prefix, int n);

@@ -48,7 +48,7 @@ rows_can_help(const OpenPartition *open, const Filter *filter)
 	EventColumn column;
 
 	return OidIsValid(index_by_column(open, filter, &column)) &&
-		column != EVENT_SOURCE_SERVICE && column != EVENT_RESOURCE_TYPE;
+		!is_class_column(column);
 }
 
 /*

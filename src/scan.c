@@ -187,7 +187,7 @@ find_event(OpenPartition *open, const EventKey *key)
 	bool		found = false;
 
 	walk_open(&walk, open, open->indexes.by_time, 0, 0, PG_INT64_MAX);
-	for (bool more = walk_seek_event(&walk, NULL, key);
+	for (bool more = walk_seek_event(&walk, key);
 		 more && !found && compare_keys(&walk.entry->key, key) == 0;
 		 more = walk_next(&walk))
 		found = walk_fetch(&walk);

@@ -55,8 +55,7 @@ is_by_class(const Filter *filter)
 {
 	for (int col = 0; col < EVENT_NCOLUMNS; col++)
 	{
-		if (filter->equal[col] && col != EVENT_SOURCE_SERVICE &&
-			col != EVENT_RESOURCE_TYPE)
+		if (filter->equal[col] && !is_class_column(col))
 			return false;
 	}
 	return true;
@@ -406,8 +405,7 @@ run(SkipScan *scan, OpenPartition *open, const Filter *filter,
 	scan->range = range;
 	scan->need_row = !is_by_class(filter);
 	walk_open(&scan->walk, open, open->indexes.by_class,
-			  CLASS_NCOLUMNS, scan->need_row ? COST_ROW_FAR : COST_ENTRY,
-			  budget);
+			  CLASS_NCOLUMNS, COST_ROW_FAR, budget);
 	if (list)
 		complete = run_list(scan, list);
 	else

@@ -469,12 +469,13 @@ walk_seek(Walk *walk, const text *const *prefix, const EventRange *range)
 }
 
 /*
- * walk_seek_event: begin with the entries of an event; smaller ones follow.
+ * walk_seek_event: begin with the entries of an event, in the index by time;
+ * smaller ones follow.
  */
 bool
-walk_seek_event(Walk *walk, const text *const *prefix, const EventKey *key)
+walk_seek_event(Walk *walk, const EventKey *key)
 {
-	begin_seek(walk, prefix);
+	begin_seek(walk, NULL);
 	walk->lower = key->occurred_at;
 	walk->upper = *key;
 	set_event(walk, &walk->upper);
@@ -523,10 +524,10 @@ walk_fetch(Walk *walk)
 }
 
 /*
- * walk_is_visible: the same without the row, where the visibility map knows.
+ * is_visible: the same without the row, where the visibility map knows.
  */
-bool
-walk_is_visible(Walk *walk)
+static bool
+is_visible(Walk *walk)
 {
 	BlockNumber block = ItemPointerGetBlockNumber(&walk->entry->tid);
 
@@ -548,7 +549,7 @@ bool
 walk_is_chosen(Walk *walk, const Filter *filter, bool need_row)
 {
 	if (!need_row)
-		return walk_is_visible(walk);
+		return is_visible(walk);
 	if (walk_fetch(walk) && row_matches(filter, walk->open))
 		return true;
 	walk->budget -= walk->row_cost;
