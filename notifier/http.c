@@ -57,6 +57,7 @@ struct HttpClient
 };
 
 static CURLM *multi = NULL;
+static long max_connections = 0;	/* that can be of use: of all clients */
 static LoopTimer timer;
 
 static void take_finished(void);
@@ -689,13 +690,26 @@ http_post(HttpClient *client, const char *url, const char *body, size_t len,
 	return false;
 }
 
+/*
+ * keep_connections: so many more, or fewer, are kept for the next request; by
+ * itself libcurl keeps a few times as many as are in use just now.
+ */
+static void
+keep_connections(int n)
+{
+	max_connections += n;
+	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, max_connections);
+}
+
 HttpClient *
 http_client_create(const WebhookConfig *config)
 {
 	HttpClient *client = make_multi() ? calloc(1, sizeof(HttpClient)) : NULL;
 
-	if (client)
-		client->config = config;
+	if (client == NULL)
+		return NULL;
+	client->config = config;
+	keep_connections(config->max_concurrency);
 	return client;
 }
 
@@ -728,6 +742,7 @@ http_client_destroy(HttpClient *client)
 		client->idle = request->next;
 		destroy_request(request);
 	}
+	keep_connections(-client->config->max_concurrency);
 	curl_slist_free_all(client->connect_to);
 	free(client);
 }

@@ -6,8 +6,9 @@
  * Events are fetched up to a few times what may be in flight, so that the
  * receiver need not wait for the database, and no more, so that memory is
  * bounded by concurrency; and where events are big, by MAX_BYTES.  There is one
- * statement of a kind under way at a time; while it is, settled events gather,
- * so that under load one ack tells of many.
+ * statement of a kind under way at a time.  A statement costs as much as several
+ * events: so while many come they gather for some ms, both those to fetch and
+ * those to tell of, and writers have the processors.
  *
  * To be the consumer a session has to claim the subscription, which is an error
  * in the server's log where another has it.  So it tries only if those who are
@@ -38,8 +39,9 @@
 								 * all others wait for them */
 #define SLOW_POLL		30000	/* ms, when all else fails */
 #define RETRY_POLL		1000	/* ms between looks for retries */
-#define FLOWING			4		/* events at once: more are coming */
-#define FLOW_DELAY		4		/* ms until the next look then */
+#define GATHERED		128		/* events that are worth a statement … */
+#define GATHER_TIME		20		/* … or as many as come in so many ms */
+#define FLOWING			8		/* events at once, one each ms: more come */
 #define QUICK_LOOKS		20		/* 1 ms apart; then 2, 4 ... */
 #define LOOK_DELAY_MAX	50		/* ms */
 #define ACK_BYTES		4096	/* by which their text grows */
@@ -131,6 +133,7 @@ webhook_destroy(Webhook *webhook)
 	loop_timer_clear(&webhook->look_timer);
 	loop_timer_clear(&webhook->retry_timer);
 	loop_timer_clear(&webhook->ack_timer);
+	loop_timer_clear(&webhook->gather_timer);
 	loop_timer_clear(&webhook->breaker_timer);
 	http_client_destroy(webhook->http);
 	drop_waiting(webhook);
@@ -312,16 +315,18 @@ put_event(Webhook *webhook, OwedEvent *event)
 }
 
 /*
- * ahead: how many events to have at once: batches make a statement worth its
- * while with fewer requests' worth.
+ * ahead: how many events to have at once: enough to be worth a statement, when
+ * half of them are settled; batches are that with fewer requests' worth.
  */
 static int
 ahead(const Webhook *webhook)
 {
 	const WebhookConfig *config = webhook->config;
 
-	return config->max_concurrency * config->max_events *
-		(config->max_events > 1 ? 2 : 4);
+	int			n = config->max_concurrency * config->max_events *
+	(config->max_events > 1 ? 2 : 4);
+
+	return n > 2 * GATHERED ? n : 2 * GATHERED;
 }
 
 /*
@@ -490,6 +495,22 @@ begin_claim(Webhook *webhook)
 								  consumers_seen);
 }
 
+/*
+ * note_flow: while many events come, how long the next ones shall gather.
+ */
+static void
+note_flow(Webhook *webhook, int n)
+{
+	int64_t		elapsed = loop_now() - webhook->fetched;
+
+	webhook->fetched = loop_now();
+	webhook->flow_delay = 0;
+	if (n >= FLOWING && n > elapsed)
+		webhook->flow_delay = GATHERED * elapsed / n;
+	if (webhook->flow_delay > GATHER_TIME)
+		webhook->flow_delay = GATHER_TIME;
+}
+
 static void
 fetched(void *arg, PGresult *result)
 {
@@ -531,7 +552,7 @@ fetched(void *arg, PGresult *result)
 		put_event(webhook, event);
 	}
 	webhook->caught_up = n < webhook->asked;
-	webhook->flowing = n >= FLOWING;
+	note_flow(webhook, n);
 	if (n > 0)
 		webhook->nlooks = 0;
 	webhook_pump(webhook);
@@ -648,13 +669,17 @@ fail_told(void *arg, PGresult *result)
 }
 
 /*
- * begin_ack: tell what is settled.
+ * begin_ack: tell what is settled, when it is worth a statement or nothing else
+ * is to come soon.
  */
 static void
 begin_ack(Webhook *webhook)
 {
-	if (webhook->acking || webhook->acks_len == 0 || webhook->ack_timer.set)
+	if (webhook->acking || webhook->acks_len == 0 || webhook->ack_timer.set ||
+		(webhook->gather_timer.set && webhook->nacks < GATHERED &&
+		 webhook->nflying > 0))
 		return;
+	loop_timer_clear(&webhook->gather_timer);
 	webhook->told = malloc(webhook->acks_len + 3);
 	if (webhook->told == NULL)
 		return;					/* the next one tries again */
@@ -663,7 +688,10 @@ begin_ack(Webhook *webhook)
 	webhook->acking = query(webhook, "SELECT eventlog.ack($1, $2::pg_catalog.int8[])",
 							webhook->told, NULL, NULL, acked);
 	if (webhook->acking)
+	{
 		webhook->acks_len = 0;
+		webhook->nacks = 0;
+	}
 	else
 	{
 		free(webhook->told);
@@ -773,10 +801,10 @@ begin_listen(Webhook *webhook)
 	if (!webhook->caught_up || webhook->listening || webhook->fetching ||
 		webhook->look_timer.set || webhook->state != WEBHOOK_LOOKING)
 		return;
-	if (webhook->flowing)
+	if (webhook->flow_delay > 0)
 	{
-		webhook->flowing = false;
-		look_in(webhook, FLOW_DELAY);
+		look_in(webhook, webhook->flow_delay);
+		webhook->flow_delay = 0;
 		return;
 	}
 	webhook->listening = query(webhook, "SELECT eventlog.listen($1)", NULL,
@@ -898,6 +926,7 @@ webhook_lost(Webhook *webhook)
 	loop_timer_clear(&webhook->look_timer);
 	loop_timer_clear(&webhook->retry_timer);
 	loop_timer_clear(&webhook->ack_timer);
+	loop_timer_clear(&webhook->gather_timer);
 	free(webhook->told);
 	free(webhook->consumers);
 	webhook->told = webhook->consumers = NULL;
@@ -907,6 +936,7 @@ webhook_lost(Webhook *webhook)
 	webhook->fetching = webhook->listening = webhook->acking = false;
 	webhook->failing = 0;
 	webhook->acks_len = 0;
+	webhook->nacks = 0;
 	webhook->nretrying = 0;
 	webhook->nlooks = 0;
 }
@@ -957,7 +987,11 @@ webhook_delivered(Webhook *webhook, OwedEvent *event)
 {
 	webhook->counts.delivered++;
 	if (webhook->state != WEBHOOK_DOWN)
+	{
 		add_ack(webhook, event->seq, strlen(event->seq));
+		if (webhook->nacks++ == 0)
+			loop_timer_set(&webhook->gather_timer, GATHER_TIME, pump, webhook);
+	}
 	drop_event(webhook, event);
 }
 

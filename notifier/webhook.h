@@ -82,7 +82,9 @@ typedef struct Webhook
 	int			failing;
 	int			asked;			/* of the last fetch */
 	bool		caught_up;		/* it left nothing */
-	bool		flowing;		/* it gave several */
+	int64_t		fetched;		/* loop_now() when it came */
+	int64_t		flow_delay;		/* ms until the next, while many events come;
+								 * 0: as soon as there is something */
 	bool		unable;			/* the last claim or fetch failed */
 	OwedEvent  *first;			/* fetched, not sent yet */
 	OwedEvent **last;
@@ -93,6 +95,7 @@ typedef struct Webhook
 	size_t		usual_size;		/* of an event, rather too much than too
 								 * little */
 	char	   *acks;			/* settled: seq,seq,… */
+	int			nacks;			/* how many were settled since the last ack */
 	size_t		acks_len;
 	size_t		acks_size;
 	char	   *told;			/* the array that is acknowledged now */
@@ -105,6 +108,7 @@ typedef struct Webhook
 	LoopTimer	look_timer;
 	LoopTimer	retry_timer;
 	LoopTimer	ack_timer;		/* until what could not be told is told again */
+	LoopTimer	gather_timer;	/* until settled events are told of anyhow */
 	Breaker		breaker;
 	LoopTimer	breaker_timer;
 	WebhookCounts counts;
