@@ -15,16 +15,12 @@
  */
 #include "reader.h"
 
-#include "access/heapam.h"
-#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/xact.h"
-#include "catalog/pg_am.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/params.h"
-#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -334,76 +330,6 @@ typedef struct Purge
 } Purge;
 
 /*
- * count_page: how many rows of a heap's page are visible.
- */
-static int
-count_page(Relation rel, BlockNumber block, BufferAccessStrategy strategy,
-		   Snapshot snapshot)
-{
-	Buffer		buffer = ReadBufferExtended(rel, MAIN_FORKNUM, block,
-											RBM_NORMAL, strategy);
-	Page		page = BufferGetPage(buffer);
-	HeapTupleData tuple = {0};
-	bool		all_visible;
-	int			n = 0;
-
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	all_visible = PageIsAllVisible(page);
-	tuple.t_tableOid = RelationGetRelid(rel);
-	for (OffsetNumber i = FirstOffsetNumber; i <= PageGetMaxOffsetNumber(page);
-		 i++)
-	{
-		ItemId		item = PageGetItemId(page, i);
-
-		if (!ItemIdIsNormal(item))
-			continue;
-		tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
-		tuple.t_len = ItemIdGetLength(item);
-		ItemPointerSet(&tuple.t_self, block, i);
-		if (all_visible ||
-			HeapTupleSatisfiesVisibility(&tuple, snapshot, buffer))
-			n++;
-	}
-	UnlockReleaseBuffer(buffer);
-	return n;
-}
-
-/*
- * count_rows: how many a partition holds that is about to be dropped.
- *
- * By a look at its pages: a statement would prune them, writing WAL for what is
- * thrown away, and takes several times as long.
- */
-static int64
-count_rows(Relation rel)
-{
-	BufferAccessStrategy strategy = GetAccessStrategy(BAS_BULKREAD);
-	Snapshot	snapshot;
-	BlockNumber nblocks;
-	bool		isnull;
-	int64		n = 0;
-
-	if (rel->rd_rel->relam != HEAP_TABLE_AM_OID)
-	{
-		run_sql(psprintf("SELECT pg_catalog.count(*) FROM ONLY %s",
-						 qualified_name(RelationGetRelid(rel))),
-				SPI_OK_SELECT);
-		return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-										   SPI_tuptable->tupdesc, 1, &isnull));
-	}
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	nblocks = RelationGetNumberOfBlocks(rel);
-	for (BlockNumber block = 0; block < nblocks; block++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		n += count_page(rel, block, strategy, snapshot);
-	}
-	UnregisterSnapshot(snapshot);
-	FreeAccessStrategy(strategy);
-	return n;
-}
-
-/*
  * count_purged: a step: count the rows of a partition that is to be dropped,
  * before all wait for that.
  */
@@ -414,7 +340,8 @@ count_purged(void *arg)
 	EventLog   *log = log_open_owned(purge->log, AccessShareLock);
 	Relation	rel = try_relation_open(purge->partition, AccessShareLock);
 
-	purge->stamped = rel && stamp_heap(rel, &purge->stamp);
+	purge->stamped = rel && stamp_heap(rel, &purge->stamp) &&
+		purge->stamp.nplain == 0;
 	if (purge->stamped)
 		purge->rows = count_rows(rel);
 	if (rel)

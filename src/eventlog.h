@@ -127,20 +127,25 @@ extern bool map_event_columns(TupleDesc desc, AttrNumber *attnum);
 /*
  * stamp.c: has a table been written to since?
  */
-#define STAMP_MAP_PAGES		8	/* of a table that can be stamped; 2 GB */
-#define STAMP_PLAIN_PAGES	64	/* that are not marked all-visible */
+#define STAMP_PLAIN_PAGES	64	/* of a table that can be stamped: that are
+								 * not marked all-visible */
 
 typedef struct HeapStamp
 {
 	BlockNumber nblocks;
-	XLogRecPtr	map_lsns[STAMP_MAP_PAGES];
+	uint64		map_lsns;		/* sum of LSNs */
 	int			nplain;
 	BlockNumber plain[STAMP_PLAIN_PAGES];
-	XLogRecPtr	plain_lsns[STAMP_PLAIN_PAGES];
+	uint64		plain_lsns;
 } HeapStamp;
 
 extern bool stamp_heap(Relation rel, HeapStamp *stamp);
 extern bool stamp_holds(Relation rel, const HeapStamp *stamp);
+
+/*
+ * rowcount.c: how many rows a partition holds
+ */
+extern int64 count_rows(Relation rel);
 
 /*
  * log.c: a log, opened and known to be one

@@ -7,7 +7,8 @@
  * with FREEZE, sets a mark, which sets the LSN of the map's page.  Where the
  * page had no mark, its own LSN is set.  So a stamp holds the number of pages,
  * the LSNs of the map's pages, and which pages have no mark, with their LSNs;
- * and while these are what they were, nothing was written.
+ * and while these are what they were, nothing was written.  A page's LSN only
+ * grows, so the sum of several tells whether any has changed.
  *
  * The pages without a mark must be few, as VACUUM leaves them where it finds
  * little to do.  So a table can be stamped when it has been vacuumed since most
@@ -40,14 +41,12 @@ stamp_map(Relation rel, HeapStamp *stamp)
 	if (!RelationNeedsWAL(rel))
 		return false;
 	stamp->nblocks = RelationGetNumberOfBlocks(rel);
-	if (stamp->nblocks > STAMP_MAP_PAGES * BLOCKS_PER_MAP_PAGE)
-		return false;
-	for (BlockNumber i = 0; i * BLOCKS_PER_MAP_PAGE < stamp->nblocks; i++)
+	for (uint64 block = 0; block < stamp->nblocks; block += BLOCKS_PER_MAP_PAGE)
 	{
-		(void) visibilitymap_get_status(rel, i * BLOCKS_PER_MAP_PAGE, &buffer);
+		(void) visibilitymap_get_status(rel, (BlockNumber) block, &buffer);
 		if (!BufferIsValid(buffer))
 			return false;		/* there is no map */
-		stamp->map_lsns[i] = BufferGetLSNAtomic(buffer);
+		stamp->map_lsns += BufferGetLSNAtomic(buffer);
 	}
 	if (BufferIsValid(buffer))
 		ReleaseBuffer(buffer);
@@ -88,7 +87,7 @@ stamp_heap(Relation rel, HeapStamp *stamp)
 		if (n < stamp->nplain)
 		{
 			stamp->plain[n] = block;
-			stamp->plain_lsns[n] = page_lsn(rel, block);
+			stamp->plain_lsns += page_lsn(rel, block);
 		}
 		n++;
 	}
@@ -109,13 +108,9 @@ stamp_holds(Relation rel, const HeapStamp *stamp)
 	HeapStamp	now;
 
 	if (!stamp_map(rel, &now) || now.nblocks != stamp->nblocks ||
-		now.nplain != stamp->nplain ||
-		memcmp(now.map_lsns, stamp->map_lsns, sizeof(now.map_lsns)) != 0)
+		now.map_lsns != stamp->map_lsns || now.nplain != stamp->nplain)
 		return false;
 	for (int i = 0; i < stamp->nplain; i++)
-	{
-		if (page_lsn(rel, stamp->plain[i]) != stamp->plain_lsns[i])
-			return false;
-	}
-	return true;
+		now.plain_lsns += page_lsn(rel, stamp->plain[i]);
+	return now.plain_lsns == stamp->plain_lsns;
 }
