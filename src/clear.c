@@ -7,7 +7,8 @@
  * is found as list finds it, and deleted by key, unless it is so much that one
  * DELETE by the filter is better.  purge is for scale: it commits as it goes,
  * drops whole partitions where nothing but a window is asked for and the caller
- * may, and takes the rest in batches, newest first.
+ * may, and takes the rest in batches, newest first, and with pauses while others
+ * write.
  *
  * A caller of purge who has the rights of the log's owner acts as the owner in
  * a security-restricted context, so that a superuser's purge runs no code of
@@ -22,6 +23,7 @@
 #include "miscadmin.h"
 #include "nodes/params.h"
 #include "storage/lmgr.h"
+#include "storage/procarray.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -38,6 +40,9 @@ PG_FUNCTION_INFO_V1(eventlog_purge);
 
 #define MAX_BATCH	1000000
 #define MAX_CLEAR_KEYS	10000	/* more than that are cleared by the filter */
+#define CHOICE			1000	/* events that a purge chooses at once … */
+#define SLICE			200		/* … and deletes by one statement */
+#define REST_PERCENT	200		/* of the time worked, while others write */
 
 enum
 {
@@ -315,6 +320,7 @@ typedef struct Purge
 	int			batch_size;
 	int64		deleted;
 	TimestampTz begun;
+	TimestampTz rested;			/* at work since then */
 	TimestampTz newest;			/* event of the batches */
 	TimestampTz oldest;			/* time that they can come to */
 	Oid			partition;		/* to be dropped by the next step */
@@ -466,29 +472,83 @@ drop_inside(Purge *purge)
 }
 
 /*
- * delete_batch: choose the next events and delete them; false when there is
- * nothing more.
+ * rest: give way to others while some are writing.
+ *
+ * What a purge deletes is there for long, and who writes waits now: so then it
+ * takes its time, in pieces of a few milliseconds.  Alone it does not rest.
  */
-static bool
-delete_batch(Purge *purge)
+static void
+rest(Purge *purge)
+{
+	long		worked = (GetCurrentTimestamp() - purge->rested) / 1000;
+
+	CHECK_FOR_INTERRUPTS();
+	if (worked < 1)
+		return;
+	if (MinimumActiveBackends(1))
+		pause_upkeep(worked * REST_PERCENT / 100);
+	purge->rested = GetCurrentTimestamp();
+}
+
+static void
+delete_slice(Purge *purge, const ChosenKeys *keys)
 {
 	SPIExecuteOptions options = {0};
-	ChosenKeys *keys = choose_keys(purge->log, &purge->filter,
-								   purge->has_after ? &purge->after : NULL,
-								   purge->batch_size);
 
-	if (keys->n == 0)
-		return false;
 	options.params = keys_params(keys);
 	if (SPI_execute_extended(delete_keys_sql(purge->log, &purge->filter, keys),
 							 &options) != SPI_OK_DELETE)
 		elog(ERROR, "could not delete a batch");
 	purge->deleted += SPI_processed;
+}
+
+/*
+ * delete_choice: choose the next events, so many, and delete them; how many
+ * there were.
+ */
+static int
+delete_choice(Purge *purge, int n)
+{
+	ChosenKeys *keys = choose_keys(purge->log, &purge->filter,
+								   purge->has_after ? &purge->after : NULL, n);
+
+	if (keys->n == 0)
+		return 0;
+	for (int i = 0; i < keys->n; i += SLICE)
+	{
+		ChosenKeys	slice = {
+			.n = Min(SLICE, keys->n - i),
+			.times = keys->times + i,
+			.ids = keys->ids + i
+		};
+
+		rest(purge);
+		delete_slice(purge, &slice);
+	}
 	if (!purge->has_after)
 		purge->newest = id_get_time(DatumGetUUIDP(keys->ids[0]));
 	purge->has_after = true;
 	purge->after = *DatumGetUUIDP(keys->ids[keys->n - 1]);
-	return keys->n == purge->batch_size;
+	return keys->n;
+}
+
+/*
+ * delete_batch: false when there is nothing more.
+ */
+static bool
+delete_batch(Purge *purge)
+{
+	int			left = purge->batch_size;
+
+	while (left > 0)
+	{
+		int			n = Min(left, CHOICE);
+
+		if (delete_choice(purge, n) < n)
+			return false;
+		left -= n;
+	}
+	return true;
 }
 
 /*
@@ -605,7 +665,7 @@ eventlog_purge(PG_FUNCTION_ARGS)
 	purge.log = log->oid;
 	purge.owner = log->owner;
 	purge.as_owner = has_privs_of_role(GetUserId(), log->owner);
-	purge.begun = GetCurrentTimestamp();
+	purge.begun = purge.rested = GetCurrentTimestamp();
 	purge.oldest = oldest_time(log, &purge.filter);
 	log_close(log, AccessShareLock);
 

@@ -262,6 +262,7 @@ typedef enum StepResult
 extern StepResult attempt(Oid log, Oid owner, UpkeepStep step, void *arg,
 						  const char *what);
 extern EventLog *log_open_owned(Oid relid, LOCKMODE lockmode);
+extern void pause_upkeep(long ms);
 extern void fire_no_trigger_later(void);
 extern void lock_for_drop(const PartitionList *list, const Partition *item);
 

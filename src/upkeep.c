@@ -74,11 +74,11 @@ is_lock_failure(const ErrorData *error)
 		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED;
 }
 
-static void
-pause_between_tries(void)
+void
+pause_upkeep(long ms)
 {
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 LOCK_PAUSE, PG_WAIT_EXTENSION);
+					 ms, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 }
@@ -97,7 +97,7 @@ attempt(Oid log, Oid owner, UpkeepStep step, void *arg, const char *what)
 	for (int i = 0; i < LOCK_TRIES; i++)
 	{
 		if (i > 0)
-			pause_between_tries();
+			pause_upkeep(LOCK_PAUSE);
 		error = run_step(owner, step, arg);
 		if (error == NULL)
 			return STEP_TAKEN;
