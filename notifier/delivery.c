@@ -32,7 +32,7 @@ typedef struct Delivery
 	size_t		nheaders;
 } Delivery;
 
-void
+static void
 free_events(OwedEvent *events)
 {
 	while (events)

@@ -405,6 +405,13 @@ session_report(LogLevel level, const char *what, const char *name,
 }
 
 bool
+session_succeeded(const PGresult *result)
+{
+	return PQresultStatus(result) == PGRES_TUPLES_OK ||
+		PQresultStatus(result) == PGRES_COMMAND_OK;
+}
+
+bool
 session_query(Session *session, const char *sql, int nparams,
 			  const char *const *params, SessionResult callback, void *arg)
 {

@@ -58,6 +58,8 @@ extern bool session_query(Session *session, const char *sql, int nparams,
 						  const char *const *params, SessionResult callback,
 						  void *arg);
 
+extern bool session_succeeded(const PGresult *result);
+
 /*
  * session_report: log an error or a warning of the server.  about: what name
  * says, such as the webhook; may be NULL.

@@ -2,8 +2,9 @@
  * webhook.h
  *		A webhook: its subscription consumed, its events on their way.
  *
- * webhook.c talks to the database: what is owed is fetched ahead, what is
- * settled is told.  delivery.c talks to the receiver.
+ * webhook.c fetches and sleeps; claim.c sees who is the consumer, due.c when
+ * what failed comes again; owed.c keeps the events, delivery.c sends them, and
+ * ack.c tells the database what became of them.
  */
 #ifndef NOTIFIER_WEBHOOK_H
 #define NOTIFIER_WEBHOOK_H
@@ -164,7 +165,56 @@ extern bool webhook_is_quiet(const Webhook *webhook);
  */
 extern bool webhook_has_failed(const Webhook *webhook);
 
-/* what delivery.c tells webhook.c of events that it is done with */
+/*
+ * What the files about a webhook share.
+ */
+#define ERROR_DELAY		5000	/* ms after a statement that failed */
+#define STANDBY_DELAY	2000	/* ms between two tries to become the consumer */
+#define SLOW_POLL		30000	/* ms, when all else fails */
+#define GATHERED		128		/* events that are worth a statement … */
+#define GATHER_TIME		20		/* … or as many as come in so many ms */
+
+/*
+ * webhook_query: a statement on the webhook's session, its name being $1.
+ * webhook_told: for one whose result does not matter, unless it failed.
+ */
+extern bool webhook_query(Webhook *webhook, const char *sql,
+						  const char *second, const char *third,
+						  const char *fourth, SessionResult callback);
+extern void webhook_told(void *arg, PGresult *result);
+extern void webhook_log_result(const Webhook *webhook, const char *what,
+							   const PGresult *result);
+extern void webhook_release(Webhook *webhook);
+
+/*
+ * webhook_look: look for what is owed, now, or in some ms.
+ */
+extern void webhook_look(void *webhook);
+extern void webhook_look_in(Webhook *webhook, int64_t delay);
+
+/* claim.c */
+extern void webhook_subscribe(void *webhook);
+extern void webhook_claim(Webhook *webhook);
+extern bool webhook_in_use(const PGresult *result);
+extern void webhook_stand_by(Webhook *webhook, int64_t delay);
+extern void webhook_end_yield(Webhook *webhook);
+
+/* due.c */
+extern void webhook_expect_retry(Webhook *webhook, int64_t delay);
+extern void webhook_count_retries(Webhook *webhook);
+extern void webhook_seek_retries(Webhook *webhook);
+
+/* owed.c */
+extern void webhook_init_events(Webhook *webhook);
+extern OwedEvent *webhook_take_event(const PGresult *result, int row);
+extern void webhook_put_event(Webhook *webhook, OwedEvent *event);
+extern void webhook_drop_event(Webhook *webhook, OwedEvent *event);
+extern void webhook_drop_waiting(Webhook *webhook);
+extern int	webhook_ahead(const Webhook *webhook);
+extern int	webhook_fitting(const Webhook *webhook, int n);
+
+/* ack.c */
+extern void webhook_ack(Webhook *webhook);
 extern void webhook_delivered(Webhook *webhook, OwedEvent *event);
 extern void webhook_failed(Webhook *webhook, OwedEvent *event,
 						   const char *error, int64_t delay);
@@ -176,7 +226,5 @@ extern void webhook_pause(Webhook *webhook);
  * could not begin.
  */
 extern bool deliver(Webhook *webhook, OwedEvent *events, int n);
-
-extern void free_events(OwedEvent *events);
 
 #endif							/* NOTIFIER_WEBHOOK_H */
