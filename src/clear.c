@@ -40,9 +40,11 @@ PG_FUNCTION_INFO_V1(eventlog_purge);
 
 #define MAX_BATCH	1000000
 #define MAX_CLEAR_KEYS	10000	/* more than that are cleared by the filter */
-#define CHOICE			1000	/* events that a purge chooses at once … */
-#define SLICE			200		/* … and deletes by one statement */
-#define REST_PERCENT	200		/* of the time worked, while others write */
+
+/* while others write, a purge … */
+#define CHOICE			1000	/* … chooses so many events at once, … */
+#define SLICE			200		/* … deletes so many by one statement, … */
+#define REST_PERCENT	200		/* … and rests so much of the time worked */
 
 enum
 {
@@ -472,21 +474,16 @@ drop_inside(Purge *purge)
 }
 
 /*
- * rest: give way to others while some are writing.
- *
- * What a purge deletes is there for long, and who writes waits now: so then it
- * takes its time, in pieces of a few milliseconds.  Alone it does not rest.
+ * rest: what a purge deletes has been there for long, and who writes waits now.
  */
 static void
 rest(Purge *purge)
 {
 	long		worked = (GetCurrentTimestamp() - purge->rested) / 1000;
 
-	CHECK_FOR_INTERRUPTS();
 	if (worked < 1)
 		return;
-	if (MinimumActiveBackends(1))
-		pause_upkeep(worked * REST_PERCENT / 100);
+	pause_upkeep(worked * REST_PERCENT / 100);
 	purge->rested = GetCurrentTimestamp();
 }
 
@@ -503,26 +500,29 @@ delete_slice(Purge *purge, const ChosenKeys *keys)
 }
 
 /*
- * delete_choice: choose the next events, so many, and delete them; how many
- * there were.
+ * delete_choice: choose the next events, so many, and delete them, at once or
+ * slice by slice; how many there were.
  */
 static int
-delete_choice(Purge *purge, int n)
+delete_choice(Purge *purge, int n, bool sliced)
 {
 	ChosenKeys *keys = choose_keys(purge->log, &purge->filter,
 								   purge->has_after ? &purge->after : NULL, n);
+	int			step = sliced ? SLICE : n;
 
 	if (keys->n == 0)
 		return 0;
-	for (int i = 0; i < keys->n; i += SLICE)
+	for (int i = 0; i < keys->n; i += step)
 	{
 		ChosenKeys	slice = {
-			.n = Min(SLICE, keys->n - i),
+			.n = Min(step, keys->n - i),
 			.times = keys->times + i,
 			.ids = keys->ids + i
 		};
 
-		rest(purge);
+		CHECK_FOR_INTERRUPTS();
+		if (sliced)
+			rest(purge);
 		delete_slice(purge, &slice);
 	}
 	if (!purge->has_after)
@@ -533,7 +533,8 @@ delete_choice(Purge *purge, int n)
 }
 
 /*
- * delete_batch: false when there is nothing more.
+ * delete_batch: in small pieces while others write; false when there is nothing
+ * more.
  */
 static bool
 delete_batch(Purge *purge)
@@ -542,9 +543,12 @@ delete_batch(Purge *purge)
 
 	while (left > 0)
 	{
-		int			n = Min(left, CHOICE);
+		bool		others = MinimumActiveBackends(1);
+		int			n = others ? Min(left, CHOICE) : left;
 
-		if (delete_choice(purge, n) < n)
+		if (!others)
+			purge->rested = GetCurrentTimestamp();
+		if (delete_choice(purge, n, others) < n)
 			return false;
 		left -= n;
 	}
