@@ -38,7 +38,7 @@ typedef struct Common
 {
 	char	   *levels;
 	char	   *event_type;
-}			Common;
+} Common;
 
 /*
  * get_levels: "level", a list of levels, as an array literal of SQL.
@@ -545,7 +545,7 @@ copy(const char *text)
  */
 static void
 read_webhook(Reader *reader, const char *name, json_t *object,
-			 const Common * common, WebhookConfig *webhook)
+			 const Common *common, WebhookConfig *webhook)
 {
 	static const char *const known[] = {
 		"url", "url_file", "level", "event_type", "format", "secret",
@@ -604,7 +604,7 @@ read_webhook(Reader *reader, const char *name, json_t *object,
  * event_update, and to each further one.
  */
 static void
-read_webhooks(Reader *reader, json_t *root, const Common * common,
+read_webhooks(Reader *reader, json_t *root, const Common *common,
 			  Config *config)
 {
 	json_t	   *webhooks = reader_object(reader, root, "webhooks");
@@ -642,7 +642,7 @@ read_webhooks(Reader *reader, json_t *root, const Common * common,
  * read_notification: event_log.notification, and what is common to the webhooks.
  */
 static void
-read_notification(Reader *reader, json_t *root, Config *config, Common * common)
+read_notification(Reader *reader, json_t *root, Config *config, Common *common)
 {
 	static const char *const event_log_keys[] = {"notification", NULL};
 	static const char *const known[] = {"enabled", "level", "event_type", NULL};

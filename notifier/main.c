@@ -163,7 +163,7 @@ looked_around(void *arg, PGresult *result)
 	(void) arg;
 	if (result == NULL)
 		return;
-	if (PQresultStatus(result) != PGRES_TUPLES_OK)
+	if (!session_succeeded(result))
 	{
 		session_report(LOG_LEVEL_WARNING, "could not see what is owed", NULL,
 					   NULL, result);
@@ -221,7 +221,7 @@ set_up_done(void *arg, PGresult *result)
 	(void) arg;
 	if (result == NULL)
 		return;
-	if (PQresultStatus(result) != PGRES_COMMAND_OK)
+	if (!session_succeeded(result))
 	{
 		session_report(LOG_LEVEL_ERROR, "could not listen", NULL, NULL, result);
 		fail_once();
@@ -272,9 +272,9 @@ log_found(void *arg, PGresult *result)
 	(void) arg;
 	if (result == NULL)
 		return;
-	if (PQresultStatus(result) != PGRES_TUPLES_OK || PQgetisnull(result, 0, 0))
+	if (!session_succeeded(result) || PQgetisnull(result, 0, 0))
 	{
-		if (PQresultStatus(result) != PGRES_TUPLES_OK)
+		if (!session_succeeded(result))
 			session_report(LOG_LEVEL_ERROR, "could not find the log", NULL,
 						   NULL, result);
 		else

@@ -42,15 +42,24 @@ webhook_create(const WebhookConfig *config)
 	return webhook;
 }
 
+/*
+ * clear_timers: those of the database's side.
+ */
+static void
+clear_timers(Webhook *webhook)
+{
+	loop_timer_clear(&webhook->look_timer);
+	loop_timer_clear(&webhook->retry_timer);
+	loop_timer_clear(&webhook->ack_timer);
+	loop_timer_clear(&webhook->gather_timer);
+}
+
 void
 webhook_destroy(Webhook *webhook)
 {
 	if (webhook == NULL)
 		return;
-	loop_timer_clear(&webhook->look_timer);
-	loop_timer_clear(&webhook->retry_timer);
-	loop_timer_clear(&webhook->ack_timer);
-	loop_timer_clear(&webhook->gather_timer);
+	clear_timers(webhook);
 	loop_timer_clear(&webhook->breaker_timer);
 	http_client_destroy(webhook->http);
 	webhook_drop_waiting(webhook);
@@ -393,10 +402,7 @@ void
 webhook_lost(Webhook *webhook)
 {
 	webhook_drop_waiting(webhook);
-	loop_timer_clear(&webhook->look_timer);
-	loop_timer_clear(&webhook->retry_timer);
-	loop_timer_clear(&webhook->ack_timer);
-	loop_timer_clear(&webhook->gather_timer);
+	clear_timers(webhook);
 	free(webhook->told);
 	free(webhook->consumers);
 	webhook->told = webhook->consumers = NULL;

@@ -44,7 +44,9 @@ PG_FUNCTION_INFO_V1(eventlog_purge);
 /* while others write, a purge … */
 #define CHOICE			1000	/* … chooses so many events at once, … */
 #define SLICE			200		/* … deletes so many by one statement, … */
-#define REST_PERCENT	200		/* … and rests so much of the time worked */
+#define REST_PERCENT	200		/* … and rests so much of the time worked, … */
+#define MAX_WORKED		100L	/* … which is at most so many ms: the rest
+								 * was waiting for a lock */
 
 enum
 {
@@ -322,7 +324,6 @@ typedef struct Purge
 	int			batch_size;
 	int64		deleted;
 	TimestampTz begun;
-	TimestampTz rested;			/* at work since then */
 	TimestampTz newest;			/* event of the batches */
 	TimestampTz oldest;			/* time that they can come to */
 	Oid			partition;		/* to be dropped by the next step */
@@ -475,16 +476,17 @@ drop_inside(Purge *purge)
 
 /*
  * rest: what a purge deletes has been there for long, and who writes waits now.
+ * since: when the work began; afterwards, when it goes on.
  */
 static void
-rest(Purge *purge)
+rest(TimestampTz *since)
 {
-	long		worked = (GetCurrentTimestamp() - purge->rested) / 1000;
+	long		worked = Min((GetCurrentTimestamp() - *since) / 1000, MAX_WORKED);
 
 	if (worked < 1)
 		return;
 	pause_upkeep(worked * REST_PERCENT / 100);
-	purge->rested = GetCurrentTimestamp();
+	*since = GetCurrentTimestamp();
 }
 
 static void
@@ -506,6 +508,7 @@ delete_slice(Purge *purge, const ChosenKeys *keys)
 static int
 delete_choice(Purge *purge, int n, bool sliced)
 {
+	TimestampTz since = GetCurrentTimestamp();
 	ChosenKeys *keys = choose_keys(purge->log, &purge->filter,
 								   purge->has_after ? &purge->after : NULL, n);
 	int			step = sliced ? SLICE : n;
@@ -520,10 +523,9 @@ delete_choice(Purge *purge, int n, bool sliced)
 			.ids = keys->ids + i
 		};
 
-		CHECK_FOR_INTERRUPTS();
-		if (sliced)
-			rest(purge);
 		delete_slice(purge, &slice);
+		if (sliced)
+			rest(&since);
 	}
 	if (!purge->has_after)
 		purge->newest = id_get_time(DatumGetUUIDP(keys->ids[0]));
@@ -546,8 +548,6 @@ delete_batch(Purge *purge)
 		bool		others = MinimumActiveBackends(1);
 		int			n = others ? Min(left, CHOICE) : left;
 
-		if (!others)
-			purge->rested = GetCurrentTimestamp();
 		if (delete_choice(purge, n, others) < n)
 			return false;
 		left -= n;
@@ -669,7 +669,7 @@ eventlog_purge(PG_FUNCTION_ARGS)
 	purge.log = log->oid;
 	purge.owner = log->owner;
 	purge.as_owner = has_privs_of_role(GetUserId(), log->owner);
-	purge.begun = purge.rested = GetCurrentTimestamp();
+	purge.begun = GetCurrentTimestamp();
 	purge.oldest = oldest_time(log, &purge.filter);
 	log_close(log, AccessShareLock);
 

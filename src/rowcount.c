@@ -14,9 +14,7 @@
 #include "reader.h"
 
 #include "access/heapam.h"
-#include "access/htup_details.h"
 #include "access/visibilitymap.h"
-#include "catalog/pg_am.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
@@ -78,15 +76,18 @@ count_plain_rows(Relation rel, Snapshot snapshot, BlockNumber *nplain)
 }
 
 /*
- * entry_rows: of how many rows on all-visible pages an entry of the index is.
+ * entry_rows: of how many rows on all-visible pages an entry of the index is;
+ * of all its rows where all pages are that.
  */
 static int
-entry_rows(Relation rel, IndexTuple entry, Buffer *vmbuffer)
+entry_rows(Relation rel, IndexTuple entry, bool all, Buffer *vmbuffer)
 {
 	int			nrows = BTreeTupleIsPosting(entry) ?
 	BTreeTupleGetNPosting(entry) : 1;
 	int			n = 0;
 
+	if (all)
+		return nrows;
 	for (int i = 0; i < nrows; i++)
 	{
 		ItemPointer tid = BTreeTupleIsPosting(entry) ?
@@ -100,7 +101,7 @@ entry_rows(Relation rel, IndexTuple entry, Buffer *vmbuffer)
 
 /*
  * count_index_page: how many rows on all-visible pages the index's page has
- * entries of; of `all` its entries.
+ * entries of.
  */
 static int
 count_index_page(Relation rel, Page page, bool all, Buffer *vmbuffer)
@@ -114,14 +115,10 @@ count_index_page(Relation rel, Page page, bool all, Buffer *vmbuffer)
 	for (OffsetNumber i = P_FIRSTDATAKEY(opaque); i <= last; i++)
 	{
 		ItemId		item = PageGetItemId(page, i);
-		IndexTuple	entry = (IndexTuple) PageGetItem(page, item);
 
-		if (ItemIdIsDead(item))
-			continue;
-		if (all)
-			n += BTreeTupleIsPosting(entry) ? BTreeTupleGetNPosting(entry) : 1;
-		else
-			n += entry_rows(rel, entry, vmbuffer);
+		if (!ItemIdIsDead(item))
+			n += entry_rows(rel, (IndexTuple) PageGetItem(page, item), all,
+							vmbuffer);
 	}
 	return n;
 }
