@@ -13,7 +13,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 DATA_built = sql/eventlog--$(EXTVERSION).sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/eventlog--*.sql))
 PG_CPPFLAGS = -DEVENTLOG_VERSION='"$(EXTVERSION)"'
-PG_CFLAGS = -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WERROR)
+PG_CFLAGS = -fvisibility=hidden -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WERROR)
 
 # The regression tests' expected output is in expected/, the isolation tests'
 # in test/isolation/expected/ (PostgreSQL 16 wants to be told where).

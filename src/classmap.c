@@ -42,7 +42,6 @@
 #include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -84,7 +83,7 @@ static Size memory_used = 0;
 static int	misses = 0;			/* since the maps were full */
 
 static void
-forget_map(Datum arg, Oid relid)
+forget_map(Oid relid)
 {
 	HASH_SEQ_STATUS status;
 	ClassMap   *map;
@@ -114,7 +113,7 @@ create_maps(void)
 
 	if (!registered)
 	{
-		CacheRegisterRelcacheCallback(forget_map, (Datum) 0);
+		on_relation_change(forget_map);
 		registered = true;
 	}
 	maps = NULL;

@@ -9,6 +9,31 @@
 #error "eventlog needs PostgreSQL 15 or newer"
 #endif
 
+/*
+ * What SQL calls is exported, and nothing else is: libraries are loaded
+ * RTLD_GLOBAL, so an exported name of ours could be taken for another
+ * library's, or the other way round.  PostgreSQL 16 builds extensions with
+ * hidden visibility by itself.  To be included before fmgr.h.
+ */
+#if PG_VERSION_NUM < 160000
+#undef PGDLLEXPORT
+#define PGDLLEXPORT __attribute__((visibility("default")))
+#endif
+#include "fmgr.h"
+#if PG_VERSION_NUM < 160000
+#undef PG_FUNCTION_INFO_V1
+#define PG_FUNCTION_INFO_V1(funcname) \
+extern PGDLLEXPORT Datum funcname(PG_FUNCTION_ARGS); \
+extern PGDLLEXPORT const Pg_finfo_record *CppConcat(pg_finfo_, funcname) (void); \
+const Pg_finfo_record * \
+CppConcat(pg_finfo_, funcname) (void) \
+{ \
+	static const Pg_finfo_record my_finfo = {1}; \
+	return &my_finfo; \
+} \
+extern int	no_such_variable
+#endif
+
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
 #define compat_name_list(string) stringToQualifiedNameList(string, NULL)

@@ -34,7 +34,7 @@ static const struct config_enum_entry scan_methods[] = {
 	{NULL, 0, false}
 };
 
-void		_PG_init(void);
+extern PGDLLEXPORT void _PG_init(void);
 
 void
 _PG_init(void)
@@ -179,12 +179,20 @@ require_autocommit(FunctionCallInfo fcinfo, const char *name)
 }
 
 /*
- * forget_relation: relation cache callback; InvalidOid forgets all.
+ * What is told of changed relations.  PostgreSQL has room for ten such
+ * callbacks in a backend, for all extensions together: this one has one.
  */
+#define MAX_RELATION_CACHES		4
+#define MAX_RELATION_CALLBACKS	4
+
+static HTAB *relation_caches[MAX_RELATION_CACHES];
+static int	nrelation_caches = 0;
+static void (*relation_callbacks[MAX_RELATION_CALLBACKS]) (Oid relid);
+static int	nrelation_callbacks = 0;
+
 static void
-forget_relation(Datum arg, Oid relid)
+forget_in_cache(HTAB *cache, Oid relid)
 {
-	HTAB	   *cache = (HTAB *) DatumGetPointer(arg);
 	HASH_SEQ_STATUS status;
 	Oid		   *key;
 
@@ -199,6 +207,39 @@ forget_relation(Datum arg, Oid relid)
 }
 
 /*
+ * relation_changed: relation cache callback; InvalidOid forgets all.
+ */
+static void
+relation_changed(Datum arg, Oid relid)
+{
+	for (int i = 0; i < nrelation_caches; i++)
+		forget_in_cache(relation_caches[i], relid);
+	for (int i = 0; i < nrelation_callbacks; i++)
+		relation_callbacks[i] (relid);
+}
+
+static void
+register_relation_changed(void)
+{
+	if (nrelation_caches == 0 && nrelation_callbacks == 0)
+		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+}
+
+/*
+ * on_relation_change: have a function called whenever the relation cache is
+ * told that a relation has changed; InvalidOid stands for any.  It must not
+ * look into any catalog.
+ */
+void
+on_relation_change(void (*forget) (Oid relid))
+{
+	if (nrelation_callbacks == MAX_RELATION_CALLBACKS)
+		elog(ERROR, "too many callbacks for changed relations");
+	register_relation_changed();
+	relation_callbacks[nrelation_callbacks++] = forget;
+}
+
+/*
  * relation_cache: a hash table for the life of the backend, of what is known
  * of relations.  An entry begins with the Oid of its relation, and goes when
  * the relation cache is told that this one has changed.
@@ -209,9 +250,12 @@ relation_cache(const char *name, Size entrysize)
 	HASHCTL		ctl = {0};
 	HTAB	   *cache;
 
+	if (nrelation_caches == MAX_RELATION_CACHES)
+		elog(ERROR, "too many caches of relations");
 	ctl.keysize = sizeof(Oid);
 	ctl.entrysize = entrysize;
 	cache = hash_create(name, 64, &ctl, HASH_ELEM | HASH_BLOBS);
-	CacheRegisterRelcacheCallback(forget_relation, PointerGetDatum(cache));
+	register_relation_changed();
+	relation_caches[nrelation_caches++] = cache;
 	return cache;
 }

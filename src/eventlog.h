@@ -12,9 +12,10 @@
 
 #include "postgres.h"
 
+#include "compat.h"
+
 #include "catalog/pg_class.h"
 #include "datatype/timestamp.h"
-#include "fmgr.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "nodes/params.h"
@@ -23,8 +24,6 @@
 #include "utils/hsearch.h"
 #include "utils/rel.h"
 #include "utils/uuid.h"
-
-#include "compat.h"
 
 /*
  * eventlog.c: settings, the extension's own objects, acting as another role
@@ -57,6 +56,7 @@ extern void become(Identity *saved, Oid user);
 extern void become_again(const Identity *saved);
 extern void set_locally(const char *name, const char *value);
 extern HTAB *relation_cache(const char *name, Size entrysize);
+extern void on_relation_change(void (*forget) (Oid relid));
 extern void require_autocommit(FunctionCallInfo fcinfo, const char *name);
 
 /*

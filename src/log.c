@@ -142,8 +142,9 @@ format_interval(const Interval *interval)
 static bool
 find_settings(Relation rel, LogSettings *settings)
 {
-	TriggerDesc *triggers = rel->trigdesc;
 	Oid			function = settings_function();
+	TriggerDesc *triggers = rel->trigdesc;	/* valid until the next look at a
+											 * catalog: none follows */
 
 	if (triggers == NULL || !OidIsValid(function))
 		return false;

@@ -82,6 +82,9 @@ append_after(StringInfo sql, const pg_uuid_t *after)
 /*
  * sql_into_result: run a statement that returns rows into a set-returning
  * function's result; how many.  Within SPI.
+ *
+ * The statement returns the columns of the result: a receiver that fetches
+ * values stored out of line converts nothing.
  */
 uint64
 sql_into_result(const char *sql, ParamListInfo params, bool read_only,
@@ -93,8 +96,7 @@ sql_into_result(const char *sql, ParamListInfo params, bool read_only,
 
 	SetTuplestoreDestReceiverParams(dest, rsinfo->setResult,
 									rsinfo->econtext->ecxt_per_query_memory,
-									true, rsinfo->setDesc,
-									"wrong columns from a log");
+									true, NULL, NULL);
 	options.params = params;
 	options.read_only = read_only;
 	options.dest = dest;

@@ -48,7 +48,7 @@ static Oid	copied_from = InvalidOid;
 static bool copy_is_valid = false;
 
 static void
-invalidate_copy(Datum arg, Oid relid)
+invalidate_copy(Oid relid)
 {
 	if (!OidIsValid(relid) || relid == copied_from)
 		copy_is_valid = false;
@@ -153,7 +153,7 @@ subscriptions_load(void)
 		copy_context = AllocSetContextCreate(CacheMemoryContext,
 											 "eventlog subscriptions",
 											 ALLOCSET_SMALL_SIZES);
-		CacheRegisterRelcacheCallback(invalidate_copy, (Datum) 0);
+		on_relation_change(invalidate_copy);
 	}
 	MemoryContextReset(copy_context);
 	copies = NULL;

@@ -19,7 +19,7 @@ $node->start;
 $node->safe_psql('postgres', 'CREATE DATABASE old; CREATE DATABASE new;');
 $node->safe_psql('new', 'CREATE EXTENSION eventlog');
 $node->safe_psql('old', <<'END');
-CREATE EXTENSION eventlog VERSION '0.1.0';
+CREATE EXTENSION eventlog VERSION '0.2.0';
 SELECT eventlog.create_log('events');
 SELECT eventlog.subscribe('hook');
 SELECT eventlog.emit('before', 'error', details => '{"a": 1}');

@@ -76,38 +76,20 @@ COMMENT ON FUNCTION eventlog.id_time(uuid) IS
   'the exact time in an id; an error if it is no version 7 UUID';
 
 CREATE FUNCTION eventlog._utc(t timestamptz)
-RETURNS text LANGUAGE sql STABLE STRICT PARALLEL SAFE
-RETURN pg_catalog.to_char(pg_catalog.timezone('UTC', t),
-                          'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+RETURNS text LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'eventlog_utc';
 COMMENT ON FUNCTION eventlog._utc(timestamptz) IS
   'ISO 8601, UTC, six digits';
 
-CREATE FUNCTION eventlog._hex(id uuid)
-RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN pg_catalog.replace(id::text, '-', '');
-COMMENT ON FUNCTION eventlog._hex(uuid) IS '32 hex digits without dashes';
+CREATE FUNCTION eventlog._json(event eventlog.event)
+RETURNS json LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'eventlog_json';
+COMMENT ON FUNCTION eventlog._json(eventlog.event) IS
+  'what to_json gives, as text that nobody has read yet';
 
 CREATE FUNCTION eventlog.to_json(event eventlog.event)
-RETURNS jsonb LANGUAGE sql STABLE STRICT PARALLEL SAFE
-RETURN pg_catalog.jsonb_build_object(
-  'generated_uuid', eventlog._hex((event).id),
-  'created_at', eventlog._utc((event).created_at),
-  'event', pg_catalog.jsonb_build_object(
-    'type', (event).event_type,
-    'level', (event).level::text,
-    'message', (event).message,
-    'category', (event).category,
-    'details', (event).details,
-    'timestamp', eventlog._utc((event).occurred_at),
-    'resource', pg_catalog.jsonb_build_object(
-      'id', (event).resource_id,
-      'type', (event).resource_type,
-      'user_id', (event).user_id),
-    'source', pg_catalog.jsonb_build_object(
-      'servicename', (event).source_service,
-      'hostid', (event).source_host,
-      'base_url', (event).base_url,
-      'request_id', (event).request_id)));
+RETURNS jsonb LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'eventlog_to_json';
 COMMENT ON FUNCTION eventlog.to_json(eventlog.event) IS
   'an event as nested JSON: generated_uuid, created_at, event {type, level, message, category, details, timestamp, resource, source}';
 
@@ -215,7 +197,7 @@ COMMENT ON COLUMN eventlog.logs.estimated_events IS 'how many events, as of the 
 COMMENT ON COLUMN eventlog.logs.bytes IS 'on disk, indexes included';
 COMMENT ON COLUMN eventlog.logs.oldest IS 'where the first partition begins';
 COMMENT ON COLUMN eventlog.logs.newest IS 'where the last partition ends';
-COMMENT ON COLUMN eventlog.logs.problems IS 'what is wrong, and CALL eventlog.maintain() should mend; empty when all is well';
+COMMENT ON COLUMN eventlog.logs.problems IS 'what is wrong; CALL eventlog.maintain() tells what it cannot mend; empty when all is well';
 GRANT SELECT ON eventlog.logs TO PUBLIC;
 
 --
