@@ -115,19 +115,19 @@ dead(const Webhook *webhook)
 static double
 in_flight(const Webhook *webhook)
 {
-	return webhook->nflying;
+	return webhook->sender.nflying;
 }
 
 static double
 waiting(const Webhook *webhook)
 {
-	return webhook->nwaiting;
+	return webhook->buffer.nwaiting;
 }
 
 static double
 breaker(const Webhook *webhook)
 {
-	return webhook->breaker.state;
+	return webhook->gate.breaker.state;
 }
 
 static double
