@@ -11,6 +11,7 @@
 #include "config.h"
 #include "http.h"
 #include "loop.h"
+#include "retry.h"
 #include "subscription.h"
 
 typedef struct Gate
@@ -18,13 +19,15 @@ typedef struct Gate
 	const Subscription *subscription;
 	const WebhookConfig *config;
 	Breaker		breaker;
-	LoopTimer	timer;			/* until its pause is over */
+	const void *probe;			/* the request that is one; NULL: none is in
+								 * flight */
+	LoopTimer	timer;			/* until a pause is over */
 } Gate;
 
 /*
- * gate_limit: how many requests may be in flight.
+ * gate_may_send: may one more request be sent beside those in flight?
  */
-extern int	gate_limit(const Gate *gate);
+extern bool gate_may_send(const Gate *gate, int nflying);
 
 /*
  * gate_is_shut: may nothing be sent for a while?
@@ -32,9 +35,17 @@ extern int	gate_limit(const Gate *gate);
 extern bool gate_is_shut(const Gate *gate);
 
 /*
- * gate_answered: what became of a request.
+ * gate_sent: a request is on its way.  gate_answered: it came to its end.
+ * request: anything that stands for it.
  */
-extern void gate_answered(Gate *gate, const HttpResult *result);
+extern void gate_sent(Gate *gate, const void *request);
+extern void gate_answered(Gate *gate, const void *request,
+						  const HttpResult *result);
+
+/*
+ * gate_policy: by which an event that just failed is tried again.
+ */
+extern RetryPolicy gate_policy(const Gate *gate);
 
 extern void gate_destroy(Gate *gate);
 

@@ -201,17 +201,18 @@ static void
 finished(void *arg, OwedEvent *events, int n, const HttpResult *result)
 {
 	Webhook    *webhook = arg;
-	const RetryPolicy *policy = &webhook->config->retry;
+	RetryPolicy policy;
 	bool		gone = result && result->status == STATUS_GONE;
 
 	(void) n;
 	if (result)
 	{
 		counts_request(&webhook->counts, result);
-		gate_answered(&webhook->gate, result);
+		gate_answered(&webhook->gate, events, result);
 		if (!result->ok)
 			delivery_log_failure(&webhook->sender, events, result);
 	}
+	policy = gate_policy(&webhook->gate);
 	while (events)
 	{
 		OwedEvent  *event = events;
@@ -223,7 +224,7 @@ finished(void *arg, OwedEvent *events, int n, const HttpResult *result)
 			settle(webhook, event, NULL, 0);
 		else
 			settle(webhook, event, result->error, gone ? 0 :
-				   retry_delay(policy, event->attempts + 1,
+				   retry_delay(&policy, event->attempts + 1,
 							   loop_now() - event->created,
 							   result->retry_after, retry_random()));
 	}
@@ -250,7 +251,7 @@ static void
 begin_deliveries(Webhook *webhook)
 {
 	while (!is_held_up(webhook) &&
-		   webhook->sender.nflying < gate_limit(&webhook->gate))
+		   gate_may_send(&webhook->gate, webhook->sender.nflying))
 	{
 		int			n;
 		OwedEvent  *events = buffer_take(&webhook->buffer,
@@ -261,6 +262,7 @@ begin_deliveries(Webhook *webhook)
 		switch (deliver(&webhook->sender, events, n))
 		{
 			case DELIVERY_BEGUN:
+				gate_sent(&webhook->gate, events);
 				break;
 			case DELIVERY_IMPOSSIBLE:
 				settle(webhook, events,
