@@ -142,7 +142,7 @@ webhook_failed(Webhook *webhook, OwedEvent *event, const char *error,
 
 	if (delay < 0)
 	{
-		webhook->counts.dead++;
+		webhook->counts.given_up++;
 		log_event(LOG_LEVEL_ERROR, "delivery given up",
 				  "webhook", webhook->config->name, "event", event->id, NULL);
 	}

@@ -13,12 +13,6 @@
 #include <string.h>
 #include <time.h>
 
-/* the bounds that Prometheus' clients use, as far as they make sense here */
-const double latency_bounds[LATENCY_BUCKETS] = {
-	0.001, 0.005, 0.01, 0.025, 0.1, 0.25, 1, 2.5, 10, 30
-};
-
-#define STATUS_GONE		410
 #define MAX_HEADERS		4
 
 typedef struct Delivery
@@ -138,30 +132,6 @@ add_headers(Delivery *delivery, const char *body, size_t len)
 	return ok;
 }
 
-static void
-count_request(WebhookCounts *counts, const HttpResult *result)
-{
-	counts->requests++;
-	counts->seconds += result->seconds;
-	for (int i = 0; i < LATENCY_BUCKETS; i++)
-	{
-		if (result->seconds <= latency_bounds[i])
-			counts->latency[i]++;
-	}
-	if (result->ok)
-		return;
-	if (result->status != 0)
-		counts->failed_status++;
-	else if (strcmp(result->reason, "timeout") == 0)
-		counts->failed_timeout++;
-	else if (strcmp(result->reason, "tls") == 0)
-		counts->failed_tls++;
-	else if (strcmp(result->reason, "network") == 0)
-		counts->failed_network++;
-	else
-		counts->failed_connect++;
-}
-
 /*
  * log_failure: without what was answered, which may quote what was sent.
  */
@@ -176,7 +146,7 @@ log_failure(const Webhook *webhook, const OwedEvent *event,
 	snprintf(status, sizeof(status), "%ld", result->status);
 	log_event(LOG_LEVEL_WARNING, "delivery failed",
 			  "webhook", webhook->config->name, "event", event->id,
-			  "attempt", attempt, "reason", result->reason,
+			  "attempt", attempt, "reason", http_reason_name(result->reason),
 			  "status", result->status ? status : NULL,
 			  "error", result->status ? NULL : result->error, NULL);
 }
@@ -217,9 +187,9 @@ note_failure(Webhook *webhook, const HttpResult *result)
 static void
 settle(Webhook *webhook, OwedEvent *events, const HttpResult *result)
 {
-	bool		gone = result->status == STATUS_GONE;
+	bool		gone = result->outcome == HTTP_GONE;
 
-	if (!result->ok)
+	if (result->outcome != HTTP_OK)
 		log_failure(webhook, events, result);
 	while (events)
 	{
@@ -228,7 +198,7 @@ settle(Webhook *webhook, OwedEvent *events, const HttpResult *result)
 
 		events = event->next;
 		event->next = NULL;
-		if (result->ok)
+		if (result->outcome == HTTP_OK)
 		{
 			webhook_delivered(webhook, event);
 			continue;
@@ -256,10 +226,10 @@ finished(void *arg, const HttpResult *result)
 		free_delivery(delivery);
 		return;
 	}
-	count_request(&webhook->counts, result);
+	counts_request(&webhook->counts, result);
 	webhook->nflying--;
 	webhook->nflying_events -= delivery->n;
-	if (result->ok)
+	if (result->outcome == HTTP_OK)
 	{
 		loop_timer_clear(&webhook->breaker_timer);
 		breaker_succeeded(&webhook->breaker);

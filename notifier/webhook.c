@@ -449,8 +449,32 @@ bool
 webhook_has_failed(const Webhook *webhook)
 {
 	const WebhookCounts *counts = &webhook->counts;
+	uint64_t	failed = counts->given_up;
 
-	return webhook->unable ||
-		counts->failed_timeout + counts->failed_connect + counts->failed_tls +
-		counts->failed_network + counts->failed_status + counts->dead > 0;
+	for (int i = 0; i < HTTP_NREASONS; i++)
+		failed += counts->failed[i];
+	return webhook->unable || failed > 0;
+}
+
+void
+webhook_status(const Webhook *webhook, WebhookStatus *status)
+{
+	const LoopTimer *pause = &webhook->breaker_timer;
+
+	*status = (WebhookStatus)
+	{
+		.config = webhook->config,
+			.counts = &webhook->counts,
+			.in_flight = webhook->nflying,
+			.waiting = webhook->nwaiting,
+			.breaker = webhook->breaker.state,
+			.consumer = webhook_is_consumer(webhook),
+			.standby = webhook->state == WEBHOOK_STANDBY
+	};
+	if (pause->set && pause->due > loop_now())
+		status->pause_left = (double) (pause->due - loop_now()) / 1000;
+	if (webhook->state == WEBHOOK_DOWN)
+		status->trouble = "not subscribed";
+	else if (webhook->unable)
+		status->trouble = "cannot fetch";
 }

@@ -14,6 +14,7 @@
 
 #include "breaker.h"
 #include "config.h"
+#include "counts.h"
 #include "http.h"
 #include "loop.h"
 #include "session.h"
@@ -32,30 +33,6 @@ typedef struct OwedEvent
 	int64_t		created;		/* loop_now() when it was created */
 	size_t		size;			/* in memory */
 } OwedEvent;
-
-/*
- * Bounds of the histogram of latencies, in seconds.
- */
-#define LATENCY_BUCKETS		10
-
-extern const double latency_bounds[LATENCY_BUCKETS];
-
-/*
- * WebhookCounts: for the metrics.
- */
-typedef struct WebhookCounts
-{
-	uint64_t	delivered;		/* events */
-	uint64_t	failed_timeout;
-	uint64_t	failed_connect; /* dns and connect */
-	uint64_t	failed_tls;
-	uint64_t	failed_network;
-	uint64_t	failed_status;	/* anything but 2xx */
-	uint64_t	dead;			/* events given up */
-	uint64_t	requests;
-	double		seconds;		/* of all requests */
-	uint64_t	latency[LATENCY_BUCKETS];	/* requests up to each bound */
-} WebhookCounts;
 
 typedef enum WebhookState
 {
@@ -164,6 +141,25 @@ extern bool webhook_is_quiet(const Webhook *webhook);
  * webhook_has_failed: has anything not been delivered?
  */
 extern bool webhook_has_failed(const Webhook *webhook);
+
+/*
+ * WebhookStatus: what the metrics and /readyz tell of a webhook.
+ */
+typedef struct WebhookStatus
+{
+	const WebhookConfig *config;
+	const WebhookCounts *counts;
+	int			in_flight;		/* requests */
+	int			waiting;		/* events fetched and not sent yet */
+	int			breaker;		/* BreakerState */
+	double		pause_left;		/* s until the next request may begin; 0: now */
+	bool		consumer;
+	bool		standby;		/* another session is the consumer */
+	const char *trouble;		/* what stands still, for people; NULL: all is
+								 * well */
+} WebhookStatus;
+
+extern void webhook_status(const Webhook *webhook, WebhookStatus *status);
 
 /*
  * What the files about a webhook share.
