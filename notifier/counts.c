@@ -28,3 +28,13 @@ counts_request(WebhookCounts *counts, const HttpResult *result)
 	else
 		counts->failed[result->reason]++;
 }
+
+uint64_t
+counts_failures(const WebhookCounts *counts)
+{
+	uint64_t	failures = counts->dead;
+
+	for (int i = 0; i < HTTP_NREASONS; i++)
+		failures += counts->failed[i];
+	return failures;
+}

@@ -25,7 +25,7 @@ extern const double latency_bounds[LATENCY_BUCKETS];
 typedef struct WebhookCounts
 {
 	uint64_t	delivered;		/* events */
-	uint64_t	given_up;		/* events */
+	uint64_t	dead;			/* events given up */
 	uint64_t	requests;		/* that have ended */
 	uint64_t	failed[HTTP_NREASONS];	/* requests */
 	uint32_t	by_status[COUNTED_STATUSES];	/* requests that were answered */
@@ -38,5 +38,10 @@ typedef struct WebhookCounts
  * counts_request: a request has ended.
  */
 extern void counts_request(WebhookCounts *counts, const HttpResult *result);
+
+/*
+ * counts_failures: requests that failed and events that were given up.
+ */
+extern uint64_t counts_failures(const WebhookCounts *counts);
 
 #endif							/* NOTIFIER_COUNTS_H */

@@ -142,12 +142,12 @@ share_out(int nnotifiers)
 	share = (notifier.nwebhooks + n - 1) / n;
 	for (size_t i = 0; i < notifier.nwebhooks; i++)
 		held += webhook_is_consumer(notifier.webhooks[i]) &&
-			!notifier.webhooks[i]->yielding;
+			!webhook_is_leaving(notifier.webhooks[i]);
 	for (size_t i = notifier.nwebhooks; i > 0 && held > share; i--)
 	{
 		Webhook    *webhook = notifier.webhooks[i - 1];
 
-		if (!webhook_is_consumer(webhook) || webhook->yielding)
+		if (!webhook_is_consumer(webhook) || webhook_is_leaving(webhook))
 			continue;
 		webhook_yield(webhook);
 		held--;

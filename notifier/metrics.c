@@ -109,25 +109,25 @@ failed_status(const Webhook *webhook)
 static double
 dead(const Webhook *webhook)
 {
-	return (double) webhook->counts.given_up;
+	return (double) webhook->counts.dead;
 }
 
 static double
 in_flight(const Webhook *webhook)
 {
-	return webhook->nflying;
+	return webhook->sender.nflying;
 }
 
 static double
 waiting(const Webhook *webhook)
 {
-	return webhook->nwaiting;
+	return webhook->buffer.nwaiting;
 }
 
 static double
 breaker(const Webhook *webhook)
 {
-	return webhook->breaker.state;
+	return webhook->gate.breaker.state;
 }
 
 static double

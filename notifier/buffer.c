@@ -1,0 +1,202 @@
+/*
+ * buffer.c
+ *		A queue of events, whose memory is bounded.
+ */
+#include "buffer.h"
+
+#include "loop.h"
+#include "statements.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_BYTES		((size_t) 8 * 1024 * 1024)	/* of events in memory */
+#define FIRST_SIZE		(MAX_BYTES / 16)	/* of events not seen yet */
+
+void
+buffer_init(EventBuffer *buffer, const WebhookConfig *config)
+{
+	buffer->last = &buffer->first;
+	buffer->usual_size = FIRST_SIZE;
+	buffer->config = config;
+}
+
+/*
+ * forget: it is settled, or somebody else's again.
+ */
+static void
+forget(EventBuffer *buffer, OwedEvent *event)
+{
+	buffer->bytes -= event->size;
+	if (event->attempts > 0)
+		buffer->nretried--;
+	free(event);
+}
+
+void
+buffer_settle(EventBuffer *buffer, OwedEvent *event)
+{
+	buffer->nsent--;
+	forget(buffer, event);
+}
+
+void
+buffer_clear(EventBuffer *buffer)
+{
+	while (buffer->first)
+	{
+		OwedEvent  *event = buffer->first;
+
+		buffer->first = event->next;
+		forget(buffer, event);
+	}
+	buffer->last = &buffer->first;
+	buffer->nwaiting = 0;
+}
+
+/*
+ * make_event: a row of what was fetched, in one allocation.
+ */
+static OwedEvent *
+make_event(const PGresult *result, int row)
+{
+	static const int texts[] = {FETCH_SEQ, FETCH_ID, FETCH_USER_ID, FETCH_BODY};
+	size_t		size = sizeof(OwedEvent);
+	OwedEvent  *event;
+	char	   *at;
+	char	   *copies[4];
+
+	for (int i = 0; i < 4; i++)
+		size += (size_t) PQgetlength(result, row, texts[i]) + 1;
+	event = calloc(1, size);
+	if (event == NULL)
+		return NULL;
+	at = (char *) (event + 1);
+	for (int i = 0; i < 4; i++)
+	{
+		copies[i] = at;
+		strcpy(at, PQgetvalue(result, row, texts[i]));
+		at += strlen(at) + 1;
+	}
+	event->seq = copies[0];
+	event->id = copies[1];
+	event->user_id = PQgetisnull(result, row, FETCH_USER_ID) ? NULL : copies[2];
+	event->body = copies[3];
+	event->size = size;
+	event->attempts = atoi(PQgetvalue(result, row, FETCH_ATTEMPTS));
+	event->created = loop_now() - atoll(PQgetvalue(result, row, FETCH_AGE));
+	return event;
+}
+
+/*
+ * prepend, append: a chain of n, whose last is given.
+ */
+static void
+prepend(EventBuffer *buffer, OwedEvent *first, OwedEvent *last, int n)
+{
+	last->next = buffer->first;
+	buffer->first = first;
+	if (buffer->last == &buffer->first)
+		buffer->last = &last->next;
+	buffer->nwaiting += n;
+}
+
+static void
+append(EventBuffer *buffer, OwedEvent *event)
+{
+	*buffer->last = event;
+	buffer->last = &event->next;
+	buffer->nwaiting++;
+}
+
+bool
+buffer_add(EventBuffer *buffer, const PGresult *result, int row)
+{
+	OwedEvent  *event = make_event(result, row);
+
+	if (event == NULL)
+		return false;
+	buffer->bytes += event->size;
+	if (row == 0)
+		buffer->usual_size /= 2;
+	if (event->size > buffer->usual_size)
+		buffer->usual_size = event->size;
+	if (event->attempts > 0)
+	{
+		buffer->nretried++;
+		buffer->retries_fetched++;
+	}
+	if (buffer->config->ordered && event->attempts > 0)
+		prepend(buffer, event, event, 1);
+	else
+		append(buffer, event);
+	return true;
+}
+
+OwedEvent *
+buffer_take(EventBuffer *buffer, int max, int *n)
+{
+	OwedEvent  *events = buffer->first;
+	OwedEvent  *last = events;
+
+	*n = 0;
+	if (events == NULL)
+		return NULL;
+	for (*n = 1; *n < max && last->next; (*n)++)
+		last = last->next;
+	buffer->first = last->next;
+	if (buffer->first == NULL)
+		buffer->last = &buffer->first;
+	last->next = NULL;
+	buffer->nwaiting -= *n;
+	buffer->nsent += *n;
+	return events;
+}
+
+void
+buffer_put_back(EventBuffer *buffer, OwedEvent *events, int n)
+{
+	OwedEvent  *last = events;
+
+	while (last->next)
+		last = last->next;
+	buffer->nsent -= n;
+	prepend(buffer, events, last, n);
+}
+
+/*
+ * ahead: how many events to have at once: enough to be worth a statement, when
+ * half of them are settled; batches are that with fewer requests' worth.
+ */
+static int
+ahead(const WebhookConfig *config)
+{
+	int			n = config->max_concurrency * config->max_events *
+	(config->max_events > 1 ? 2 : 4);
+
+	return n > 2 * GATHERED ? n : 2 * GATHERED;
+}
+
+/*
+ * fitting: of so many events, how many there is memory for; one at least when
+ * there are none.
+ */
+static int
+fitting(const EventBuffer *buffer, int n)
+{
+	size_t		fit = buffer->bytes < MAX_BYTES ?
+	(MAX_BYTES - buffer->bytes) / buffer->usual_size : 0;
+
+	if (fit == 0 && buffer->bytes == 0)
+		fit = 1;
+	return (size_t) n < fit ? n : (int) fit;
+}
+
+int
+buffer_room(const EventBuffer *buffer)
+{
+	int			n = ahead(buffer->config);
+	int			room = n - buffer->nwaiting - buffer->nsent;
+
+	return room < n / 2 ? 0 : fitting(buffer, room);
+}

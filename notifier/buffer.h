@@ -1,0 +1,76 @@
+/*
+ * buffer.h
+ *		Events that a webhook was handed out: in memory until they are settled.
+ */
+#ifndef NOTIFIER_BUFFER_H
+#define NOTIFIER_BUFFER_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+
+#define GATHERED		128		/* events that are worth a statement … */
+#define GATHER_TIME		20		/* … or as many as come in so many ms */
+
+/*
+ * OwedEvent: an event that was fetched and is not settled.
+ */
+typedef struct OwedEvent
+{
+	struct OwedEvent *next;
+	char	   *seq;			/* texts of one allocation */
+	char	   *id;
+	char	   *user_id;		/* NULL: none */
+	char	   *body;
+	int			attempts;		/* that failed */
+	int64_t		created;		/* loop_now() when it was created */
+	size_t		size;			/* in memory */
+} OwedEvent;
+
+typedef struct EventBuffer
+{
+	const WebhookConfig *config;	/* ordered: retries come first */
+	OwedEvent  *first;			/* fetched, not sent yet */
+	OwedEvent **last;
+	int			nwaiting;		/* how many these are */
+	int			nsent;			/* taken to be sent, and not settled */
+	int			nretried;		/* of both, how many have failed before */
+	uint64_t	retries_fetched;	/* how many such were ever added */
+	size_t		bytes;			/* of both */
+	size_t		usual_size;		/* of an event, rather too much than too
+								 * little */
+} EventBuffer;
+
+extern void buffer_init(EventBuffer *buffer, const WebhookConfig *config);
+
+/*
+ * buffer_add: a row of what statement_fetch() gives.  False when memory lacks.
+ */
+extern bool buffer_add(EventBuffer *buffer, const PGresult *result, int row);
+
+/*
+ * buffer_take: the next ones to send, at most max, as a chain of n.
+ * buffer_put_back: they could not be sent, and are the next again.
+ */
+extern OwedEvent *buffer_take(EventBuffer *buffer, int max, int *n);
+extern void buffer_put_back(EventBuffer *buffer, OwedEvent *events, int n);
+
+/*
+ * buffer_settle: one that was taken is settled; it is freed.
+ */
+extern void buffer_settle(EventBuffer *buffer, OwedEvent *event);
+
+/*
+ * buffer_clear: forget those that wait.
+ */
+extern void buffer_clear(EventBuffer *buffer);
+
+/*
+ * buffer_room: how many events to fetch now; 0: wait until it is worth while.
+ */
+extern int	buffer_room(const EventBuffer *buffer);
+
+#endif							/* NOTIFIER_BUFFER_H */
