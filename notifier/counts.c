@@ -1,14 +1,14 @@
 /*
  * counts.c
- *		Requests, by what became of them and how long they took.
+ *		Counting what became of requests.
  */
 #include "counts.h"
 
-#include <string.h>
+#include <time.h>
 
-/* the bounds that Prometheus' clients use, as far as they make sense here */
+/* the default bounds of Prometheus' clients, and some beyond them */
 const double latency_bounds[LATENCY_BUCKETS] = {
-	0.001, 0.005, 0.01, 0.025, 0.1, 0.25, 1, 2.5, 10, 30
+	0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30
 };
 
 void
@@ -21,24 +21,20 @@ counts_request(WebhookCounts *counts, const HttpResult *result)
 		if (result->seconds <= latency_bounds[i])
 			counts->latency[i]++;
 	}
-	if (result->ok)
-		return;
-	if (result->status != 0)
-		counts->failed_status++;
-	else if (strcmp(result->reason, "timeout") == 0)
-		counts->failed_timeout++;
-	else if (strcmp(result->reason, "tls") == 0)
-		counts->failed_tls++;
-	else if (strcmp(result->reason, "network") == 0)
-		counts->failed_network++;
+	if (result->status > 0 && result->status < COUNTED_STATUSES)
+		counts->by_status[result->status]++;
+	if (result->outcome == HTTP_OK)
+		counts->last_success = (double) time(NULL);
 	else
-		counts->failed_connect++;
+		counts->failed[result->reason]++;
 }
 
 uint64_t
 counts_failures(const WebhookCounts *counts)
 {
-	return counts->failed_timeout + counts->failed_connect +
-		counts->failed_tls + counts->failed_network + counts->failed_status +
-		counts->dead;
+	uint64_t	failures = counts->dead;
+
+	for (int i = 0; i < HTTP_NREASONS; i++)
+		failures += counts->failed[i];
+	return failures;
 }

@@ -1,6 +1,6 @@
 /*
  * counts.h
- *		What a webhook has done, counted for the metrics.
+ *		What is counted of a webhook, for the metrics.
  */
 #ifndef NOTIFIER_COUNTS_H
 #define NOTIFIER_COUNTS_H
@@ -10,26 +10,33 @@
 #include "http.h"
 
 /*
- * Bounds of the histogram of latencies, in seconds.
+ * Upper bounds of the histogram of latencies, in seconds.
  */
-#define LATENCY_BUCKETS		10
+#define LATENCY_BUCKETS		14
 
 extern const double latency_bounds[LATENCY_BUCKETS];
 
+#define COUNTED_STATUSES	600
+
+/*
+ * WebhookCounts: since the process began.  A count of events never mixes with
+ * one of requests: a request may carry a batch.
+ */
 typedef struct WebhookCounts
 {
 	uint64_t	delivered;		/* events */
-	uint64_t	failed_timeout;
-	uint64_t	failed_connect; /* dns and connect */
-	uint64_t	failed_tls;
-	uint64_t	failed_network;
-	uint64_t	failed_status;	/* anything but 2xx */
 	uint64_t	dead;			/* events given up */
-	uint64_t	requests;
+	uint64_t	requests;		/* that have ended */
+	uint64_t	failed[HTTP_NREASONS];	/* requests */
+	uint32_t	by_status[COUNTED_STATUSES];	/* requests that were answered */
 	double		seconds;		/* of all requests */
 	uint64_t	latency[LATENCY_BUCKETS];	/* requests up to each bound */
+	double		last_success;	/* seconds since 1970; 0: none yet */
 } WebhookCounts;
 
+/*
+ * counts_request: a request has ended.
+ */
 extern void counts_request(WebhookCounts *counts, const HttpResult *result);
 
 /*

@@ -181,7 +181,7 @@ delivery_log_failure(const Sender *sender, const OwedEvent *event,
 	snprintf(status, sizeof(status), "%ld", result->status);
 	log_event(LOG_LEVEL_WARNING, "delivery failed",
 			  "webhook", sender->config->name, "event", event->id,
-			  "attempt", attempt, "reason", result->reason,
+			  "attempt", attempt, "reason", http_reason_name(result->reason),
 			  "status", result->status ? status : NULL,
 			  "error", result->status ? NULL : result->error, NULL);
 }

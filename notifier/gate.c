@@ -52,7 +52,7 @@ pause_over(void *arg)
 static bool
 is_alive(const HttpResult *result)
 {
-	return result->ok;
+	return result->outcome == HTTP_OK;
 }
 
 void

@@ -9,22 +9,66 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config.h"
+#include "webhook_config.h"
 
 #define HTTP_ERROR_SIZE	1025	/* as much as the database keeps, and a NUL */
 
 /*
+ * HttpOutcome: what a request's end says about the event, the receiver and us.
+ *
+ * HTTP_REFUSED: the receiver is alive and does not want this event (4xx, but
+ * for those below).  HTTP_LATER: it asks for a pause (429, or 503 with
+ * Retry-After), which is about all events.  HTTP_LOCAL_TROUBLE: the fault is on
+ * this side (descriptors, memory, local ports, name lookup, our own
+ * certificate files): no attempt is spent, and the webhook waits.
+ *
+ * A connection that died before the receiver had begun to process a request is
+ * not an outcome: the request is repeated at once, within bounds.
+ */
+typedef enum HttpOutcome
+{
+	HTTP_OK,					/* any 2xx */
+	HTTP_REFUSED,
+	HTTP_LATER,
+	HTTP_GONE,					/* 410 */
+	HTTP_FAILED,				/* any other status, or the connection broke */
+	HTTP_TIMEOUT,
+	HTTP_LOCAL_TROUBLE
+} HttpOutcome;
+
+/*
+ * HttpReason: why a request failed; the words are the same in the log and in
+ * the metrics.
+ */
+typedef enum HttpReason
+{
+	HTTP_REASON_NONE,			/* it did not */
+	HTTP_REASON_TIMEOUT,
+	HTTP_REASON_DNS,
+	HTTP_REASON_CONNECT,
+	HTTP_REASON_TLS,
+	HTTP_REASON_NETWORK,
+	HTTP_REASON_4XX,
+	HTTP_REASON_5XX,
+	HTTP_REASON_STATUS,			/* neither 2xx nor 4xx nor 5xx */
+	HTTP_REASON_LOCAL,
+	HTTP_NREASONS
+} HttpReason;
+
+extern const char *http_reason_name(HttpReason reason);
+
+/*
  * HttpResult: what became of a request.
  *
- * status: 0 where no answer came.  reason: of a failure, one word for metrics.
- * error: the same at length, printable, with the beginning of the answer, in
- * which what the webhook has of secrets is blotted out.
+ * status: 0 where no answer came.  error: what is wrong, at length, printable,
+ * with the beginning of the answer, in which the webhook's secrets are blotted
+ * out.
  */
 typedef struct HttpResult
 {
-	bool		ok;				/* any 2xx */
+	HttpOutcome outcome;
+	HttpReason	reason;
 	long		status;
-	const char *reason;
 	char		error[HTTP_ERROR_SIZE];
 	int64_t		retry_after;	/* ms; 0: not asked for */
 	double		seconds;
@@ -43,12 +87,6 @@ typedef struct HttpClient HttpClient;
 
 extern bool http_init(void);
 extern void http_cleanup(void);
-
-/*
- * http_forget: close the connections that are kept, and forget what was read of
- * certificates.  Only while there is no client.
- */
-extern void http_forget(void);
 
 /*
  * The configuration must outlive the client.

@@ -291,8 +291,8 @@ log_found(void *arg, PGresult *result)
 						 ignore_result, "could not set up the session");
 	for (size_t i = 0; i < notifier.config->nwebhooks; i++)
 	{
-		if (!notifier.config->webhooks[i].active)
-			unsubscribe(&notifier.config->webhooks[i]);
+		if (!notifier.config->webhooks[i]->active)
+			unsubscribe(notifier.config->webhooks[i]);
 	}
 	for (size_t i = 0; i < notifier.nwebhooks; i++)
 		webhook_start(notifier.webhooks[i], notifier.session, notifier.log);
@@ -380,7 +380,6 @@ end(void)
 	notifier.session = NULL;
 	for (size_t i = 0; i < notifier.nwebhooks; i++)
 		webhook_destroy(notifier.webhooks[i]);
-	http_forget();
 	free(notifier.webhooks);
 	free(notifier.log);
 	notifier.webhooks = NULL;
@@ -396,7 +395,7 @@ make_webhooks(void)
 							   sizeof(Webhook *));
 	for (size_t i = 0; notifier.webhooks && i < notifier.config->nwebhooks; i++)
 	{
-		const WebhookConfig *config = &notifier.config->webhooks[i];
+		const WebhookConfig *config = notifier.config->webhooks[i];
 
 		if (!config->active)
 			continue;
@@ -467,9 +466,10 @@ drain(void)
 }
 
 static void
-complain(const char *message)
+complain(LogLevel level, const char *message)
 {
-	log_event(LOG_LEVEL_ERROR, "wrong configuration", "error", message, NULL);
+	log_event(level, level == LOG_LEVEL_ERROR ? "wrong configuration" :
+			  "careless configuration", "error", message, NULL);
 }
 
 /*
@@ -478,7 +478,7 @@ complain(const char *message)
 static void
 reload(void)
 {
-	Config	   *config = config_load(notifier.path, complain);
+	Config	   *config = config_load(&notifier.path, 1, complain);
 
 	if (config == NULL)
 	{
@@ -625,6 +625,13 @@ print_complaint(const char *message)
 }
 
 static void
+print_problem(LogLevel level, const char *message)
+{
+	fprintf(stderr, "eventlog-notifier: %s%s\n",
+			level == LOG_LEVEL_WARNING ? "warning: " : "", message);
+}
+
+static void
 print_help(void)
 {
 	printf("eventlog-notifier sends webhooks for the events of an eventlog database.\n\n"
@@ -684,7 +691,7 @@ main(int argc, char **argv)
 		print_complaint("usage: eventlog-notifier --config FILE [--check | --once]");
 		return EXIT_USAGE;
 	}
-	notifier.config = config_load(notifier.path, print_complaint);
+	notifier.config = config_load(&notifier.path, 1, print_problem);
 	if (notifier.config == NULL)
 		return EXIT_USAGE;
 	if (check)

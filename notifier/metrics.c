@@ -79,31 +79,31 @@ delivered(const Webhook *webhook)
 static double
 failed_timeout(const Webhook *webhook)
 {
-	return (double) webhook->counts.failed_timeout;
+	return (double) webhook->counts.failed[HTTP_REASON_TIMEOUT];
 }
 
 static double
 failed_connect(const Webhook *webhook)
 {
-	return (double) webhook->counts.failed_connect;
+	return (double) webhook->counts.failed[HTTP_REASON_CONNECT];
 }
 
 static double
 failed_tls(const Webhook *webhook)
 {
-	return (double) webhook->counts.failed_tls;
+	return (double) webhook->counts.failed[HTTP_REASON_TLS];
 }
 
 static double
 failed_network(const Webhook *webhook)
 {
-	return (double) webhook->counts.failed_network;
+	return (double) webhook->counts.failed[HTTP_REASON_NETWORK];
 }
 
 static double
 failed_status(const Webhook *webhook)
 {
-	return (double) webhook->counts.failed_status;
+	return (double) webhook->counts.failed[HTTP_REASON_STATUS];
 }
 
 static double

@@ -73,8 +73,8 @@ is_ours(const char *name)
 {
 	for (size_t i = 0; i < config->nwebhooks; i++)
 	{
-		if (config->webhooks[i].active &&
-			strcmp(config->webhooks[i].name, name) == 0)
+		if (config->webhooks[i]->active &&
+			strcmp(config->webhooks[i]->name, name) == 0)
 			return true;
 	}
 	return false;

@@ -15,7 +15,6 @@
 
 #include <stdlib.h>
 
-#define STATUS_GONE		410
 #define YIELD_DELAY		6000	/* ms in which another can take what was
 								 * yielded */
 
@@ -202,14 +201,14 @@ finished(void *arg, OwedEvent *events, int n, const HttpResult *result)
 {
 	Webhook    *webhook = arg;
 	RetryPolicy policy;
-	bool		gone = result && result->status == STATUS_GONE;
+	bool		gone = result && result->outcome == HTTP_GONE;
 
 	(void) n;
 	if (result)
 	{
 		counts_request(&webhook->counts, result);
 		gate_answered(&webhook->gate, events, result);
-		if (!result->ok)
+		if (result->outcome != HTTP_OK)
 			delivery_log_failure(&webhook->sender, events, result);
 	}
 	policy = gate_policy(&webhook->gate);
@@ -220,7 +219,7 @@ finished(void *arg, OwedEvent *events, int n, const HttpResult *result)
 		events = event->next;
 		if (result == NULL)
 			buffer_settle(&webhook->buffer, event);
-		else if (result->ok)
+		else if (result->outcome == HTTP_OK)
 			settle(webhook, event, NULL, 0);
 		else
 			settle(webhook, event, result->error, gone ? 0 :
@@ -491,4 +490,27 @@ webhook_has_failed(const Webhook *webhook)
 {
 	return webhook->claim.failed || webhook->poll.failed ||
 		counts_failures(&webhook->counts) > 0;
+}
+
+void
+webhook_status(const Webhook *webhook, WebhookStatus *status)
+{
+	const LoopTimer *pause = &webhook->gate.timer;
+
+	*status = (WebhookStatus)
+	{
+		.config = webhook->config,
+			.counts = &webhook->counts,
+			.in_flight = webhook->sender.nflying,
+			.waiting = webhook->buffer.nwaiting,
+			.breaker = webhook->gate.breaker.state,
+			.consumer = webhook_is_consumer(webhook),
+			.standby = webhook->state == WEBHOOK_STANDBY
+	};
+	if (pause->set && pause->due > loop_now())
+		status->pause_left = (double) (pause->due - loop_now()) / 1000;
+	if (webhook->state == WEBHOOK_DOWN)
+		status->trouble = "not subscribed";
+	else if (webhook->claim.failed || webhook->poll.failed)
+		status->trouble = "cannot fetch";
 }

@@ -106,4 +106,23 @@ extern bool webhook_is_quiet(const Webhook *webhook);
  */
 extern bool webhook_has_failed(const Webhook *webhook);
 
+/*
+ * WebhookStatus: what the metrics and /readyz tell of a webhook.
+ */
+typedef struct WebhookStatus
+{
+	const WebhookConfig *config;
+	const WebhookCounts *counts;
+	int			in_flight;		/* requests */
+	int			waiting;		/* events fetched and not sent yet */
+	int			breaker;		/* BreakerState */
+	double		pause_left;		/* s until the next request may begin; 0: now */
+	bool		consumer;
+	bool		standby;		/* another session is the consumer */
+	const char *trouble;		/* what stands still, for people; NULL: all is
+								 * well */
+} WebhookStatus;
+
+extern void webhook_status(const Webhook *webhook, WebhookStatus *status);
+
 #endif							/* NOTIFIER_WEBHOOK_H */

@@ -18,7 +18,7 @@ my %quick = (initial_backoff => '10ms', max_backoff => '200ms', max_attempts => 
 
 # One webhook for each fault; what it is called is where it goes.
 my %faults = (
-	'500' => qr/^HTTP status 500: out of \?\[31morder\?\?$/,
+	'500' => qr/^HTTP status 500: out of \?\[31morder\xc3\xa4$/,
 	'429:1' => qr/^HTTP status 429/,
 	"redirect:$url/followed" => qr/^HTTP status 301/,
 	'reset' => qr/\S/,

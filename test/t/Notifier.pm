@@ -188,6 +188,7 @@ sub write_config
 
 	delete @more{qw(file notification)};
 	unlink $file;
+	my $mask = umask 0077;
 	append_to_file(
 		$file,
 		encode_json(
@@ -198,6 +199,7 @@ sub write_config
 				webhooks => $webhooks,
 				%more
 			}));
+	umask $mask;
 	return $file;
 }
 

@@ -51,7 +51,17 @@ main(void)
 			"batch mode");
 
 	printable(shown, sizeof(shown), "a\nb\0\x1b[1m", 8);
-	is_text(shown, "a?b??[1", "printable, and cut");
+	is_text(shown, "a b??[1", "printable, and cut");
+	printable(shown, sizeof(shown), "x\n\t y\r\n", 7);
+	is_text(shown, "x  y ", "lines become one");
+	printable(shown, sizeof(shown), "\xc3\xa4\xe2\x82\xac\xc3\xb6", 7);
+	is_text(shown, "\xc3\xa4\xe2\x82\xac\xc3\xb6", "UTF-8 stays as it is");
+	printable(shown, sizeof(shown), "1234\xf0\x9f\x98\x80", 8);
+	is_text(shown, "1234", "and is cut between characters");
+	printable(shown, sizeof(shown), "a\xc3" "b\xc0\x80\xff", 6);
+	is_text(shown, "a?b???", "what is none does not");
+	printable(shown, sizeof(shown), "\xe2\x80\xae\xc2\x9b", 5);
+	is_text(shown, "??", "nor what changes how others are shown");
 	printable(shown, sizeof(shown), "", 0);
 	is_text(shown, "", "nothing");
 	ok(log_level_find("warning", &level) && level == LOG_LEVEL_WARNING &&

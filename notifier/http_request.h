@@ -1,0 +1,39 @@
+/*
+ * http_request.h
+ *		What http.c and http_result.c share of a request.
+ */
+#ifndef NOTIFIER_HTTP_REQUEST_H
+#define NOTIFIER_HTTP_REQUEST_H
+
+#include <curl/curl.h>
+
+#include "http.h"
+
+#define HTTP_MAX_ANSWER	(64 * 1024)
+#define HTTP_KEPT_ANSWER	2048	/* bytes of it, of which an error is made */
+
+typedef struct HttpRequest
+{
+	struct HttpRequest *next;	/* idle ones of the client, or all in flight */
+	HttpClient *client;
+	CURL	   *easy;
+	struct curl_slist *headers;
+	HttpCallback callback;
+	void	   *arg;
+	int64_t		started;		/* loop_now(), the first time */
+	int			repeats;		/* how often it was begun again at once */
+	size_t		received;
+	size_t		received_headers;
+	bool		secured;		/* TLS has begun */
+	int			local_error;	/* errno of a socket that we could not make */
+	char		problem[CURL_ERROR_SIZE];
+	char		answer[HTTP_KEPT_ANSWER];
+} HttpRequest;
+
+/*
+ * http_judge: what became of a request that ended with this code.
+ */
+extern void http_judge(HttpRequest *request, const WebhookConfig *config,
+					   CURLcode code, HttpResult *result);
+
+#endif							/* NOTIFIER_HTTP_REQUEST_H */
