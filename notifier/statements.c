@@ -75,6 +75,8 @@ const char	statement_retries[] =
 
 #define EPOCH(t) "EXTRACT(epoch FROM " t ")::pg_catalog.int8"
 
+const char	statement_fetch_bare[] = FETCH_SQL("NULL");
+
 const char *
 statement_fetch(PayloadFormat format)
 {
