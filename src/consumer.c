@@ -842,7 +842,7 @@ put_owed(const Subscription *subscription, Place *place,
 		return;
 	}
 	log = log_open(subscription->log, AccessShareLock);
-	partitions = list_partitions(log->rel);
+	partitions = partitions_to_read(log);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	become(&self, subscription->owner);
 	for (int i = 0; i < list->n; i++)

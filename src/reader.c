@@ -5,9 +5,7 @@
  *
  * What is found out about a partition's indexes is kept per backend until the
  * relation cache says that the partition has changed.  Partitions are opened
- * one at a time and their locks let go, so that a log of many partitions needs
- * few locks; the lock on the log itself, which the caller holds, keeps them
- * from being dropped meanwhile.
+ * one at a time, and the lock of one that gave nothing is let go: see plan.c.
  */
 #include "reader.h"
 
@@ -253,7 +251,7 @@ close_partition(OpenPartition *open)
 	if (open->fetch)
 		table_index_fetch_end(open->fetch);
 	ExecDropSingleTupleTableSlot(open->slot);
-	relation_close(open->rel, AccessShareLock);
+	relation_close(open->rel, open->contributed ? NoLock : AccessShareLock);
 	open->rel = NULL;
 }
 

@@ -8,6 +8,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
@@ -37,15 +38,18 @@ begin_stats(FunctionCallInfo fcinfo, int first, const char *columns,
 }
 
 static int64
-count_by_sql(const char *sql)
+count_by_sql(const EventLog *log, const Filter *filter, const char *sql)
 {
 	int64		count;
 	bool		isnull;
+	int			level;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+	level = reach_default(log, filter->since, filter->before);
 	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "could not count events: %s", sql);
+	AtEOXact_GUC(false, level);
 	count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
 										SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_finish();
@@ -78,8 +82,8 @@ eventlog_count(PG_FUNCTION_ARGS)
 
 	if (!has_class_filter(&filter) ||
 		!scan_classes(log, &filter, add_count, &count))
-		count = count_by_sql(sql.data);
-	log_close(log, AccessShareLock);
+		count = count_by_sql(log, &filter, sql.data);
+	log_close(log, NoLock);
 	PG_RETURN_INT64(count);
 }
 
@@ -190,6 +194,7 @@ eventlog_types(PG_FUNCTION_ARGS)
 	StringInfoData sql;
 	Filter		filter;
 	TypeCounts	counts = {0};
+	int			level;
 	EventLog   *log = begin_stats(fcinfo, 0,
 								  "e.event_type, e.level::eventlog.level,"
 								  " pg_catalog.count(*),"
@@ -204,10 +209,12 @@ eventlog_types(PG_FUNCTION_ARGS)
 		appendStringInfoString(&sql, " GROUP BY 1, 2 ORDER BY 1, 2");
 		if (SPI_connect() != SPI_OK_CONNECT)
 			elog(ERROR, "SPI_connect failed");
+		level = reach_default(log, filter.since, filter.before);
 		(void) sql_into_result(sql.data, NULL, true, rsinfo);
+		AtEOXact_GUC(false, level);
 		SPI_finish();
 	}
-	log_close(log, AccessShareLock);
+	log_close(log, NoLock);
 	return (Datum) 0;
 }
 
@@ -295,6 +302,7 @@ eventlog_histogram(PG_FUNCTION_ARGS)
 	Filter		filter;
 	EventLog   *log;
 	Interval   *width;
+	int			level;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -313,10 +321,12 @@ eventlog_histogram(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+	level = reach_default(log, filter.since, filter.before);
 	if (SPI_execute(sql.data, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not count events: %s", sql.data);
+	AtEOXact_GUC(false, level);
 	put_histogram((ReturnSetInfo *) fcinfo->resultinfo, width);
 	SPI_finish();
-	log_close(log, AccessShareLock);
+	log_close(log, NoLock);
 	return (Datum) 0;
 }
