@@ -100,17 +100,27 @@ COMMENT ON FUNCTION eventlog.to_json(eventlog.event) IS
 CREATE FUNCTION eventlog._check(
   id uuid, occurred_at timestamptz, event_type text, resource_id text,
   resource_type text, source_service text, source_host text, category text,
+  user_id text, request_id text, base_url text, message text, details jsonb)
+RETURNS boolean LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'eventlog_check';
+COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, text, text, text, text, text, text, jsonb) IS
+  'true if these are of an event, else an error; in the CHECK constraint of a log';
+
+-- for the constraints of logs made before version 0.3, and their dumps
+CREATE FUNCTION eventlog._check(
+  id uuid, occurred_at timestamptz, event_type text, resource_id text,
+  resource_type text, source_service text, source_host text, category text,
   user_id text, request_id text)
 RETURNS boolean LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'eventlog_check';
 COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, text, text, text, text) IS
-  'true if these are of an event, else an error; in the CHECK constraint of a log';
+  'the same for logs made before version 0.3';
 
 CREATE FUNCTION eventlog._fill()
 RETURNS trigger LANGUAGE c
 AS 'MODULE_PATHNAME', 'eventlog_fill';
 COMMENT ON FUNCTION eventlog._fill() IS
-  'trigger of a log that makes the id and lower-cases the level';
+  'trigger of a log that makes the id, brings the level into its canonical form and fills in defaults for nulls';
 
 CREATE FUNCTION eventlog._owe()
 RETURNS trigger LANGUAGE c
@@ -129,21 +139,24 @@ CREATE FUNCTION eventlog.create_log(
   partition_interval interval DEFAULT '7 days',
   retention interval DEFAULT NULL,
   premake int DEFAULT 4,
-  indexes text[] DEFAULT '{}')
+  indexes text[] DEFAULT '{source_host,resource_id,user_id}',
+  since timestamptz DEFAULT NULL)
 RETURNS regclass LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_create_log';
-COMMENT ON FUNCTION eventlog.create_log(text, interval, interval, int, text[]) IS
-  'make a log, or make a table a log again that was one; retention NULL or ''0'' keeps events for ever; indexes: filter columns to index';
+COMMENT ON FUNCTION eventlog.create_log(text, interval, interval, int, text[], timestamptz) IS
+  'make a log, or mend a damaged one, which keeps its settings and indexes; retention NULL or ''0'' keeps events for ever; indexes: filter columns to index; since: make partitions from then on';
 
 CREATE FUNCTION eventlog.alter_log(
   log regclass,
   partition_interval interval DEFAULT NULL,
   retention interval DEFAULT NULL,
-  premake int DEFAULT NULL)
+  premake int DEFAULT NULL,
+  indexes text[] DEFAULT NULL,
+  since timestamptz DEFAULT NULL)
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_alter_log';
-COMMENT ON FUNCTION eventlog.alter_log(regclass, interval, interval, int) IS
-  'change the settings of a log; NULL keeps one, retention ''0'' is for ever';
+COMMENT ON FUNCTION eventlog.alter_log(regclass, interval, interval, int, text[], timestamptz) IS
+  'change the settings of a log; NULL keeps one, retention ''0'' is for ever; indexes: all filter columns that shall be indexed; since: make partitions from then on';
 
 CREATE PROCEDURE eventlog.maintain(log regclass DEFAULT NULL)
 LANGUAGE c
@@ -157,36 +170,38 @@ CREATE FUNCTION eventlog._log_status(
   OUT retention interval,
   OUT premake int,
   OUT partitions int,
+  OUT estimated_events bigint,
+  OUT bytes bigint,
   OUT oldest timestamptz,
   OUT newest timestamptz,
   OUT problems text[])
 RETURNS record LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'eventlog_log_status';
 COMMENT ON FUNCTION eventlog._log_status(oid) IS
-  'for the view eventlog.logs; NULL if it is no log';
+  'for the view eventlog.logs; NULL if the table is gone; waits for no lock';
 
 CREATE VIEW eventlog.logs AS
-SELECT t.tgrelid::pg_catalog.regclass AS log,
+SELECT t.log::pg_catalog.regclass AS log,
        s.partition_interval,
        s.retention,
        s.premake,
        s.partitions,
-       size.estimated_events,
-       size.bytes,
+       s.estimated_events,
+       s.bytes,
        s.oldest,
        s.newest,
        s.problems
-  FROM pg_catalog.pg_trigger t
- CROSS JOIN LATERAL eventlog._log_status(t.tgrelid) s
- CROSS JOIN LATERAL (
-       SELECT pg_catalog.sum(GREATEST(c.reltuples, 0))::bigint AS estimated_events,
-              pg_catalog.sum(pg_catalog.pg_total_relation_size(p.relid))::bigint AS bytes
-         FROM pg_catalog.pg_partition_tree(t.tgrelid) p
-         JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.relid
-        WHERE p.isleaf) size
- WHERE t.tgfoid OPERATOR(pg_catalog.=) 'eventlog._settings'::pg_catalog.regproc
-   AND NOT t.tgisinternal
-   AND s.premake IS NOT NULL;
+  FROM (SELECT DISTINCT c.oid AS log
+          FROM pg_catalog.pg_trigger t
+          JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.tgrelid
+         WHERE t.tgfoid OPERATOR(pg_catalog.=) ANY (ARRAY[
+                 'eventlog._settings'::pg_catalog.regproc::oid,
+                 'eventlog._fill'::pg_catalog.regproc::oid,
+                 'eventlog._owe'::pg_catalog.regproc::oid])
+           AND t.tgparentid OPERATOR(pg_catalog.=) 0::oid
+           AND c.relkind OPERATOR(pg_catalog.=) 'p') t
+ CROSS JOIN LATERAL eventlog._log_status(t.log) s
+ WHERE s.problems IS NOT NULL;
 COMMENT ON VIEW eventlog.logs IS 'the logs of this database and how they are';
 COMMENT ON COLUMN eventlog.logs.log IS 'the table';
 COMMENT ON COLUMN eventlog.logs.partition_interval IS 'how much a new partition holds';
@@ -197,7 +212,7 @@ COMMENT ON COLUMN eventlog.logs.estimated_events IS 'how many events, as of the 
 COMMENT ON COLUMN eventlog.logs.bytes IS 'on disk, indexes included';
 COMMENT ON COLUMN eventlog.logs.oldest IS 'where the first partition begins';
 COMMENT ON COLUMN eventlog.logs.newest IS 'where the last partition ends';
-COMMENT ON COLUMN eventlog.logs.problems IS 'what is wrong; CALL eventlog.maintain() tells what it cannot mend; empty when all is well';
+COMMENT ON COLUMN eventlog.logs.problems IS 'what is wrong; CALL eventlog.maintain() tells what it cannot mend, eventlog.create_log mends a damaged log; empty when all is well; locked: somebody holds a lock that would have to be waited for';
 GRANT SELECT ON eventlog.logs TO PUBLIC;
 
 --

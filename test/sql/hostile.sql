@@ -28,7 +28,7 @@ END $$;
 CREATE FUNCTION hostile.is_log(width text, keep text, premake text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
   CALL hostile.settings(width, keep, premake);
-  RETURN EXISTS (SELECT FROM eventlog.logs WHERE log = 'hostile.log'::regclass);
+  RETURN EXISTS (SELECT FROM eventlog.logs WHERE log = 'hostile.log'::regclass AND partitions IS NOT NULL);
 END $$;
 
 -- Settings that create_log would refuse make no log.
