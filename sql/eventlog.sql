@@ -75,17 +75,17 @@ AS 'MODULE_PATHNAME', 'eventlog_id_time';
 COMMENT ON FUNCTION eventlog.id_time(uuid) IS
   'the exact time in an id; an error if it is no version 7 UUID';
 
-CREATE FUNCTION eventlog._utc(t timestamptz)
+CREATE FUNCTION eventlog.utc(t timestamptz)
 RETURNS text LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'eventlog_utc';
-COMMENT ON FUNCTION eventlog._utc(timestamptz) IS
-  'ISO 8601, UTC, six digits';
+COMMENT ON FUNCTION eventlog.utc(timestamptz) IS
+  'a time as ISO 8601, in UTC, with six digits and Z';
 
-CREATE FUNCTION eventlog._json(event eventlog.event)
+CREATE FUNCTION eventlog.event_json(event eventlog.event)
 RETURNS json LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'eventlog_json';
-COMMENT ON FUNCTION eventlog._json(eventlog.event) IS
-  'what to_json gives, as text that nobody has read yet';
+COMMENT ON FUNCTION eventlog.event_json(eventlog.event) IS
+  'what eventlog.to_json gives, as json, which costs less to make';
 
 CREATE FUNCTION eventlog.to_json(event eventlog.event)
 RETURNS jsonb LANGUAGE c STABLE STRICT PARALLEL SAFE
@@ -243,14 +243,14 @@ CREATE FUNCTION eventlog.list(
   page_size int DEFAULT 100,
   after uuid DEFAULT NULL,
   log regclass DEFAULT NULL)
-RETURNS SETOF eventlog.event LANGUAGE c STABLE ROWS 1000
+RETURNS SETOF eventlog.event LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
 SUPPORT eventlog._list_support
 AS 'MODULE_PATHNAME', 'eventlog_list';
 COMMENT ON FUNCTION eventlog.list(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, int, int, uuid, regclass) IS
   'events, newest first; page_size NULL: all; after: go on behind the event with that id; event_type is a plain prefix, since <= occurred_at < before';
 
 CREATE FUNCTION eventlog.get(id uuid, log regclass DEFAULT NULL)
-RETURNS SETOF eventlog.event LANGUAGE c STABLE ROWS 1
+RETURNS SETOF eventlog.event LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1
 AS 'MODULE_PATHNAME', 'eventlog_get';
 COMMENT ON FUNCTION eventlog.get(uuid, regclass) IS
   'the event with that id, or no row';
@@ -269,7 +269,7 @@ CREATE FUNCTION eventlog.count(
   since timestamptz DEFAULT NULL,
   before timestamptz DEFAULT NULL,
   log regclass DEFAULT NULL)
-RETURNS bigint LANGUAGE c STABLE
+RETURNS bigint LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'eventlog_count';
 COMMENT ON FUNCTION eventlog.count(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
   'how many events';
@@ -289,7 +289,7 @@ CREATE FUNCTION eventlog.types(
   before timestamptz DEFAULT NULL,
   log regclass DEFAULT NULL)
 RETURNS TABLE (event_type text, level eventlog.level, events bigint,
-               last_occurred_at timestamptz) LANGUAGE c STABLE ROWS 100
+               last_occurred_at timestamptz) LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
 AS 'MODULE_PATHNAME', 'eventlog_types';
 COMMENT ON FUNCTION eventlog.types(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
   'which types of events at which levels, how many, and when last';
@@ -316,7 +316,7 @@ CREATE FUNCTION eventlog.histogram(
   before timestamptz DEFAULT NULL,
   log regclass DEFAULT NULL)
 RETURNS TABLE (bucket timestamptz, level eventlog.level, events bigint,
-               bar text) LANGUAGE c STABLE ROWS 100
+               bar text) LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
 AS 'MODULE_PATHNAME', 'eventlog_histogram';
 COMMENT ON FUNCTION eventlog.histogram(interval, text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
   'how many events at which level in each bucket of that width, in UTC, weeks from Monday; empty buckets between the first and the last have no level';
@@ -344,7 +344,7 @@ CREATE FUNCTION eventlog.emit(
 RETURNS uuid LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_emit';
 COMMENT ON FUNCTION eventlog.emit(text, text, text, text, text, text, text, text, text, text, text, jsonb, timestamptz, uuid, regclass) IS
-  'write one event and return its id; the same id emitted twice is one event';
+  'write one event and return its id; the same id emitted twice is one event; NULL when a trigger of the log suppressed it';
 
 --
 -- Clearing, by the same filter as reading
