@@ -400,17 +400,18 @@ eventlog_delete(PG_FUNCTION_ARGS)
 {
 	StringInfoData sql;
 	EventLog   *log = log_open(log_resolve(fcinfo, 1), RowExclusiveLock);
+	const pg_uuid_t *id = id_from_arg(fcinfo, 0);
 	TimestampTz at = EVENT_MIN_TIME;
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "DELETE FROM %s e WHERE true",
 					 qualified_name(log->oid));
-	if (PG_ARGISNULL(0))
+	if (id == NULL)
 		appendStringInfoString(&sql, " AND false");
 	else
 	{
-		append_event_key(&sql, PG_GETARG_UUID_P(0));
-		at = id_get_time(PG_GETARG_UUID_P(0));
+		append_event_key(&sql, id);
+		at = id_get_time(id);
 	}
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	if (SPI_connect() != SPI_OK_CONNECT)

@@ -58,6 +58,15 @@ extern int	no_such_variable
 	pg_namespace_aclcheck(schema, role, ACL_USAGE)
 #endif
 
+/* an index scan without order-by keys */
+#if PG_VERSION_NUM >= 180000
+#define compat_index_beginscan(rel, index, snapshot, nkeys) \
+	index_beginscan(rel, index, snapshot, NULL, nkeys, 0)
+#else
+#define compat_index_beginscan(rel, index, snapshot, nkeys) \
+	index_beginscan(rel, index, snapshot, nkeys, 0)
+#endif
+
 /* a CHECK constraint that is NOT ENFORCED */
 #if PG_VERSION_NUM >= 180000
 #define compat_check_enforced(check) ((check)->ccenforced)

@@ -845,6 +845,7 @@ put_owed(const Subscription *subscription, Place *place,
 	partitions = partitions_to_read(log);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	become(&self, subscription->owner);
+	log_require_usage(subscription->log);
 	for (int i = 0; i < list->n; i++)
 	{
 		rows->owed = &list->items[i];

@@ -518,6 +518,22 @@ fill_id(FilledRow *row)
 }
 
 /*
+ * note_filled: keep in mind which row is being changed, for tell_subject().
+ */
+static void
+note_filled(FilledRow *row)
+{
+	AttrNumber	attnum;
+	bool		isnull;
+	Datum		id = value_of(row, EVENT_ID, &attnum, &isnull);
+
+	if (isnull)
+		return;
+	last_filled.relid = row->subject.relid;
+	last_filled.id = *DatumGetUUIDP(id);
+}
+
+/*
  * fill_level: the level as it is kept: one of five, in lower case.
  */
 static void
@@ -611,6 +627,7 @@ eventlog_fill(PG_FUNCTION_ARGS)
 	else
 	{
 		require_unmoved(&row, trigdata->tg_trigtuple, EVENT_ID);
+		note_filled(&row);
 		require_unmoved(&row, trigdata->tg_trigtuple, EVENT_OCCURRED_AT);
 	}
 	fill_level(&row, is_insert);

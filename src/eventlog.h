@@ -71,6 +71,7 @@ extern void require_autocommit(FunctionCallInfo fcinfo, const char *name);
 #define EVENT_END_TIME	(INT64CONST(252455616000) * USECS_PER_SEC)	/* 10000 */
 
 extern void id_make(pg_uuid_t *id, TimestampTz occurred_at, const text *seed);
+extern const pg_uuid_t *id_from_arg(FunctionCallInfo fcinfo, int argno);
 extern TimestampTz id_get_time(const pg_uuid_t *id);
 extern void id_require_match(const pg_uuid_t *id, TimestampTz occurred_at);
 extern void require_event_time(const char *column, TimestampTz t);
@@ -213,6 +214,7 @@ extern EventLog *log_try_open(Oid relid, LOCKMODE lockmode);
 extern void log_close(EventLog *log, LOCKMODE lockmode);
 extern bool relation_is_log(Oid relid);
 extern Oid	log_resolve(FunctionCallInfo fcinfo, int argno);
+extern void log_require_usage(Oid relid);
 extern List *all_logs(void);
 extern char *qualified_name(Oid relid);
 extern SettingsState find_settings(Relation rel, LogSettings *settings);

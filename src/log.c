@@ -347,7 +347,25 @@ relation_is_log(Oid relid)
 }
 
 /*
+ * log_require_usage: an error unless the current role has USAGE on the schema
+ * of a table, as it would need to name the table in a statement.
+ */
+void
+log_require_usage(Oid relid)
+{
+	Oid			schema = get_rel_namespace(relid);
+	AclResult	acl;
+
+	if (!OidIsValid(schema))
+		return;					/* whoever opens the table says so */
+	acl = compat_schema_aclcheck(schema, GetUserId());
+	if (acl != ACLCHECK_OK)
+		aclcheck_error(acl, OBJECT_SCHEMA, get_namespace_name(schema));
+}
+
+/*
  * log_resolve: the log that argument argno names, or eventlog.default_log.
+ * The caller must be able to name it.
  */
 Oid
 log_resolve(FunctionCallInfo fcinfo, int argno)
@@ -356,8 +374,10 @@ log_resolve(FunctionCallInfo fcinfo, int argno)
 	Oid			relid;
 
 	if (!PG_ARGISNULL(argno))
+	{
+		log_require_usage(PG_GETARG_OID(argno));
 		return PG_GETARG_OID(argno);
-
+	}
 	name = makeRangeVarFromNameList(compat_name_list(eventlog_default_log));
 	relid = RangeVarGetRelid(name, NoLock, true);
 	if (!OidIsValid(relid))

@@ -160,7 +160,7 @@ eventlog_get(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	EventLog   *log = log_open(log_resolve(fcinfo, 1), AccessShareLock);
-	pg_uuid_t  *id = PG_ARGISNULL(0) ? NULL : PG_GETARG_UUID_P(0);
+	const pg_uuid_t *id = id_from_arg(fcinfo, 0);
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (id == NULL ||

@@ -205,6 +205,7 @@ eventlog_replay(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	become(&self, subscription->owner);
+	log_require_usage(subscription->log);
 	n = replay_found(log, subscription, &filter);
 	if (n < 0)
 		n = replay_by_sql(log, subscription, &filter);
