@@ -13,6 +13,7 @@
 #include "utils/tuplestore.h"
 
 #define BAR_WIDTH	40
+#define MAX_HISTOGRAM	100000	/* rows, empty buckets included */
 
 PG_FUNCTION_INFO_V1(eventlog_count);
 PG_FUNCTION_INFO_V1(eventlog_types);
@@ -28,6 +29,7 @@ begin_stats(FunctionCallInfo fcinfo, int first, const char *columns,
 {
 	EventLog   *log;
 
+	eventlog_require_name();
 	filter_from_args(fcinfo, first, filter);
 	log = log_open(log_resolve(fcinfo, first + FILTER_NARGS), AccessShareLock);
 	initStringInfo(sql);
@@ -206,7 +208,8 @@ eventlog_types(PG_FUNCTION_ARGS)
 		put_types(&counts, rsinfo);
 	else
 	{
-		appendStringInfoString(&sql, " GROUP BY 1, 2 ORDER BY 1, 2");
+		appendStringInfoString(&sql, " GROUP BY e.event_type, 2"
+							   " ORDER BY e.event_type COLLATE pg_catalog.\"C\", 2");
 		if (SPI_connect() != SPI_OK_CONNECT)
 			elog(ERROR, "SPI_connect failed");
 		level = reach_default(log, filter.since, filter.before);
@@ -255,6 +258,46 @@ put_bucket(ReturnSetInfo *rsinfo, TimestampTz bucket, Datum level,
 	values[3] = CStringGetTextDatum(bar);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	pfree(DatumGetPointer(values[3]));
+}
+
+/*
+ * refuse_histogram: an error for one that nobody can look at.
+ */
+static void
+refuse_histogram(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("the histogram would have more than %d rows",
+					MAX_HISTOGRAM),
+			 errhint("Choose a greater width, or a narrower window.")));
+}
+
+/*
+ * require_size: an error when the counted buckets in SPI_tuptable and the empty
+ * ones between them are too many.
+ */
+static void
+require_size(const Interval *width)
+{
+	int64		rows = SPI_processed;
+	TimestampTz next = DT_NOEND;
+	TimestampTz lower;
+	bool		isnull;
+
+	for (uint64 i = 0; i < SPI_processed && rows <= MAX_HISTOGRAM; i++)
+	{
+		TimestampTz bucket =
+		DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[i],
+										  SPI_tuptable->tupdesc, 1, &isnull));
+
+		CHECK_FOR_INTERRUPTS();
+		for (; next < bucket && rows <= MAX_HISTOGRAM; rows++)
+			grid_cell(width, next, &lower, &next);
+		grid_cell(width, bucket, &lower, &next);
+	}
+	if (rows > MAX_HISTOGRAM)
+		refuse_histogram();
 }
 
 /*
@@ -322,9 +365,10 @@ eventlog_histogram(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	level = reach_default(log, filter.since, filter.before);
-	if (SPI_execute(sql.data, true, 0) != SPI_OK_SELECT)
+	if (SPI_execute(sql.data, true, MAX_HISTOGRAM + 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not count events: %s", sql.data);
 	AtEOXact_GUC(false, level);
+	require_size(width);
 	put_histogram((ReturnSetInfo *) fcinfo->resultinfo, width);
 	SPI_finish();
 	log_close(log, NoLock);
