@@ -54,6 +54,7 @@
 void
 append_event_select(StringInfo sql, Oid log)
 {
+	eventlog_require_name();
 	appendStringInfoString(sql, "SELECT ");
 	for (int col = 0; col < EVENT_NCOLUMNS; col++)
 		appendStringInfo(sql, "%se.%s%s", col > 0 ? ", " : "",

@@ -19,6 +19,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "access/xlog.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
@@ -106,7 +107,10 @@ find_default_problems(Oid default_oid, List **problems)
 		add_problem(problems, "the default partition is locked");
 	else
 	{
-		if (relation_has_rows(default_oid))
+		/* an unlogged table has no file on a standby */
+		if ((get_rel_persistence(default_oid) == RELPERSISTENCE_PERMANENT ||
+			 !RecoveryInProgress()) &&
+			relation_has_rows(default_oid))
 			add_problem(problems, "events in the default partition");
 		UnlockRelationOid(default_oid, AccessShareLock);
 	}
