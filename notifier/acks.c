@@ -55,6 +55,25 @@ forget_told(Acks *acks)
 {
 	free(acks->told);
 	acks->told = NULL;
+	acks->ntold = 0;
+}
+
+/*
+ * could_not: what was not acknowledged is again in a while; unless it is owed
+ * no more.
+ */
+static void
+could_not(Acks *acks, const PGresult *result)
+{
+	problem_found(&acks->problem, acks->subscription, "could not acknowledge",
+				  result);
+	acks->gone = subscription_is_gone(result);
+	if (acks->gone)
+		return;
+	/* the braces are left out */
+	add(acks, acks->told + 1, strlen(acks->told) - 2);
+	acks->ndelivered += acks->ntold;
+	loop_timer_set(&acks->error_timer, ERROR_DELAY, time_is_over, acks);
 }
 
 static void
@@ -64,13 +83,10 @@ acknowledged(void *arg, PGresult *result)
 
 	if (result == NULL)
 		return;					/* acks_reset() sees to it */
-	if (!session_succeeded(result))
-	{
-		/* the braces are left out */
-		subscription_error(acks->subscription, "could not acknowledge", result);
-		add(acks, acks->told + 1, strlen(acks->told) - 2);
-		loop_timer_set(&acks->error_timer, ERROR_DELAY, time_is_over, acks);
-	}
+	if (session_succeeded(result))
+		problem_over(&acks->problem, acks->subscription);
+	else
+		could_not(acks, result);
 	forget_told(acks);
 	subscription_changed(acks->subscription);
 }
@@ -93,6 +109,7 @@ acks_tell(Acks *acks, bool last)
 	if (subscription_query(acks->subscription, statement_ack, 1, params,
 						   acknowledged, acks))
 	{
+		acks->ntold = acks->ndelivered;
 		acks->len = 0;
 		acks->ndelivered = 0;
 	}
@@ -118,9 +135,10 @@ failure_told(void *arg, PGresult *result)
 		return;
 	if (!session_succeeded(result))
 	{
-		subscription_error(acks->subscription, "could not tell of a failure",
-						   result);
-		acks->untold = true;
+		problem_found(&acks->problem, acks->subscription,
+					  "could not tell of a failure", result);
+		acks->gone = subscription_is_gone(result);
+		acks->untold = !acks->gone;
 	}
 	subscription_changed(acks->subscription);
 }
@@ -138,6 +156,12 @@ acks_failed(Acks *acks, const char *seq, const char *error, int64_t delay)
 		acks->nfailing++;
 }
 
+int
+acks_pending(const Acks *acks)
+{
+	return acks->ndelivered + acks->ntold + acks->nfailing;
+}
+
 bool
 acks_are_told(const Acks *acks)
 {
@@ -145,15 +169,22 @@ acks_are_told(const Acks *acks)
 }
 
 void
-acks_reset(Acks *acks)
+acks_forget(Acks *acks)
 {
-	forget_told(acks);
 	loop_timer_clear(&acks->gather_timer);
 	loop_timer_clear(&acks->error_timer);
 	acks->len = 0;
 	acks->ndelivered = 0;
+	acks->untold = acks->gone = false;
+	problem_forget(&acks->problem);
+}
+
+void
+acks_reset(Acks *acks)
+{
+	acks_forget(acks);
+	forget_told(acks);
 	acks->nfailing = 0;
-	acks->untold = false;
 }
 
 void

@@ -40,9 +40,16 @@ buffer_settle(EventBuffer *buffer, OwedEvent *event)
 	forget(buffer, event);
 }
 
+bool
+buffer_is_current(const EventBuffer *buffer, const OwedEvent *event)
+{
+	return event->generation == buffer->generation;
+}
+
 void
 buffer_clear(EventBuffer *buffer)
 {
+	buffer->generation++;
 	while (buffer->first)
 	{
 		OwedEvent  *event = buffer->first;
@@ -58,16 +65,21 @@ buffer_clear(EventBuffer *buffer)
  * make_event: a row of what was fetched, in one allocation.
  */
 static OwedEvent *
-make_event(const PGresult *result, int row)
+make_event(const PGresult *result, int row, const char *unfit)
 {
-	static const int texts[] = {FETCH_SEQ, FETCH_ID, FETCH_USER_ID, FETCH_BODY};
+	const char *const texts[] = {
+		PQgetvalue(result, row, FETCH_SEQ),
+		PQgetvalue(result, row, FETCH_ID),
+		PQgetvalue(result, row, FETCH_USER_ID),
+		unfit ? unfit : PQgetvalue(result, row, FETCH_BODY)
+	};
 	size_t		size = sizeof(OwedEvent);
 	OwedEvent  *event;
 	char	   *at;
 	char	   *copies[4];
 
 	for (int i = 0; i < 4; i++)
-		size += (size_t) PQgetlength(result, row, texts[i]) + 1;
+		size += strlen(texts[i]) + 1;
 	event = calloc(1, size);
 	if (event == NULL)
 		return NULL;
@@ -75,13 +87,14 @@ make_event(const PGresult *result, int row)
 	for (int i = 0; i < 4; i++)
 	{
 		copies[i] = at;
-		strcpy(at, PQgetvalue(result, row, texts[i]));
+		strcpy(at, texts[i]);
 		at += strlen(at) + 1;
 	}
 	event->seq = copies[0];
 	event->id = copies[1];
 	event->user_id = PQgetisnull(result, row, FETCH_USER_ID) ? NULL : copies[2];
 	event->body = copies[3];
+	event->unfit = unfit != NULL;
 	event->size = size;
 	event->attempts = atoi(PQgetvalue(result, row, FETCH_ATTEMPTS));
 	event->created = loop_now() - atoll(PQgetvalue(result, row, FETCH_AGE));
@@ -110,12 +123,14 @@ append(EventBuffer *buffer, OwedEvent *event)
 }
 
 bool
-buffer_add(EventBuffer *buffer, const PGresult *result, int row)
+buffer_add(EventBuffer *buffer, const PGresult *result, int row,
+		   const char *unfit)
 {
-	OwedEvent  *event = make_event(result, row);
+	OwedEvent  *event = make_event(result, row, unfit);
 
 	if (event == NULL)
 		return false;
+	event->generation = buffer->generation;
 	buffer->bytes += event->size;
 	if (row == 0)
 		buffer->usual_size /= 2;
@@ -142,7 +157,8 @@ buffer_take(EventBuffer *buffer, int max, int *n)
 	*n = 0;
 	if (events == NULL)
 		return NULL;
-	for (*n = 1; *n < max && last->next; (*n)++)
+	for (*n = 1; *n < max && last->next && !events->unfit && !last->next->unfit;
+		 (*n)++)
 		last = last->next;
 	buffer->first = last->next;
 	if (buffer->first == NULL)
@@ -158,6 +174,17 @@ buffer_put_back(EventBuffer *buffer, OwedEvent *events, int n)
 {
 	OwedEvent  *last = events;
 
+	if (!buffer_is_current(buffer, events))
+	{
+		while (events)
+		{
+			OwedEvent  *event = events;
+
+			events = event->next;
+			buffer_settle(buffer, event);
+		}
+		return;
+	}
 	while (last->next)
 		last = last->next;
 	buffer->nsent -= n;
@@ -193,10 +220,10 @@ fitting(const EventBuffer *buffer, int n)
 }
 
 int
-buffer_room(const EventBuffer *buffer)
+buffer_room(const EventBuffer *buffer, int nunacknowledged)
 {
 	int			n = ahead(buffer->config);
 	int			room = n - buffer->nwaiting - buffer->nsent;
 
-	return room < n / 2 ? 0 : fitting(buffer, room);
+	return room < n / 2 || nunacknowledged > 2 * n ? 0 : fitting(buffer, room);
 }

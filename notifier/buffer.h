@@ -24,10 +24,12 @@ typedef struct OwedEvent
 	char	   *seq;			/* texts of one allocation */
 	char	   *id;
 	char	   *user_id;		/* NULL: none */
-	char	   *body;
+	char	   *body;			/* unfit: why there is none */
+	bool		unfit;			/* its payload cannot be made */
 	int			attempts;		/* that failed */
 	int64_t		created;		/* loop_now() when it was created */
 	size_t		size;			/* in memory */
+	uint32_t	generation;		/* the buffer's when it was fetched */
 } OwedEvent;
 
 typedef struct EventBuffer
@@ -38,6 +40,7 @@ typedef struct EventBuffer
 	int			nwaiting;		/* how many these are */
 	int			nsent;			/* taken to be sent, and not settled */
 	int			nretried;		/* of both, how many have failed before */
+	uint32_t	generation;		/* how often it was cleared */
 	uint64_t	retries_fetched;	/* how many such were ever added */
 	size_t		bytes;			/* of both */
 	size_t		usual_size;		/* of an event, rather too much than too
@@ -47,16 +50,27 @@ typedef struct EventBuffer
 extern void buffer_init(EventBuffer *buffer, const WebhookConfig *config);
 
 /*
- * buffer_add: a row of what statement_fetch() gives.  False when memory lacks.
+ * buffer_add: a row of what statement_fetch() gives; or statement_fetch_bare,
+ * and why.  False when memory lacks.
  */
-extern bool buffer_add(EventBuffer *buffer, const PGresult *result, int row);
+extern bool buffer_add(EventBuffer *buffer, const PGresult *result, int row,
+					   const char *unfit);
 
 /*
- * buffer_take: the next ones to send, at most max, as a chain of n.
- * buffer_put_back: they could not be sent, and are the next again.
+ * buffer_take: the next ones to send, at most max, as a chain of n; one that is
+ * unfit alone.
+ * buffer_put_back: they could not be sent, and are the next again, unless the
+ * buffer was cleared meanwhile.
  */
 extern OwedEvent *buffer_take(EventBuffer *buffer, int max, int *n);
 extern void buffer_put_back(EventBuffer *buffer, OwedEvent *events, int n);
+
+/*
+ * buffer_is_current: was it fetched since the buffer was cleared?  If not,
+ * whoever is the consumer now is handed it again.
+ */
+extern bool buffer_is_current(const EventBuffer *buffer,
+							  const OwedEvent *event);
 
 /*
  * buffer_settle: one that was taken is settled; it is freed.
@@ -70,7 +84,8 @@ extern void buffer_clear(EventBuffer *buffer);
 
 /*
  * buffer_room: how many events to fetch now; 0: wait until it is worth while.
+ * So many were sent and are not acknowledged: they count as in flight, too.
  */
-extern int	buffer_room(const EventBuffer *buffer);
+extern int	buffer_room(const EventBuffer *buffer, int nunacknowledged);
 
 #endif							/* NOTIFIER_BUFFER_H */

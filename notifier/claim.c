@@ -8,6 +8,7 @@
  */
 #include "claim.h"
 
+#include "log.h"
 #include "statements.h"
 
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #define STANDBY_DELAY	2000	/* ms between two tries to become the consumer */
 
 static void try(void *arg);
+static void subscribe(void *arg);
 
 ClaimOutcome
 claim_outcome(Claim *claim)
@@ -40,10 +42,11 @@ static bool
 has_failed(Claim *claim, const char *what, const PGresult *result,
 		   LoopTimerCallback again)
 {
-	claim->failed = !session_succeeded(result);
-	if (!claim->failed)
+	if (session_succeeded(result))
 		return false;
-	subscription_error(claim->subscription, what, result);
+	problem_found(&claim->problem, claim->subscription, what, result);
+	if (again != subscribe && subscription_is_gone(result))
+		again = subscribe;
 	loop_timer_set(&claim->timer, ERROR_DELAY, again, claim);
 	return true;
 }
@@ -69,13 +72,16 @@ claimed(void *arg, PGresult *result)
 		return;					/* claim_reset() sees to it */
 	if (subscription_is_taken(result))
 	{
+		problem_over(&claim->problem, claim->subscription);
 		loop_timer_set(&claim->timer, STANDBY_DELAY, try, claim);
 		finish(claim, CLAIM_REFUSED);
 		return;
 	}
 	forget_consumers(claim);
-	if (!has_failed(claim, "could not be the consumer", result, try))
-		finish(claim, CLAIM_WON);
+	if (has_failed(claim, "could not be the consumer", result, try))
+		return;
+	problem_over(&claim->problem, claim->subscription);
+	finish(claim, CLAIM_WON);
 }
 
 /*
@@ -131,7 +137,8 @@ told(void *arg, PGresult *result)
 	Claim	   *claim = arg;
 
 	if (result && !session_succeeded(result))
-		subscription_error(claim->subscription, "a statement failed", result);
+		session_report(LOG_LEVEL_WARNING, "a statement failed",
+					   "webhook", claim->subscription->name, result);
 }
 
 void
@@ -154,16 +161,17 @@ claim_stop(Claim *claim)
 	loop_timer_clear(&claim->timer);
 }
 
-static void subscribe(void *arg);
-
 static void
 subscribed(void *arg, PGresult *result)
 {
 	Claim	   *claim = arg;
 
 	claim->asking = false;
-	if (result && !has_failed(claim, "could not subscribe", result, subscribe))
-		finish(claim, CLAIM_SUBSCRIBED);
+	if (result == NULL ||
+		has_failed(claim, "could not subscribe", result, subscribe))
+		return;
+	claim->subscribed = loop_now();
+	finish(claim, CLAIM_SUBSCRIBED);
 }
 
 static void
@@ -183,7 +191,13 @@ subscribe(void *arg)
 void
 claim_subscribe(Claim *claim)
 {
-	subscribe(claim);
+	bool		again = claim->subscribed > 0 &&
+	loop_now() - claim->subscribed < ERROR_DELAY;
+
+	if (again)
+		loop_timer_set(&claim->timer, ERROR_DELAY, subscribe, claim);
+	else
+		subscribe(claim);
 }
 
 void
@@ -192,5 +206,7 @@ claim_reset(Claim *claim)
 	loop_timer_clear(&claim->timer);
 	forget_consumers(claim);
 	claim->outcome = CLAIM_NOTHING;
-	claim->asking = claim->failed = false;
+	claim->asking = false;
+	claim->subscribed = 0;
+	problem_forget(&claim->problem);
 }

@@ -6,6 +6,7 @@
 #define NOTIFIER_CLAIM_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "config.h"
 #include "loop.h"
@@ -25,13 +26,15 @@ typedef struct Claim
 	const WebhookConfig *config;
 	ClaimOutcome outcome;
 	bool		asking;			/* a statement under way */
-	bool		failed;			/* the last one did */
+	Problem		problem;
+	int64_t		subscribed;		/* loop_now() when it last was; 0: never */
 	char	   *consumers;		/* all there were when another had this one */
 	LoopTimer	timer;			/* until it is tried again */
 } Claim;
 
 /*
- * claim_subscribe: make or change the subscription, until that succeeds.
+ * claim_subscribe: make or change the subscription, until that succeeds; again
+ * and again at most every few seconds.
  */
 extern void claim_subscribe(Claim *claim);
 

@@ -177,6 +177,9 @@ delivery_log_failure(const Sender *sender, const OwedEvent *event,
 	char		attempt[16];
 	char		status[16];
 
+	if (result->outcome == HTTP_LATER ||
+		result->outcome == HTTP_LOCAL_TROUBLE)
+		return;
 	snprintf(attempt, sizeof(attempt), "%d", event->attempts + 1);
 	snprintf(status, sizeof(status), "%ld", result->status);
 	log_event(LOG_LEVEL_WARNING, "delivery failed",

@@ -42,7 +42,8 @@ extern DeliveryBegun deliver(Sender *sender, OwedEvent *events, int n);
 
 /*
  * delivery_log_failure: without what was answered, which may quote what was
- * sent.  event: the first of the request.
+ * sent.  event: the first of the request.  Of a request that costs no attempt
+ * nothing is said here.
  */
 extern void delivery_log_failure(const Sender *sender, const OwedEvent *event,
 								 const HttpResult *result);

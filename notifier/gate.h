@@ -11,6 +11,7 @@
 #include "config.h"
 #include "http.h"
 #include "loop.h"
+#include "rate.h"
 #include "retry.h"
 #include "subscription.h"
 
@@ -21,13 +22,22 @@ typedef struct Gate
 	Breaker		breaker;
 	const void *probe;			/* the request that is one; NULL: none is in
 								 * flight */
+	int			nwaits;			/* pauses in a row that were not the breaker's */
+	int64_t		wait_until;		/* loop_now() when the last of these ends */
+	RateLimit	rate;
 	LoopTimer	timer;			/* until a pause is over */
+	LoopTimer	rate_timer;		/* until the rate allows a request */
 } Gate;
 
 /*
  * gate_may_send: may one more request be sent beside those in flight?
  */
-extern bool gate_may_send(const Gate *gate, int nflying);
+extern bool gate_may_send(Gate *gate, int nflying);
+
+/*
+ * gate_trouble: why nothing is sent, for people; NULL: it may be.
+ */
+extern const char *gate_trouble(const Gate *gate);
 
 /*
  * gate_is_shut: may nothing be sent for a while?

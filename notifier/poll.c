@@ -6,6 +6,9 @@
  * writer is just committing it cannot; then it looks again shortly.  A slow poll
  * is the last resort.
  *
+ * One event whose payload cannot be made does not hold up the others: it is
+ * fetched without, and fails.
+ *
  * A statement costs as much as several events.  So while many come, those to
  * fetch gather for some ms, and writers have the processors.
  */
@@ -14,6 +17,7 @@
 #include "statements.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FLOWING			8		/* events at once, one each ms: more come */
@@ -59,13 +63,23 @@ poll_begin(Poll *poll)
 	poll->nlooks = 0;
 }
 
+static void
+forget_unfit(Poll *poll)
+{
+	free(poll->unfit);
+	poll->unfit = NULL;
+	poll->bare = false;
+}
+
 void
 poll_end(Poll *poll)
 {
 	loop_timer_clear(&poll->timer);
 	buffer_clear(poll->buffer);
+	forget_unfit(poll);
+	poll->singly = 0;
 	poll->state = POLL_OFF;
-	poll->failed = false;
+	problem_forget(&poll->problem);
 }
 
 PollOutcome
@@ -109,17 +123,58 @@ take_events(Poll *poll, const PGresult *result)
 
 	for (int i = 0; i < n; i++)
 	{
-		if (!buffer_add(poll->buffer, result, i))
+		if (!buffer_add(poll->buffer, result, i, poll->unfit))
 		{
 			poll->outcome = POLL_NO_MEMORY;
 			return;
 		}
 	}
 	if (n < poll->asked)
+	{
 		poll->state = POLL_CAUGHT_UP;
+		poll->singly = 0;
+	}
+	else if (poll->singly > 0)
+		poll->singly -= n;
+	forget_unfit(poll);
 	note_flow(poll, n);
 	if (n > 0)
 		poll->nlooks = 0;
+}
+
+/*
+ * isolate: may the error be about one event that was to be fetched?  Then fetch
+ * one by one until it is found, and that one without its payload.
+ */
+static bool
+isolate(Poll *poll, const PGresult *result)
+{
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+	if (poll->bare || !subscription_is_about_data(result))
+		return false;
+	if (poll->asked > 1)
+		poll->singly = poll->asked;
+	else
+	{
+		poll->unfit = strdup(message ? message : "its payload cannot be made");
+		poll->bare = poll->unfit != NULL;
+	}
+	return poll->asked > 1 || poll->bare;
+}
+
+/*
+ * failed: look again in a while; what was handed out before is still ours.
+ */
+static void
+failed(Poll *poll, const char *what, const PGresult *result)
+{
+	forget_unfit(poll);
+	problem_found(&poll->problem, poll->subscription, what, result);
+	if (subscription_is_gone(result))
+		poll->outcome = POLL_GONE;
+	poll->state = POLL_CAUGHT_UP;
+	poll_look_in(poll, ERROR_DELAY);
 }
 
 static void
@@ -130,19 +185,15 @@ fetched(void *arg, PGresult *result)
 	poll->fetching = false;
 	if (result == NULL || poll->state == POLL_OFF)
 		return;
-	poll->failed = false;
 	if (subscription_is_taken(result))
 		poll->outcome = POLL_REFUSED;
 	else if (session_succeeded(result))
-		take_events(poll, result);
-	else
 	{
-		/* what was handed out before is still ours */
-		subscription_error(poll->subscription, "could not fetch", result);
-		poll->failed = true;
-		poll->state = POLL_CAUGHT_UP;
-		poll_look_in(poll, ERROR_DELAY);
+		problem_over(&poll->problem, poll->subscription);
+		take_events(poll, result);
 	}
+	else if (!isolate(poll, result))
+		failed(poll, "could not fetch", result);
 	subscription_changed(poll->subscription);
 }
 
@@ -159,11 +210,14 @@ poll_fetch(Poll *poll, int max)
 	char		age[32];
 	const char *params[] = {number, age};
 
+	if (poll->singly > 0 || poll->bare)
+		max = 1;
 	poll->asked = max;
 	snprintf(number, sizeof(number), "%d", max);
 	snprintf(age, sizeof(age), "%lld",
 			 (long long) poll->config->retry.max_age / 1000);
 	poll->fetching = subscription_query(poll->subscription,
+										poll->bare ? statement_fetch_bare :
 										statement_fetch(poll->config->format),
 										2, params, fetched, poll);
 }
@@ -195,10 +249,7 @@ listened(void *arg, PGresult *result)
 	if (result == NULL || poll->state == POLL_OFF)
 		return;
 	if (!session_succeeded(result))
-	{
-		subscription_error(poll->subscription, "could not listen", result);
-		poll_look_in(poll, ERROR_DELAY);
-	}
+		failed(poll, "could not listen", result);
 	else if (*PQgetvalue(result, 0, 0) != 't')
 		poll_look_in(poll, look_delay(poll->nlooks++));
 	else if (poll->state == POLL_CAUGHT_UP)

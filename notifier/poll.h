@@ -26,6 +26,7 @@ typedef enum PollOutcome
 {
 	POLL_NOTHING,				/* nothing that the poll does not see to */
 	POLL_REFUSED,				/* another session is the consumer */
+	POLL_GONE,					/* there is no subscription any more */
 	POLL_NO_MEMORY				/* what was fetched could not be kept */
 } PollOutcome;
 
@@ -38,13 +39,16 @@ typedef struct Poll
 	PollOutcome outcome;
 	bool		fetching;		/* statements under way */
 	bool		listening;
-	bool		failed;			/* the last fetch did */
-	int			asked;			/* of it */
+	int			asked;			/* of the last fetch */
+	int			singly;			/* how many are to be fetched one by one */
+	bool		bare;			/* the next one without its payload … */
+	char	   *unfit;			/* … which cannot be made: this is why */
 	int64_t		fetched;		/* loop_now() when it came */
 	int64_t		flow_delay;		/* ms until the next, while many events come;
 								 * 0: as soon as there is something */
 	int			nlooks;			/* in a row that found nothing */
 	LoopTimer	timer;			/* until the next look */
+	Problem		problem;
 } Poll;
 
 /*

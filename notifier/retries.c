@@ -62,11 +62,14 @@ counted(void *arg, PGresult *result)
 		return;
 	if (!session_succeeded(result))
 	{
-		subscription_error(retries->subscription,
-						   "could not count what is to be retried", result);
+		problem_found(&retries->problem, retries->subscription,
+					  "could not count what is to be retried", result);
+		retries->gone = subscription_is_gone(result);
 		look_in(retries, ERROR_DELAY);
+		subscription_changed(retries->subscription);
 		return;
 	}
+	problem_over(&retries->problem, retries->subscription);
 	retries->known = true;
 	retries->nowed = atoi(PQgetvalue(result, 0, 0));
 	later = atoi(PQgetvalue(result, 0, 1));
@@ -127,4 +130,6 @@ retries_reset(Retries *retries)
 	retries->nowed = 0;
 	retries->fetched = 0;
 	retries->known = retries->due = retries->time_has_come = false;
+	retries->gone = false;
+	problem_forget(&retries->problem);
 }

@@ -25,6 +25,8 @@ typedef struct Retries
 	uint64_t	fetched;		/* the buffer's retries_fetched when some were
 								 * due, plus 1; 0: none were */
 	LoopTimer	timer;			/* until that time */
+	bool		gone;			/* there is nothing to count any more */
+	Problem		problem;
 } Retries;
 
 /*

@@ -64,7 +64,7 @@ const char	statement_retries[] =
 	" FROM eventlog.fetch($1, $2::pg_catalog.int4) f" \
 	" WHERE $3::pg_catalog.int8 IS NOT NULL"
 
-#define OCCURRED_AT	"eventlog._utc((f.event).occurred_at)"
+#define OCCURRED_AT	"eventlog.utc((f.event).occurred_at)"
 
 /* of a URI reference, without what may not stand in one */
 #define SOURCE \
@@ -74,6 +74,8 @@ const char	statement_retries[] =
 	" '[^A-Za-z0-9._~/-]', '-', 'g')"
 
 #define EPOCH(t) "EXTRACT(epoch FROM " t ")::pg_catalog.int8"
+
+const char	statement_fetch_bare[] = FETCH_SQL("NULL");
 
 const char *
 statement_fetch(PayloadFormat format)
@@ -94,7 +96,7 @@ statement_fetch(PayloadFormat format)
 							 " 'level', (f.event).level,"
 							 " 'datacontenttype', 'application/json'))"
 							 "::pg_catalog.text, '}'),"
-							 " ',\"data\":', eventlog._json(f.event), '}')");
+							 " ',\"data\":', eventlog.event_json(f.event), '}')");
 		case FORMAT_ANCHORE:
 			return FETCH_SQL("pg_catalog.json_build_object("
 							 "'queueId', 'event_log',"
@@ -117,7 +119,7 @@ statement_fetch(PayloadFormat format)
 							 "'userId', (f.event).user_id,"
 							 " 'notificationId', f.seq)::pg_catalog.text, '}'),"
 							 " ',', pg_catalog.ltrim("
-							 "eventlog._json(f.event)::pg_catalog.text, '{'))"
+							 "eventlog.event_json(f.event)::pg_catalog.text, '{'))"
 							 "::pg_catalog.json))");
 		case FORMAT_STANDARD:
 			break;
@@ -125,5 +127,5 @@ statement_fetch(PayloadFormat format)
 	return FETCH_SQL("pg_catalog.json_build_object("
 					 "'type', (f.event).event_type,"
 					 " 'timestamp', " OCCURRED_AT ","
-					 " 'data', eventlog._json(f.event))");
+					 " 'data', eventlog.event_json(f.event))");
 }

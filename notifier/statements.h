@@ -46,6 +46,11 @@ extern const char statement_retries[];
  */
 extern const char *statement_fetch(PayloadFormat format);
 
+/*
+ * statement_fetch_bare: the same without the payload.
+ */
+extern const char statement_fetch_bare[];
+
 enum
 {
 	FETCH_SEQ,

@@ -37,14 +37,31 @@ extern bool subscription_query(const Subscription *subscription,
 							   SessionResult callback, void *arg);
 
 /*
- * subscription_error: log an error of the server.
+ * Problem: what is wrong with a part just now, told once and not each time that
+ * it is found again.  Zeroed, all is well.
  */
-extern void subscription_error(const Subscription *subscription,
-							   const char *what, const PGresult *result);
+typedef struct Problem
+{
+	char	   *text;			/* NULL: nothing is */
+} Problem;
+
+/*
+ * problem_found: an error of the server; what: "could not …".
+ * problem_over: it is gone.
+ */
+extern void problem_found(Problem *problem, const Subscription *subscription,
+						  const char *what, const PGresult *result);
+extern void problem_over(Problem *problem, const Subscription *subscription);
+extern void problem_forget(Problem *problem);
 
 /*
  * subscription_is_taken: is it the error that another session is the consumer?
+ * subscription_is_gone: or that the subscription, its log or the whole extension
+ * is not there any more?
+ * subscription_is_about_data: or one that a single event may cause?
  */
 extern bool subscription_is_taken(const PGresult *result);
+extern bool subscription_is_gone(const PGresult *result);
+extern bool subscription_is_about_data(const PGresult *result);
 
 #endif							/* NOTIFIER_SUBSCRIPTION_H */

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "retry.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define YIELD_DELAY		6000	/* ms in which another can take what was
@@ -151,6 +152,19 @@ release(Webhook *webhook, int64_t delay, const char *reason)
 }
 
 /*
+ * subscribe_again: somebody has dropped the subscription, or what it is of.
+ */
+static void
+subscribe_again(Webhook *webhook)
+{
+	acks_forget(&webhook->acks);
+	if (webhook->state == WEBHOOK_DOWN)
+		return;					/* it is done already */
+	change_state(webhook, WEBHOOK_DOWN, "the subscription is gone");
+	claim_subscribe(&webhook->claim);
+}
+
+/*
  * pause_subscription: the receiver is gone: what is owed waits until somebody calls
  * eventlog.resume.
  */
@@ -194,14 +208,68 @@ settle(Webhook *webhook, OwedEvent *event, const char *error, int64_t delay)
 }
 
 /*
+ * is_too_old: is it to be given up for its age?
+ */
+static bool
+is_too_old(const Webhook *webhook, const OwedEvent *event)
+{
+	int64_t		max_age = webhook->config->retry.max_age;
+
+	return max_age > 0 && loop_now() - event->created > max_age;
+}
+
+/*
+ * settle_failure: the request that carried the event has failed.
+ *
+ * Where neither the event nor the receiver is to blame it is sent again later,
+ * and costs no attempt; unless it was fetched when this session was another's
+ * consumer: then it comes again by itself.
+ */
+static void
+settle_failure(Webhook *webhook, OwedEvent *event, const HttpResult *result)
+{
+	RetryPolicy policy = gate_policy(&webhook->gate);
+	bool		blameless = result->outcome == HTTP_LATER ||
+	result->outcome == HTTP_LOCAL_TROUBLE;
+
+	if (result->outcome == HTTP_GONE)
+		settle(webhook, event, result->error, 0);
+	else if (!blameless)
+		settle(webhook, event, result->error,
+			   retry_delay(&policy, event->attempts + 1,
+						   loop_now() - event->created, result->retry_after,
+						   retry_random()));
+	else if (is_too_old(webhook, event))
+		settle(webhook, event, result->error, -1);
+	else
+		buffer_put_back(&webhook->buffer, event, 1);
+}
+
+/*
+ * settle_unfit: its payload cannot be made; perhaps it can later.
+ */
+static void
+settle_unfit(Webhook *webhook, OwedEvent *event)
+{
+	char		error[HTTP_ERROR_SIZE];
+
+	snprintf(error, sizeof(error), "could not make its payload: %s",
+			 event->body);
+	log_event(LOG_LEVEL_ERROR, "could not make the payload of an event",
+			  "webhook", webhook->config->name, "event", event->id,
+			  "error", event->body, NULL);
+	settle(webhook, event, error,
+		   retry_delay(&webhook->config->retry, event->attempts + 1,
+					   loop_now() - event->created, 0, retry_random()));
+}
+
+/*
  * finished: a request has ended; a result of NULL: with the webhook itself.
  */
 static void
 finished(void *arg, OwedEvent *events, int n, const HttpResult *result)
 {
 	Webhook    *webhook = arg;
-	RetryPolicy policy;
-	bool		gone = result && result->outcome == HTTP_GONE;
 
 	(void) n;
 	if (result)
@@ -211,36 +279,23 @@ finished(void *arg, OwedEvent *events, int n, const HttpResult *result)
 		if (result->outcome != HTTP_OK)
 			delivery_log_failure(&webhook->sender, events, result);
 	}
-	policy = gate_policy(&webhook->gate);
 	while (events)
 	{
 		OwedEvent  *event = events;
 
 		events = event->next;
+		event->next = NULL;
 		if (result == NULL)
 			buffer_settle(&webhook->buffer, event);
 		else if (result->outcome == HTTP_OK)
 			settle(webhook, event, NULL, 0);
 		else
-			settle(webhook, event, result->error, gone ? 0 :
-				   retry_delay(&policy, event->attempts + 1,
-							   loop_now() - event->created,
-							   result->retry_after, retry_random()));
+			settle_failure(webhook, event, result);
 	}
-	if (gone)
+	if (result && result->outcome == HTTP_GONE)
 		pause_subscription(webhook);
 	if (result)
 		pump(webhook);
-}
-
-/*
- * is_held_up: where order is to be kept, does an event that failed hold up all
- * others?
- */
-static bool
-is_held_up(const Webhook *webhook)
-{
-	return webhook->config->ordered && retries_waiting(&webhook->retries) > 0;
 }
 
 /*
@@ -249,7 +304,7 @@ is_held_up(const Webhook *webhook)
 static void
 begin_deliveries(Webhook *webhook)
 {
-	while (!is_held_up(webhook) &&
+	while (!webhook_is_held_up(webhook) &&
 		   gate_may_send(&webhook->gate, webhook->sender.nflying))
 	{
 		int			n;
@@ -258,6 +313,11 @@ begin_deliveries(Webhook *webhook)
 
 		if (events == NULL)
 			return;
+		if (events->unfit)
+		{
+			settle_unfit(webhook, events);
+			continue;
+		}
 		switch (deliver(&webhook->sender, events, n))
 		{
 			case DELIVERY_BEGUN:
@@ -277,17 +337,19 @@ begin_deliveries(Webhook *webhook)
 }
 
 /*
- * begin_fetch: see that there is always something to send.
+ * begin_fetch: see that there is always something to send; but what could not
+ * be acknowledged would all be sent again, so then nothing more is.
  */
 static void
 begin_fetch(Webhook *webhook)
 {
-	int			room = buffer_room(&webhook->buffer);
+	int			room = buffer_room(&webhook->buffer,
+								   acks_pending(&webhook->acks));
 
 	if (!poll_can_fetch(&webhook->poll) || !webhook->retries.known ||
-		webhook->acks.nfailing > 0)
+		webhook->acks.nfailing > 0 || webhook->acks.problem.text)
 		return;
-	if (is_held_up(webhook))
+	if (webhook_is_held_up(webhook))
 	{
 		/* only what failed is wanted, when its time has come */
 		if (webhook->retries.timer.set || webhook->retries.counting)
@@ -296,17 +358,6 @@ begin_fetch(Webhook *webhook)
 	}
 	if (room > 0)
 		poll_fetch(&webhook->poll, room);
-}
-
-/*
- * is_settled: has all that was begun come to its end?
- */
-static bool
-is_settled(const Webhook *webhook)
-{
-	return webhook->sender.nflying == 0 && !webhook->claim.asking &&
-		poll_is_idle(&webhook->poll) && !webhook->retries.counting &&
-		acks_are_told(&webhook->acks);
 }
 
 /*
@@ -345,6 +396,9 @@ follow_poll(Webhook *webhook)
 	{
 		case POLL_NOTHING:
 			break;
+		case POLL_GONE:
+			subscribe_again(webhook);
+			break;
 		case POLL_REFUSED:
 			stand_by(webhook, 0, "another session is the consumer");
 			break;
@@ -369,7 +423,7 @@ follow_retries(Webhook *webhook)
 	Retries    *retries = &webhook->retries;
 
 	if (retries->time_has_come &&
-		(is_held_up(webhook) || !retries->known))
+		(webhook_is_held_up(webhook) || !retries->known))
 		retries_count(retries);
 	else if (retries->time_has_come || retries->due)
 		poll_look(&webhook->poll);
@@ -383,6 +437,9 @@ follow_retries(Webhook *webhook)
 static void
 follow_acks(Webhook *webhook)
 {
+	if (webhook->acks.gone || webhook->retries.gone)
+		subscribe_again(webhook);
+	webhook->retries.gone = false;
 	if (webhook->acks.untold && webhook->state == WEBHOOK_CONSUMER)
 		change_state(webhook, WEBHOOK_LEAVING, "a failure could not be told");
 	webhook->acks.untold = false;
@@ -406,7 +463,7 @@ pump(void *arg)
 		acks_tell(&webhook->acks, webhook->sender.nflying == 0);
 	if (webhook->stopping)
 		claim_stop(&webhook->claim);
-	else if (webhook->state == WEBHOOK_LEAVING && is_settled(webhook))
+	else if (webhook->state == WEBHOOK_LEAVING && webhook_is_settled(webhook))
 		release(webhook, YIELD_DELAY, "all that was begun is settled");
 	else if (webhook->state == WEBHOOK_CONSUMER)
 	{
@@ -446,71 +503,4 @@ webhook_yield(Webhook *webhook)
 			  "webhook", webhook->config->name, NULL);
 	change_state(webhook, WEBHOOK_LEAVING, "another notifier is to have it");
 	pump(webhook);
-}
-
-bool
-webhook_is_consumer(const Webhook *webhook)
-{
-	return webhook->state == WEBHOOK_CONSUMER ||
-		webhook->state == WEBHOOK_LEAVING;
-}
-
-bool
-webhook_is_leaving(const Webhook *webhook)
-{
-	return webhook->state == WEBHOOK_LEAVING;
-}
-
-bool
-webhook_is_ready(const Webhook *webhook)
-{
-	return webhook->state != WEBHOOK_DOWN && !webhook->claim.failed &&
-		!webhook->poll.failed;
-}
-
-bool
-webhook_is_quiet(const Webhook *webhook)
-{
-	/* nothing can be sent now: the receiver, or what is to come first, fails */
-	bool		waits = gate_is_shut(&webhook->gate) ||
-		(is_held_up(webhook) && webhook->retries.timer.set);
-
-	if (webhook->sender.nflying > 0)
-		return false;
-	if (webhook->state == WEBHOOK_DOWN)
-		return true;
-	return is_settled(webhook) &&
-		(webhook->stopping || waits || webhook->state == WEBHOOK_STANDBY ||
-		 (webhook->buffer.nwaiting == 0 &&
-		  webhook->poll.state != POLL_LOOKING));
-}
-
-bool
-webhook_has_failed(const Webhook *webhook)
-{
-	return webhook->claim.failed || webhook->poll.failed ||
-		counts_failures(&webhook->counts) > 0;
-}
-
-void
-webhook_status(const Webhook *webhook, WebhookStatus *status)
-{
-	const LoopTimer *pause = &webhook->gate.timer;
-
-	*status = (WebhookStatus)
-	{
-		.config = webhook->config,
-			.counts = &webhook->counts,
-			.in_flight = webhook->sender.nflying,
-			.waiting = webhook->buffer.nwaiting,
-			.breaker = webhook->gate.breaker.state,
-			.consumer = webhook_is_consumer(webhook),
-			.standby = webhook->state == WEBHOOK_STANDBY
-	};
-	if (pause->set && pause->due > loop_now())
-		status->pause_left = (double) (pause->due - loop_now()) / 1000;
-	if (webhook->state == WEBHOOK_DOWN)
-		status->trouble = "not subscribed";
-	else if (webhook->claim.failed || webhook->poll.failed)
-		status->trouble = "cannot fetch";
 }

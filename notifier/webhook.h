@@ -91,6 +91,17 @@ extern bool webhook_is_consumer(const Webhook *webhook);
 extern bool webhook_is_leaving(const Webhook *webhook);
 
 /*
+ * webhook_is_held_up: where order is to be kept, does an event that failed hold
+ * up all others?
+ */
+extern bool webhook_is_held_up(const Webhook *webhook);
+
+/*
+ * webhook_is_settled: has all that was begun come to its end?
+ */
+extern bool webhook_is_settled(const Webhook *webhook);
+
+/*
  * webhook_is_ready: is it the consumer, or does another session keep it from
  * being that?
  */

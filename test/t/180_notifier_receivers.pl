@@ -37,4 +37,61 @@ set_modes($receiver);
 await(sub { owed('outage') == 0 }, 'when it comes back, all is delivered within a minute');
 stop_notifier($notifier);
 
+# Events that it refuses say nothing against the next one.
+forget();
+set_modes($receiver, '/refuses' => 'refuse:bad');
+$notifier = start_notifier(write_config({ refuses => { url => "$url/refuses" } }, listen => "127.0.0.1:$port"), 'refuses');
+query("SELECT count(eventlog.emit('bad')) FROM generate_series(1, 40)");
+query("SELECT eventlog.emit('good', 'critical')");
+await(sub { query("SELECT count(*) FROM eventlog.deliveries WHERE attempts > 0") == 40 && owed('refuses') == 40 },
+	'forty events are refused, and the next one is delivered');
+like(metrics($port), qr/^eventlog_breaker_state\{webhook="refuses"\} 0$/m, 'the breaker is closed');
+stop_notifier($notifier);
+
+# Nor do failures of one event that has become a probe.
+forget();
+set_modes($receiver, '/fails' => 'fail:bad');
+$notifier = start_notifier(write_config({ fails => { url => "$url/fails" } }), 'fails');
+query("SELECT eventlog.emit('bad')");
+await(sub { notifier_log($notifier) =~ /receiver keeps failing, sending it probes/ }, 'an event fails again and again');
+query("SELECT eventlog.emit('good')");
+await(sub { owed('fails') == 1 }, 'another one is delivered all the same');
+stop_notifier($notifier);
+
+# Who asks for a pause is sent nothing meanwhile, and no event is blamed for it.
+forget();
+set_modes($receiver, '/pause' => '429:4');
+$notifier = start_notifier(write_config({ pause => { url => "$url/pause", max_concurrency => 4, retry => { max_attempts => 2 } } },
+	listen => "127.0.0.1:$port"), 'pause');
+query("SELECT count(eventlog.emit('pause')) FROM generate_series(1, 50)");
+await(sub { requests($receiver, '/pause') > 0 }, 'it asks for a pause of four seconds');
+my $pause_began = time;
+await(sub { metrics($port) =~ /^eventlog_notifications_in_flight\{webhook="pause"\} 0$/m }, 'all that was in flight is answered');
+my $asked = requests($receiver, '/pause');
+cmp_ok($asked, '<=', 4, 'no more than may be in flight');
+set_modes($receiver);
+SKIP:
+{
+	sleep 2;
+	my $sent = requests($receiver, '/pause');
+	skip 'too slow to tell', 1 if time - $pause_began >= 4;
+	is($sent, $asked, 'in the pause nothing is sent');
+}
+like(notifier_log($notifier), qr/level=warning msg="receiver asks for a pause" webhook=pause seconds=4\.000$/m, 'which is told');
+is(query("SELECT count(*) FROM eventlog.deliveries WHERE attempts > 0"), 0, 'and costs no attempt');
+await(sub { owed('pause') == 0 }, 'then all are delivered');
+is(query("SELECT delivered FROM eventlog.subscriptions"), 50, 'all of them');
+stop_notifier($notifier);
+
+# No more requests than the rate that is set.
+forget();
+$notifier = start_notifier(write_config({ rate => { url => "$url/rate", rate_limit => '20/s' } }), 'rate');
+query("SELECT count(eventlog.emit('rate')) FROM generate_series(1, 60)");
+await(sub { owed('rate') == 0 }, 'with a limit of the rate, all are delivered');
+my @times = map { $_->{at} } requests($receiver, '/rate');
+is(scalar(@times), 60, 'once each');
+my ($most) = sort { $b <=> $a } map { my $from = $_; scalar grep { $_ >= $from && $_ < $from + 1000 } @times } @times;
+cmp_ok($most, '<=', 24, 'never many more than 20 within a second');
+stop_notifier($notifier);
+
 done_testing();

@@ -1,0 +1,91 @@
+# The database under a notifier that goes on: what is dropped and made again is
+# found again, one event that cannot be rendered holds up no other, and what
+# cannot be acknowledged is not sent for ever.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+use JSON::PP;
+use Notifier;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep);
+
+my $node = new_node();
+my $receiver = receiver();
+my $url = $receiver->{url};
+my $port = PostgreSQL::Test::Cluster::get_free_port();
+my %quick = (initial_backoff => '10ms', max_backoff => '200ms', max_attempts => 0);
+my ($config, $notifier);
+
+sub forget
+{
+	query("SELECT eventlog.unsubscribe(name) FROM eventlog.subscriptions");
+}
+
+# count: how often the notifier's log has it.
+sub count
+{
+	my ($what) = @_;
+	my @all = notifier_log($notifier) =~ /$what/g;
+
+	return scalar @all;
+}
+
+# Somebody drops the subscription.
+$config = write_config({ dropped => { url => "$url/dropped" } }, listen => "127.0.0.1:$port");
+$notifier = start_notifier($config, 'dropped');
+query("SELECT eventlog.emit('before')");
+await(sub { owed('dropped') == 0 }, 'an event is delivered');
+forget();
+await(sub { count('msg=subscribed webhook=dropped') == 2 }, 'a subscription that was dropped is made again');
+cmp_ok(count('level=error'), '<=', 1, 'and that is told once');
+await(sub { metrics($port, '/readyz') =~ /\n200$/ }, 'it is ready again');
+query("SELECT eventlog.emit('after')");
+await(sub { requests($receiver, '/dropped') == 2 }, 'and delivers');
+stop_notifier($notifier);
+
+# An event whose payload cannot be made: a function that fails for its time.
+forget();
+query("CREATE FUNCTION public.picky(t timestamptz) RETURNS text LANGUAGE plpgsql AS \$\$"
+	  . "BEGIN IF t = '2001-01-01Z' THEN RAISE data_exception USING MESSAGE = 'too old to be shown'; END IF;"
+	  . " RETURN to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'); END\$\$");
+my $utc = query("SELECT proname FROM pg_proc WHERE pronamespace = 'eventlog'::regnamespace AND proname IN ('_utc', 'utc')");
+query("CREATE OR REPLACE FUNCTION eventlog.$utc(t timestamptz) RETURNS text LANGUAGE sql AS 'SELECT public.picky(t)'");
+$config = write_config({ unfit => { url => "$url/unfit", retry => { %quick, max_attempts => 3 } } });
+$notifier = start_notifier($config, 'unfit');
+query("SELECT count(eventlog.emit('fit')) FROM generate_series(1, 10);"
+	  . " SELECT eventlog.emit('unfit', occurred_at => '2001-01-01Z');"
+	  . " SELECT count(eventlog.emit('fit')) FROM generate_series(1, 10)");
+await(sub { requests($receiver, '/unfit') == 20 }, 'an event that cannot be rendered holds up no other');
+await(sub { owed('unfit', 'dead') == 1 && owed('unfit') == 1 }, 'it fails like any other');
+like(last_error('unfit'), qr/^could not make its payload: too old to be shown$/, 'which is told');
+stop_notifier($notifier);
+query("SELECT eventlog.retry('unfit')");
+query("CREATE OR REPLACE FUNCTION public.picky(t timestamptz) RETURNS text LANGUAGE sql AS \$\$SELECT '2001-01-01T00:00:00Z'\$\$");
+$notifier = start_notifier($config, 'unfit');
+await(sub { owed('unfit') == 0 }, 'and is delivered when it can be');
+stop_notifier($notifier);
+
+# Acknowledgements that cannot be written, as on a full disk.
+forget();
+query("CREATE FUNCTION public.full_disk() RETURNS trigger LANGUAGE plpgsql AS \$\$BEGIN RAISE disk_full USING MESSAGE = 'no space left'; END\$\$");
+$config = write_config({ full => { url => "$url/full" } }, listen => "127.0.0.1:$port");
+$notifier = start_notifier($config, 'full');
+query("CREATE TRIGGER full_disk BEFORE DELETE ON eventlog._queue EXECUTE FUNCTION public.full_disk();"
+	  . " SELECT count(eventlog.emit('full')) FROM generate_series(1, 3000)");
+await(sub { notifier_log($notifier) =~ /level=error msg="could not acknowledge" webhook=full sqlstate=53100/ }, 'an acknowledgement cannot be written');
+await(sub { metrics($port, '/readyz') =~ /\n503$/ }, 'it is not ready');
+sleep 8;
+cmp_ok(scalar(requests($receiver, '/full')), '<', 1000, 'not everything is sent meanwhile');
+is(count('level=error msg="could not acknowledge"'), 1, 'the same error is told once');
+query("DROP TRIGGER full_disk ON eventlog._queue");
+await(sub { owed('full') == 0 }, 'when it can be, all is delivered');
+is(scalar(requests($receiver, '/full')), 3000, 'once each');
+await(sub { metrics($port, '/readyz') =~ /\n200$/ }, 'and it is ready again');
+stop_notifier($notifier);
+
+done_testing();
