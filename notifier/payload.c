@@ -5,6 +5,7 @@
 #include "payload.h"
 
 #include "http.h"
+#include "url_path.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,10 +82,6 @@ payload_url(PayloadFormat format, const char *url, const char *user_id)
 bool
 payload_user_fits(const char *url, const char *user_id)
 {
-	const char *at = strstr(url, "<userId>");
-	bool		dots = user_id &&
-		(strcmp(user_id, ".") == 0 || strcmp(user_id, "..") == 0);
-
-	return !dots || at == NULL ||
-		memchr(url, '?', (size_t) (at - url)) != NULL;
+	return user_id == NULL || strstr(url, "<userId>") == NULL ||
+		!url_path_climbs(url, user_id);
 }

@@ -23,8 +23,8 @@ extern char *payload_url(PayloadFormat format, const char *url,
 						 const char *user_id);
 
 /*
- * payload_user_fits: may the url be filled in with this user?  One named "." or
- * ".." would lead to another path, url-encoded or not.
+ * payload_user_fits: may the url be filled in with this user?  Not with one whose
+ * name would lead to another path, url-encoded or not.
  */
 extern bool payload_user_fits(const char *url, const char *user_id);
 

@@ -4,6 +4,8 @@
  */
 #include "url_config.h"
 
+#include "url_path.h"
+
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +93,8 @@ url_problem(const char *url, bool batched)
 			strncmp(open, "<userId>", 8) != 0)
 			return "unknown placeholder; there are <notification_type> and <userId>";
 	}
+	if (strstr(rest, "<userId>") && url_path_climbs(url, "user"))
+		return "must not have segments of dots beside <userId>";
 	if (batched && strstr(rest, "<userId>"))
 		return "<userId> cannot go with batches, whose events are of several users";
 	return NULL;

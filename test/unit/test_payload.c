@@ -22,6 +22,11 @@ url(const char *template, const char *user, const char *expected,
 int
 main(void)
 {
+	static const char *const climbers[] = {
+		"../admin/x", "a/../b", "a/..", "...", "..\\admin", "%2e%2e/admin",
+		"%2E.%2fadmin", "%252e%252e%252fadmin", "..;/admin", "..;a=b/admin",
+		"a%5c..%5cb", "./x", "..%00"
+	};
 	char		shown[8];
 	char	   *got;
 	LogLevel	level;
@@ -38,13 +43,16 @@ main(void)
 	url("https://h/<userId>", "<userId>", "https://h/%3CuserId%3E",
 		"what is filled in is not filled in again");
 	ok(payload_user_fits("https://h/<userId>", "a.b") &&
-	   payload_user_fits("https://h/<userId>", "...") &&
 	   payload_user_fits("https://h/<userId>", NULL) &&
 	   payload_user_fits("https://h/?u=<userId>", "..") &&
+	   payload_user_fits("https://h/<userId>/", "..a/b..c/%") &&
 	   payload_user_fits("https://h/", ".."), "a user in a url");
 	ok(!payload_user_fits("https://h/<userId>/x", "..") &&
 	   !payload_user_fits("https://h/.<userId>?u=<userId>", "."),
 	   "who would lead to another path");
+	for (size_t i = 0; i < sizeof(climbers) / sizeof(climbers[0]); i++)
+		ok(!payload_user_fits("https://h/users/<userId>/x?u=<userId>",
+							  climbers[i]), climbers[i]);
 	is_text(payload_content_type(FORMAT_STANDARD, false),
 			"Content-Type: application/json", "standard");
 	is_text(payload_content_type(FORMAT_CLOUDEVENTS, false),
