@@ -62,6 +62,19 @@ extern int	no_such_variable
 	_bt_search(index, key, buffer, BT_READ, NULL)
 #endif
 
+#if PG_VERSION_NUM >= 180000
+#define compat_index_beginscan(rel, index, snapshot, nkeys, norderbys) \
+	index_beginscan(rel, index, snapshot, NULL, nkeys, norderbys)
+#define compat_valid_for_delete(pubdesc) \
+	((pubdesc)->rf_valid_for_delete && (pubdesc)->cols_valid_for_delete && \
+	 (pubdesc)->gencols_valid_for_delete)
+#else
+#define compat_index_beginscan(rel, index, snapshot, nkeys, norderbys) \
+	index_beginscan(rel, index, snapshot, nkeys, norderbys)
+#define compat_valid_for_delete(pubdesc) \
+	((pubdesc)->rf_valid_for_delete && (pubdesc)->cols_valid_for_delete)
+#endif
+
 #if PG_VERSION_NUM >= 170000
 #define compat_lock_held_by_me(tag, mode) LockHeldByMe(tag, mode, false)
 #else

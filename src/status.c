@@ -57,36 +57,34 @@ owned_by_others(const EventLog *log, const PartitionList *list)
 	return n;
 }
 
+static void
+add_problem(ArrayBuildState *problems, const char *text)
+{
+	(void) accumArrayResult(problems, CStringGetTextDatum(text), false,
+							TEXTOID, CurrentMemoryContext);
+}
+
 /*
  * problems_of: what is wrong, as an array of texts, empty when nothing is.
  */
 static Datum
 problems_of(const EventLog *log, const PartitionList *list, TimestampTz now)
 {
-	Datum		problems[5];
-	int			n = 0;
 	int			missing = missing_ahead(&log->settings, list, now);
 	int			others = owned_by_others(log, list);
-	int			expired = 0;
-	TimestampTz expiry = expiry_time(&log->settings, now);
+	ArrayBuildState *result = initArrayResult(TEXTOID, CurrentMemoryContext,
+											  false);
+	ListCell   *cell;
 
-	while (expired < list->n && list->items[expired].upper <= expiry)
-		expired++;
 	if (missing > 0)
-		problems[n++] = CStringGetTextDatum(psprintf("%d partitions missing ahead",
-													 missing));
+		add_problem(result, psprintf("%d partitions missing ahead", missing));
 	if (!OidIsValid(list->default_oid))
-		problems[n++] = CStringGetTextDatum("no default partition");
-	else if (relation_has_rows(list->default_oid))
-		problems[n++] = CStringGetTextDatum("events in the default partition");
-	if (expired > 0)
-		problems[n++] = CStringGetTextDatum(psprintf("retention overdue for %d partitions",
-													 expired));
+		add_problem(result, "no default partition");
+	foreach(cell, upkeep_problems(log, list, now))
+		add_problem(result, lfirst(cell));
 	if (others > 0)
-		problems[n++] = CStringGetTextDatum(psprintf("%d partitions of another owner",
-													 others));
-	return PointerGetDatum(construct_array(problems, n, TEXTOID, -1, false,
-										   TYPALIGN_INT));
+		add_problem(result, psprintf("%d partitions of another owner", others));
+	return makeArrayResult(result, CurrentMemoryContext);
 }
 
 /*
@@ -112,7 +110,7 @@ eventlog_log_status(PG_FUNCTION_ARGS)
 	desc = BlessTupleDesc(desc);
 
 	log = log_open(relid, AccessShareLock);
-	list = list_partitions(log->rel);
+	list = list_own_partitions(log->rel);
 	keep = &log->settings.retention;
 	values[0] = IntervalPGetDatum(&log->settings.partition_interval);
 	values[1] = IntervalPGetDatum(keep);
