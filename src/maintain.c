@@ -53,7 +53,7 @@ typedef struct Upkeep
 	TimestampTz now;			/* when the upkeep of this log began */
 	Oid			partition;		/* to expire */
 	bool		got_log;		/* was the log's own lock to be had? */
-	bool		referred;		/* does a row refer to the partition's events? */
+	bool		referred;		/* do rows refer to the partition's events? */
 	TimestampTz at;				/* a partition is to be made for this time */
 	TimestampTz from;			/* events before it stay where they are */
 	TimestampTz next;			/* where the grid's cell of `at` ends */
@@ -301,12 +301,15 @@ delete_expired(void *arg)
 							 expiry_time(&log->settings, upkeep->now));
 
 	upkeep->done = 0;
+	upkeep->referred = false;
 	if (!TIMESTAMP_IS_NOBEGIN(expiry) &&
 		(upkeep->partition == list->default_oid ||
 		 expired_item(upkeep, log, list) != NULL))
 	{
 		run_sql(delete_sql(upkeep->partition, expiry), SPI_OK_DELETE);
 		upkeep->done = SPI_processed;
+		upkeep->referred = upkeep->done == 0 && upkeep->has_keys &&
+			has_rows_between(upkeep->partition, EVENT_MIN_TIME, expiry);
 	}
 	log_close(log, NoLock);
 }
@@ -508,6 +511,7 @@ delete_all_expired(Upkeep *upkeep, Oid partition)
 
 	upkeep->partition = partition;
 	upkeep->looked = 0;
+	upkeep->referred = false;
 	(void) attempt(&upkeep->target, count_batches, upkeep,
 				   "delete expired events");
 	SPI_commit();
@@ -531,6 +535,24 @@ delete_all_expired(Upkeep *upkeep, Oid partition)
 }
 
 /*
+ * tell_referred: of upkeep->partition, that expired events in it stay.
+ */
+static void
+tell_referred(const Upkeep *upkeep)
+{
+	if (get_rel_name(upkeep->partition) == NULL ||
+		get_rel_name(upkeep->target.log) == NULL)
+		return;
+	ereport(WARNING,
+			(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+			 errmsg("expired events of partition %s were kept: other tables refer to them",
+					qualified_name(upkeep->partition)),
+			 errdetail("Foreign keys: %s.",
+					   foreign_key_names(foreign_keys_to(upkeep->target.log))),
+			 errhint("Delete the rows that refer to them.")));
+}
+
+/*
  * expire_default: delete the expired events of the default partition.
  */
 static void
@@ -538,7 +560,11 @@ expire_default(Upkeep *upkeep)
 {
 	if (OidIsValid(upkeep->list->default_oid) &&
 		!TIMESTAMP_IS_NOBEGIN(expiry_time(&upkeep->settings, upkeep->now)))
+	{
 		delete_all_expired(upkeep, upkeep->list->default_oid);
+		if (upkeep->referred)
+			tell_referred(upkeep);
+	}
 }
 
 /*
@@ -598,23 +624,6 @@ empty_default(Upkeep *upkeep)
 			upkeep->next : upkeep->at;
 	}
 	tell_left(upkeep, moves);
-}
-
-/*
- * tell_referred: of an expired partition, that events in it stay.
- */
-static void
-tell_referred(const Upkeep *upkeep)
-{
-	if (get_rel_name(upkeep->partition) == NULL)
-		return;
-	ereport(WARNING,
-			(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
-			 errmsg("could not drop expired partition %s: other tables refer to its events",
-					qualified_name(upkeep->partition)),
-			 errdetail("Foreign keys: %s.",
-					   foreign_key_names(foreign_keys_to(upkeep->partition))),
-			 errhint("Its other events were deleted. Delete the referring rows.")));
 }
 
 /*
@@ -825,9 +834,7 @@ default_problems(List *problems, const EventLog *log, Oid default_oid,
 	if (has_rows_between(default_oid, expiry, horizon))
 		problems = lappend(problems, "events in the default partition");
 	if (has_rows_between(default_oid, horizon, EVENT_END_TIME))
-		problems = lappend(problems,
-						   psprintf("events later than %s in the default partition",
-									utc_literal(horizon)));
+		problems = lappend(problems, "future events in the default partition");
 	return problems;
 }
 

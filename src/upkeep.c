@@ -27,6 +27,8 @@
  */
 #include "eventlog.h"
 
+#include <signal.h>
+
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
@@ -64,6 +66,7 @@ typedef struct Contention
 static Contention contention;
 
 static TimeoutId step_timer = MAX_TIMEOUTS;
+static volatile sig_atomic_t step_cut = false;	/* has the timer gone off? */
 
 /*
  * cut_step: the timer's handler, in a signal handler: as if the query had been
@@ -72,6 +75,7 @@ static TimeoutId step_timer = MAX_TIMEOUTS;
 static void
 cut_step(void)
 {
+	step_cut = true;
 	InterruptPending = true;
 	QueryCancelPending = true;
 	SetLatch(MyLatch);
@@ -88,6 +92,7 @@ start_timer(void)
 {
 	if (step_timer == MAX_TIMEOUTS)
 		step_timer = RegisterTimeout(USER_TIMEOUT, cut_step);
+	step_cut = false;
 	if (eventlog_step_timeout > 0)
 		enable_timeout_every(step_timer,
 							 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
@@ -98,8 +103,8 @@ start_timer(void)
 static bool
 stop_timer(void)
 {
-	disable_timeout(step_timer, true);
-	if (!get_timeout_indicator(step_timer, true))
+	disable_timeout(step_timer, false);
+	if (!step_cut)
 		return false;
 	QueryCancelPending = false; /* it was the timer's, if there is one */
 	return true;
