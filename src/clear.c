@@ -22,17 +22,20 @@
 #include "catalog/pg_type.h"
 #include "common/int.h"
 #include "executor/spi.h"
+#include "executor/tstoreReceiver.h"
 #include "miscadmin.h"
 #include "nodes/params.h"
+#include "parser/parsetree.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "storage/procarray.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -40,6 +43,8 @@
 PG_FUNCTION_INFO_V1(eventlog_delete);
 PG_FUNCTION_INFO_V1(eventlog_clear);
 PG_FUNCTION_INFO_V1(eventlog_purge);
+
+static const Oid key_types[] = {TIMESTAMPTZARRAYOID, UUIDARRAYOID};
 
 #define MAX_BATCH	1000000
 #define MAX_CLEAR_KEYS	10000	/* more than that are cleared by the filter */
@@ -68,7 +73,8 @@ typedef struct ChosenKeys
 	int			n;
 	int			max;
 	Datum	   *times;
-	Datum	   *ids;
+	Datum	   *ids;			/* in id_values, if by reference */
+	pg_uuid_t  *id_values;
 } ChosenKeys;
 
 static void
@@ -76,7 +82,8 @@ add_key(ChosenKeys *keys, Datum occurred_at, Datum id)
 {
 	Assert(keys->n < keys->max);
 	keys->times[keys->n] = occurred_at;
-	keys->ids[keys->n] = datumCopy(id, false, UUID_LEN);
+	keys->id_values[keys->n] = *DatumGetUUIDP(id);
+	keys->ids[keys->n] = UUIDPGetDatum(&keys->id_values[keys->n]);
 	keys->n++;
 }
 
@@ -97,21 +104,22 @@ put_key(OpenPartition *open, void *arg)
  * keys_by_sql: the same by one statement.
  */
 static void
-keys_by_sql(Oid log, const Filter *filter, const EventPage *page,
+keys_by_sql(const EventLog *log, const Filter *filter, const EventPage *page,
 			ChosenKeys *keys)
 {
+	int			level = reach_default(log, filter->since, filter->before);
 	StringInfoData sql;
 
-	keys->n = 0;
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT e.occurred_at, e.id FROM %s e WHERE true",
-					 qualified_name(log));
+					 qualified_name(log->oid));
 	filter_to_sql(filter, &sql);
 	if (page->after)
 		append_after(&sql, page->after);
 	appendStringInfo(&sql, " ORDER BY e.occurred_at DESC, e.id DESC LIMIT %d",
 					 keys->max);
 	run_sql(sql.data, SPI_OK_SELECT);
+	AtEOXact_GUC(false, level);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
@@ -139,53 +147,27 @@ choose_keys(Oid relid, const Filter *filter, const pg_uuid_t *after, int max)
 	keys->max = max;
 	keys->times = palloc(sizeof(Datum) * max);
 	keys->ids = palloc(sizeof(Datum) * max);
+	keys->id_values = palloc(sizeof(pg_uuid_t) * max);
 
 	CommandCounterIncrement();
 	PushCopiedSnapshot(GetTransactionSnapshot());
 	UpdateActiveSnapshotCommandId();
 	log = log_open(relid, AccessShareLock);
 	if (!scan_page(log, filter, &page, put_key, keys))
-		keys_by_sql(relid, filter, &page, keys);
+		keys_by_sql(log, filter, &page, keys);
 	log_close(log, NoLock);
 	PopActiveSnapshot();
 	return keys;
 }
 
 /*
- * delete_keys_sql: DELETE what was chosen, with the keys as $1 and $2.
- *
- * It has the filter again: a row that was changed meanwhile, so that it is
- * chosen no more, stays.  First and last time are for pruning partitions.
- */
-static char *
-delete_keys_sql(Oid log, const Filter *filter, const ChosenKeys *keys)
-{
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "DELETE FROM %s e"
-					 " USING ROWS FROM (pg_catalog.unnest($1),"
-					 " pg_catalog.unnest($2)) k(occurred_at, id)"
-					 " WHERE e.occurred_at OPERATOR(pg_catalog.=) k.occurred_at"
-					 " AND e.id OPERATOR(pg_catalog.=) k.id"
-					 " AND e.occurred_at OPERATOR(pg_catalog.>=) '%s'"
-					 " AND e.occurred_at OPERATOR(pg_catalog.<=) '%s'",
-					 qualified_name(log),
-					 utc_literal(DatumGetTimestampTz(keys->times[keys->n - 1])),
-					 utc_literal(DatumGetTimestampTz(keys->times[0])));
-	filter_to_sql(filter, &sql);
-	return sql.data;
-}
-
-/*
- * keys_params: the keys as the parameters of that statement.
+ * keys_params: the keys as two parameters.
  */
 static ParamListInfo
 keys_params(const ChosenKeys *keys)
 {
-	ParamListInfo params = makeParamList(2);
-	Datum		values[2];
-	Oid			types[2] = {TIMESTAMPTZARRAYOID, UUIDARRAYOID};
+	ParamListInfo params = makeParamList(lengthof(key_types));
+	Datum		values[lengthof(key_types)];
 
 	values[0] = PointerGetDatum(construct_array(keys->times, keys->n,
 												TIMESTAMPTZOID, 8,
@@ -194,26 +176,227 @@ keys_params(const ChosenKeys *keys)
 	values[1] = PointerGetDatum(construct_array(keys->ids, keys->n, UUIDOID,
 												UUID_LEN, false,
 												TYPALIGN_CHAR));
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < lengthof(key_types); i++)
 	{
 		params->params[i].value = values[i];
 		params->params[i].isnull = false;
 		params->params[i].pflags = PARAM_FLAG_CONST;
-		params->params[i].ptype = types[i];
+		params->params[i].ptype = key_types[i];
 	}
 	return params;
 }
 
 /*
- * delete_returning_ids: run a DELETE … RETURNING id into the result.  Within
- * SPI.
+ * append_span: AND it is of the keys' range of time, which prunes partitions.
  */
 static void
-delete_returning_ids(const char *sql, ParamListInfo params,
-					 ReturnSetInfo *rsinfo)
+append_span(StringInfo sql, const ChosenKeys *keys)
 {
-	(void) sql_into_result(psprintf("%s RETURNING e.id", sql), params, false,
-						   rsinfo);
+	appendStringInfo(sql,
+					 " AND e.occurred_at OPERATOR(pg_catalog.>=) '%s'::pg_catalog.timestamptz"
+					 " AND e.occurred_at OPERATOR(pg_catalog.<=) '%s'::pg_catalog.timestamptz",
+					 utc_literal(DatumGetTimestampTz(keys->times[keys->n - 1])),
+					 utc_literal(DatumGetTimestampTz(keys->times[0])));
+}
+
+/*
+ * delete_by_join_sql: DELETE what was chosen, with the keys as $1 and $2.
+ *
+ * It has the filter again, as the next has: a row that was changed meanwhile,
+ * so that it is chosen no more, stays.
+ */
+static char *
+delete_by_join_sql(Oid log, const Filter *filter, const ChosenKeys *keys,
+				   List *sparing)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "DELETE FROM %s e"
+					 " USING ROWS FROM (pg_catalog.unnest($1),"
+					 " pg_catalog.unnest($2)) k(occurred_at, id)"
+					 " WHERE e.occurred_at OPERATOR(pg_catalog.=) k.occurred_at"
+					 " AND e.id OPERATOR(pg_catalog.=) k.id",
+					 qualified_name(log));
+	append_span(&sql, keys);
+	filter_to_sql(filter, &sql);
+	append_unreferred(&sql, sparing);
+	return sql.data;
+}
+
+/*
+ * delete_by_ids_sql: the same with constants alone.
+ */
+static char *
+delete_by_ids_sql(Oid log, const Filter *filter, const ChosenKeys *keys)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "DELETE FROM %s e"
+					 " WHERE e.id OPERATOR(pg_catalog.=) ANY ('{",
+					 qualified_name(log));
+	for (int i = 0; i < keys->n; i++)
+		appendStringInfo(&sql, "%s%s", i > 0 ? "," : "",
+						 DatumGetCString(DirectFunctionCall1(uuid_out,
+															 keys->ids[i])));
+	appendStringInfoString(&sql, "}'::pg_catalog.uuid[])");
+	append_span(&sql, keys);
+	filter_to_sql(filter, &sql);
+	return sql.data;
+}
+
+/*
+ * may_reach_foreign: has the log partitions that are, or may have, foreign
+ * tables?
+ */
+static bool
+may_reach_foreign(const PartitionList *list)
+{
+	if (OidIsValid(list->default_oid) &&
+		get_rel_relkind(list->default_oid) != RELKIND_RELATION)
+		return true;
+	for (int i = 0; i < list->n; i++)
+	{
+		if (get_rel_relkind(list->items[i].oid) != RELKIND_RELATION)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * require_shipped: an error if a DELETE would reach a row of a foreign table by
+ * its ctid: that says nothing where the foreign table stands for a partitioned
+ * one, whose partitions have the same ctids.
+ *
+ * It does not where the foreign server runs the whole statement.
+ */
+static void
+require_shipped(SPIPlanPtr plan)
+{
+	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
+	ListCell   *cell;
+
+	foreach(cell, cached ? cached->stmt_list : NIL)
+	{
+		PlannedStmt *statement = lfirst_node(PlannedStmt, cell);
+		ModifyTable *modify = (ModifyTable *) statement->planTree;
+		ListCell   *target;
+
+		if (!IsA(modify, ModifyTable))
+			continue;
+		foreach(target, modify->resultRelations)
+		{
+			RangeTblEntry *entry = rt_fetch(lfirst_int(target),
+											statement->rtable);
+
+			if (entry->relkind == RELKIND_FOREIGN_TABLE &&
+				!bms_is_member(foreach_current_index(target),
+							   modify->fdwDirectModifyPlans))
+				ereport(ERROR,
+						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						 errmsg("cannot delete events of foreign table \"%s\"",
+								get_rel_name(entry->relid)),
+						 errdetail("Its server would not run the whole statement, as it cannot where there are triggers or policies for DELETE."),
+						 errhint("Delete them on the server that holds them.")));
+		}
+	}
+	if (cached)
+		ReleaseCachedPlan(cached, NULL);
+}
+
+/*
+ * run_delete: run a DELETE … e, and put the ids into a result if there is one;
+ * how many.  Within SPI.
+ *
+ * What the log's default partition holds in the window is reached too.
+ */
+static uint64
+run_delete(const EventLog *log, const char *sql, ParamListInfo params,
+		   TimestampTz since, TimestampTz before, ReturnSetInfo *rsinfo)
+{
+	int			level = reach_default(log, since, before);
+	DestReceiver *dest = CreateDestReceiver(rsinfo ? DestTuplestore : DestNone);
+	SPIExecuteOptions options = {.params = params,.dest = dest};
+	SPIPlanPtr	plan;
+	int			result;
+
+	if (rsinfo)
+		SetTuplestoreDestReceiverParams(dest, rsinfo->setResult,
+										rsinfo->econtext->ecxt_per_query_memory,
+										false, NULL, NULL);
+	plan = SPI_prepare(rsinfo ? psprintf("%s RETURNING e.id", sql) : sql,
+					   params ? lengthof(key_types) : 0,
+					   params ? (Oid *) key_types : NULL);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s: %s",
+			 SPI_result_code_string(SPI_result), sql);
+	if (params == NULL)
+		require_shipped(plan);
+	result = SPI_execute_plan_extended(plan, &options);
+	if (result != (rsinfo ? SPI_OK_DELETE_RETURNING : SPI_OK_DELETE))
+		elog(ERROR, "could not delete events: %s: %s",
+			 SPI_result_code_string(result), sql);
+	SPI_freeplan(plan);
+	dest->rDestroy(dest);
+	AtEOXact_GUC(false, level);
+	return SPI_processed;
+}
+
+/*
+ * keys_of_partition: as many of the keys from the first on as are of the same
+ * partition.
+ */
+static ChosenKeys
+keys_of_partition(const PartitionList *list, const ChosenKeys *keys, int first)
+{
+	const Partition *partition =
+	partition_at(list, DatumGetTimestampTz(keys->times[first]));
+	ChosenKeys	part = {
+		.n = 1,.times = keys->times + first,.ids = keys->ids + first
+	};
+
+	while (first + part.n < keys->n &&
+		   partition_at(list, DatumGetTimestampTz(part.times[part.n])) == partition)
+		part.n++;
+	return part;
+}
+
+/*
+ * delete_keys: DELETE what was chosen, sparing events that these foreign keys
+ * keep; how many were deleted.  Within SPI.
+ *
+ * By a join, unless there are foreign partitions: a join is not shipped, so
+ * the rows would be reached by ctid.
+ */
+static uint64
+delete_keys(Oid relid, const Filter *filter, const ChosenKeys *keys,
+			List *sparing, ReturnSetInfo *rsinfo)
+{
+	EventLog   *log = log_open(relid, RowExclusiveLock);
+	PartitionList *list = partitions_to_read(log);
+	bool		by_partition = may_reach_foreign(list);
+	uint64		n = 0;
+
+	for (int i = 0; i < keys->n;)
+	{
+		ChosenKeys	part = by_partition ?
+		keys_of_partition(list, keys, i) : *keys;
+		TimestampTz oldest = DatumGetTimestampTz(part.times[part.n - 1]);
+		TimestampTz newest = DatumGetTimestampTz(part.times[0]);
+
+		CHECK_FOR_INTERRUPTS();
+		if (by_partition)
+			n += run_delete(log, delete_by_ids_sql(relid, filter, &part), NULL,
+							oldest, newest + 1, rsinfo);
+		else
+			n += run_delete(log, delete_by_join_sql(relid, filter, &part,
+													   sparing),
+							keys_params(&part), oldest, newest + 1, rsinfo);
+		i += part.n;
+	}
+	log_close(log, NoLock);
+	return n;
 }
 
 /*
@@ -224,18 +407,24 @@ eventlog_delete(PG_FUNCTION_ARGS)
 {
 	StringInfoData sql;
 	EventLog   *log = log_open(log_resolve(fcinfo, 1), RowExclusiveLock);
+	const pg_uuid_t *id = id_from_arg(fcinfo, 0);
+	TimestampTz at = EVENT_MIN_TIME;
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "DELETE FROM %s e WHERE true",
 					 qualified_name(log->oid));
-	if (PG_ARGISNULL(0))
+	if (id == NULL)
 		appendStringInfoString(&sql, " AND false");
 	else
-		append_event_key(&sql, PG_GETARG_UUID_P(0));
+	{
+		append_event_key(&sql, id);
+		at = id_get_time(id);
+	}
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	delete_returning_ids(sql.data, NULL, (ReturnSetInfo *) fcinfo->resultinfo);
+	(void) run_delete(log, sql.data, NULL, at, at + 1,
+					  (ReturnSetInfo *) fcinfo->resultinfo);
 	SPI_finish();
 	log_close(log, NoLock);
 	return (Datum) 0;
@@ -274,14 +463,17 @@ require_delete(Oid log)
  * clear_by_filter: one DELETE.
  */
 static void
-clear_by_filter(Oid log, const Filter *filter, ReturnSetInfo *rsinfo)
+clear_by_filter(const EventLog *log, const Filter *filter,
+				ReturnSetInfo *rsinfo)
 {
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "DELETE FROM %s e WHERE true", qualified_name(log));
+	appendStringInfo(&sql, "DELETE FROM %s e WHERE true",
+					 qualified_name(log->oid));
 	filter_to_sql(filter, &sql);
-	delete_returning_ids(sql.data, NULL, rsinfo);
+	(void) run_delete(log, sql.data, NULL, filter->since, filter->before,
+					  rsinfo);
 }
 
 /*
@@ -304,10 +496,9 @@ eventlog_clear(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_connect failed");
 	keys = choose_keys(log->oid, &filter, NULL, MAX_CLEAR_KEYS);
 	if (keys->n == MAX_CLEAR_KEYS)
-		clear_by_filter(log->oid, &filter, rsinfo);
+		clear_by_filter(log, &filter, rsinfo);
 	else if (keys->n > 0)
-		delete_returning_ids(delete_keys_sql(log->oid, &filter, keys),
-							 keys_params(keys), rsinfo);
+		(void) delete_keys(log->oid, &filter, keys, NIL, rsinfo);
 	else
 		require_delete(log->oid);
 	SPI_finish();
@@ -539,24 +730,6 @@ rest(TimestampTz *since)
 	*since = GetCurrentTimestamp();
 }
 
-static void
-delete_slice(Purge *purge, const ChosenKeys *keys)
-{
-	SPIExecuteOptions options = {0};
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	appendStringInfoString(&sql, delete_keys_sql(purge->log, &purge->filter,
-												 keys));
-	if (purge->as_owner)
-		append_unreferred(&sql, foreign_keys_to(purge->log));
-	options.params = keys_params(keys);
-	if (SPI_execute_extended(sql.data, &options) != SPI_OK_DELETE)
-		elog(ERROR, "could not delete a batch");
-	purge->deleted += SPI_processed;
-	purge->chosen += keys->n;
-}
-
 /*
  * delete_choice: choose the next events, so many, and delete them, at once or
  * slice by slice; how many there were.
@@ -567,6 +740,8 @@ delete_choice(Purge *purge, int n, bool sliced)
 	TimestampTz since = GetCurrentTimestamp();
 	ChosenKeys *keys = choose_keys(purge->log, &purge->filter,
 								   purge->has_after ? &purge->after : NULL, n);
+	List	   *sparing = purge->as_owner && keys->n > 0 ?
+	foreign_keys_to(purge->log) : NIL;
 	int			step = sliced ? SLICE : n;
 
 	if (keys->n == 0)
@@ -579,7 +754,9 @@ delete_choice(Purge *purge, int n, bool sliced)
 			.ids = keys->ids + i
 		};
 
-		delete_slice(purge, &slice);
+		purge->deleted += delete_keys(purge->log, &purge->filter, &slice,
+									  sparing, NULL);
+		purge->chosen += slice.n;
 		if (sliced)
 			rest(&since);
 	}

@@ -23,6 +23,7 @@
 #include "nodes/params.h"
 #include "nodes/pg_list.h"
 #include "storage/lock.h"
+#include "utils/array.h"
 #include "utils/hsearch.h"
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
@@ -45,6 +46,10 @@ typedef enum ScanMethod
 } ScanMethod;
 
 extern Oid	eventlog_schema_oid(void);
+extern void eventlog_require_name(void);
+extern Oid	eventlog_function_oid(const char *name, int nargs,
+								  const Oid *types);
+extern Oid	eventlog_trigger_function(const char *name);
 extern Oid	eventlog_relation_oid(const char *name);
 extern Oid	eventlog_type_oid(const char *name);
 extern Oid	eventlog_owner(void);
@@ -70,6 +75,7 @@ extern void require_autocommit(FunctionCallInfo fcinfo, const char *name);
 #define EVENT_END_TIME	(INT64CONST(252455616000) * USECS_PER_SEC)	/* 10000 */
 
 extern void id_make(pg_uuid_t *id, TimestampTz occurred_at, const text *seed);
+extern const pg_uuid_t *id_from_arg(FunctionCallInfo fcinfo, int argno);
 extern TimestampTz id_get_time(const pg_uuid_t *id);
 extern void id_require_match(const pg_uuid_t *id, TimestampTz occurred_at);
 extern void require_event_time(const char *column, TimestampTz t);
@@ -102,12 +108,24 @@ typedef struct EventColumnInfo
 {
 	const char *name;
 	Oid			type;
-	int			max_bytes;		/* of a text; 0: no limit */
+	int			max_bytes;		/* of a value as it is kept; 0: no limit */
 	bool		collate_c;
-	const char *constraint;		/* in CREATE TABLE, after the type */
+	bool		not_null;
+	const char *default_value;	/* as SQL; NULL: none */
 } EventColumnInfo;
 
 extern const EventColumnInfo event_columns[EVENT_NCOLUMNS];
+
+/*
+ * The columns that the CHECK constraint of a log looks at, in the order of the
+ * arguments of eventlog._check.  Logs made before version 0.3 have a constraint
+ * on the first CHECK_OLD_NCOLUMNS.
+ */
+#define CHECK_NCOLUMNS		13
+#define CHECK_OLD_NCOLUMNS	10
+
+extern const EventColumn check_columns[CHECK_NCOLUMNS];
+extern Oid	check_function(int ncolumns);
 
 typedef enum EventLevel
 {
@@ -122,6 +140,20 @@ typedef enum EventLevel
 
 extern const char *const level_names[EVENT_NLEVELS];
 
+/*
+ * EventSubject: what errors about a value are about, for as long as it lasts.
+ */
+typedef struct EventSubject
+{
+	ErrorContextCallback callback;
+	Oid			relid;			/* a log or its partition; InvalidOid: not known */
+	const pg_uuid_t *id;		/* of the event, where relid is not known */
+	EventColumn column;			/* that is being looked at */
+} EventSubject;
+
+extern void begin_subject(EventSubject *subject, Oid relid);
+extern void end_subject(EventSubject *subject);
+extern Oid	topmost_table(Oid relid);
 extern int	level_find(const char *name, int len);
 extern EventLevel level_require(const text *name);
 extern Oid	level_enum_oid(const text *name);
@@ -170,13 +202,79 @@ typedef struct EventLog
 	AttrNumber	attnum[EVENT_NCOLUMNS]; /* in the parent */
 } EventLog;
 
+typedef enum SettingsState
+{
+	SETTINGS_FOUND,
+	SETTINGS_MISSING,
+	SETTINGS_INVALID
+} SettingsState;
+
+/* names of constraints */
+#define EVENT_CHECK			"eventlog_check"
+#define LEVEL_CHECK			"eventlog_level_check"
+
 extern EventLog *log_open(Oid relid, LOCKMODE lockmode);
 extern EventLog *log_try_open(Oid relid, LOCKMODE lockmode);
 extern void log_close(EventLog *log, LOCKMODE lockmode);
 extern bool relation_is_log(Oid relid);
 extern Oid	log_resolve(FunctionCallInfo fcinfo, int argno);
+extern void log_require_usage(Oid relid);
 extern List *all_logs(void);
 extern char *qualified_name(Oid relid);
+extern SettingsState find_settings(Relation rel, LogSettings *settings);
+extern bool is_partitioned_by_time(Relation rel, AttrNumber occurred_at);
+extern void write_settings(const char *log, const LogSettings *settings);
+extern void add_check(const char *log);
+extern void add_level_check(const char *log);
+extern void add_fill_trigger(const char *log);
+extern void add_queue_trigger(const char *log);
+
+/*
+ * damage.c: what is wrong with the parts of a log
+ *
+ * The parts come first that a table must have to be used as a log.
+ */
+typedef enum LogPart
+{
+	PART_COLUMN,
+	PART_NOT_NULL,
+	PART_PARTITIONING,
+	PART_SETTINGS,
+	LAST_FATAL_PART = PART_SETTINGS,
+	PART_DEFAULT,
+	PART_COLLATION,
+	PART_CHECK,
+	PART_LEVEL_CHECK,
+	PART_VALIDATION,
+	PART_FILL,
+	PART_QUEUE,
+	PART_PARTITION_TRIGGERS,
+	PART_PRIMARY_KEY,
+	PART_OTHER_KEY,
+	PART_EXECUTE
+} LogPart;
+
+typedef struct Damage
+{
+	LogPart		part;
+	EventColumn column;
+	char	   *name;			/* of what is there and is not as it should be */
+	char	   *text;			/* what is wrong, for people */
+} Damage;
+
+extern List *log_damage(Relation rel);
+extern bool damage_is_fatal(const Damage *damage);
+extern char *log_unusable(Oid relid);
+extern const Damage *damage_beyond_mending(List *found);
+extern bool damage_to_mend(List *found);
+extern void log_mend(Oid relid, List *found, const LogSettings *settings);
+
+/*
+ * filter_index.c: indexes on filter columns of the owner's choice
+ */
+extern void indexes_from_array(ArrayType *columns, bool *wanted);
+extern void add_indexes(Oid relid, const bool *wanted);
+extern void change_indexes(Oid relid, const bool *wanted);
 
 /*
  * partition.c: the grid of partition bounds, in UTC, and what is on it
@@ -334,8 +432,10 @@ extern void drop_partition(Oid log, const PartitionList *list,
 /*
  * maintain.c: what upkeep has to tell of a log
  */
-extern List *upkeep_problems(const EventLog *log, const PartitionList *list,
-							 TimestampTz now);
+extern List *default_problems(const EventLog *log, Oid default_oid,
+							  TimestampTz now);
+extern List *partition_problems(const EventLog *log, const PartitionList *list,
+								TimestampTz now);
 
 /*
  * queue.c: what is owed

@@ -46,8 +46,9 @@ typedef struct Upkeep
 {
 	UpkeepTarget target;
 	MemoryContext context;		/* of what was learnt by the last look */
-	PartitionList *list;		/* NULL: it is no log */
+	PartitionList *list;		/* NULL: it is no log, or damaged */
 	char	   *name;
+	char	   *damage;			/* why it cannot be used, or NULL */
 	LogSettings settings;
 	bool		has_keys;		/* do foreign keys refer to it? */
 	TimestampTz now;			/* when the upkeep of this log began */
@@ -412,9 +413,15 @@ look(void *arg)
 
 	lock_for_step(upkeep->target.log, AccessShareLock);
 	log = log_try_open(upkeep->target.log, NoLock);
-	if (log == NULL)
-		return;
 	outer = MemoryContextSwitchTo(upkeep->context);
+	if (log == NULL)
+	{
+		upkeep->damage = log_unusable(upkeep->target.log);
+		if (upkeep->damage != NULL)
+			upkeep->name = qualified_name(upkeep->target.log);
+		MemoryContextSwitchTo(outer);
+		return;
+	}
 	upkeep->name = qualified_name(upkeep->target.log);
 	upkeep->target.owner = log->owner;
 	upkeep->settings = log->settings;
@@ -435,7 +442,7 @@ look_at(Upkeep *upkeep)
 
 	MemoryContextReset(upkeep->context);
 	upkeep->list = NULL;
-	upkeep->name = NULL;
+	upkeep->name = upkeep->damage = NULL;
 	target.owner = GetUserId();
 	result = attempt(&target, look, upkeep, "look at the partitions");
 	SPI_commit();
@@ -746,8 +753,16 @@ maintain_all(void)
 		MemoryContext outer = begin_upkeep(&upkeep, lfirst_oid(cell));
 
 		CHECK_FOR_INTERRUPTS();
-		if (!look_at(&upkeep) || upkeep.list == NULL)
-			;					/* told, or no log */
+		if (!look_at(&upkeep))
+			;					/* told */
+		else if (upkeep.damage != NULL)
+			ereport(WARNING,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("skipping log %s, which is damaged: %s",
+							upkeep.name, upkeep.damage),
+					 errhint("eventlog.create_log mends what can be mended.")));
+		else if (upkeep.list == NULL)
+			;					/* dropped meanwhile */
 		else if (has_privs_of_role(GetUserId(), upkeep.target.owner))
 			maintain_log(&upkeep);
 		else
@@ -813,12 +828,13 @@ count_expired(const PartitionList *list, TimestampTz expiry)
 }
 
 /*
- * default_problems: what is wrong with the default partition.
+ * default_problems: what is wrong with the default partition, which is locked,
+ * as a list of strings.
  */
-static List *
-default_problems(List *problems, const EventLog *log, Oid default_oid,
-				 TimestampTz now)
+List *
+default_problems(const EventLog *log, Oid default_oid, TimestampTz now)
 {
+	List	   *problems = NIL;
 	TimestampTz expiry = Max(expiry_time(&log->settings, now), EVENT_MIN_TIME);
 	TimestampTz horizon = Max(premade_until(&log->settings, now), expiry);
 	char	   *obstacle = relation_has_rows(default_oid) ?
@@ -839,24 +855,21 @@ default_problems(List *problems, const EventLog *log, Oid default_oid,
 }
 
 /*
- * upkeep_problems: what upkeep has to tell of a log, as a list of strings: what
- * it has not done yet, and why it could not.
+ * partition_problems: what upkeep has not done yet about the other partitions,
+ * and why it may not, likewise.  Takes no lock on any table.
  */
 List *
-upkeep_problems(const EventLog *log, const PartitionList *list,
-				TimestampTz now)
+partition_problems(const EventLog *log, const PartitionList *list,
+				   TimestampTz now)
 {
 	int			expired = count_expired(list, expiry_time(&log->settings, now));
+	List	   *keys = expired > 0 ? foreign_keys_to(log->oid) : NIL;
 	List	   *problems = NIL;
-	List	   *keys;
 
-	if (OidIsValid(list->default_oid))
-		problems = default_problems(problems, log, list->default_oid, now);
 	if (expired > 0)
 		problems = lappend(problems,
 						   psprintf("retention overdue for %d partitions",
 									expired));
-	keys = expired > 0 ? foreign_keys_to(log->oid) : NIL;
 	if (keys != NIL)
 		problems = lappend(problems,
 						   psprintf("foreign keys can keep expired events: %s",

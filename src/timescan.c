@@ -8,12 +8,16 @@
 #include "eventlog.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/stratnum.h"
 #include "access/tableam.h"
+#include "catalog/pg_index.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 struct TimeScan
@@ -29,16 +33,21 @@ struct TimeScan
 
 /*
  * is_time_index: is this a valid primary key that begins with occurred_at?
+ * Takes no lock.
  */
 static bool
 is_time_index(Oid oid, AttrNumber occurred_at)
 {
-	Relation	index = index_open(oid, AccessShareLock);
-	bool		result = index->rd_index->indisprimary &&
-		index->rd_index->indisvalid &&
-		index->rd_index->indkey.values[0] == occurred_at;
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(oid));
+	Form_pg_index form;
+	bool		result;
 
-	index_close(index, AccessShareLock);
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_index) GETSTRUCT(tuple);
+	result = form->indisprimary && form->indisvalid &&
+		form->indkey.values[0] == occurred_at;
+	ReleaseSysCache(tuple);
 	return result;
 }
 
@@ -99,7 +108,7 @@ time_scan_begin(Relation rel, TimestampTz lower, TimestampTz upper,
 				TimestampTzGetDatum(lower));
 	ScanKeyInit(&keys[1], 1, BTLessStrategyNumber, F_TIMESTAMPTZ_LT,
 				TimestampTzGetDatum(upper));
-	scan->scan = compat_index_beginscan(rel, scan->index, scan->snapshot, 2, 0);
+	scan->scan = compat_index_beginscan(rel, scan->index, scan->snapshot, 2);
 	index_rescan(scan->scan, keys, 2, NULL, 0);
 	return scan;
 }
@@ -140,14 +149,18 @@ time_scan_end(TimeScan *scan)
 
 /*
  * has_rows_between: does a table hold any row of these times that is visible
- * now?  Tells no more than that.  Where it has no primary key by time, whether
- * it holds any row.
+ * now?  Tells no more than that.
+ *
+ * Where it has no primary key by time, or that is locked: whether it holds any
+ * row.
  */
 bool
 has_rows_between(Oid relid, TimestampTz lower, TimestampTz upper)
 {
 	Relation	rel = try_relation_open(relid, AccessShareLock);
-	bool		by_time = rel && has_time_index(rel);
+	Oid			index = rel ? time_index(rel) : InvalidOid;
+	bool		by_time = OidIsValid(index) &&
+	ConditionalLockRelationOid(index, AccessShareLock);
 	bool		found = false;
 
 	if (by_time && lower < upper)
@@ -158,6 +171,8 @@ has_rows_between(Oid relid, TimestampTz lower, TimestampTz upper)
 		found = time_scan_next(scan);
 		time_scan_end(scan);
 	}
+	if (by_time)
+		UnlockRelationOid(index, AccessShareLock);
 	if (rel)
 		relation_close(rel, AccessShareLock);
 	return rel && !by_time ? relation_has_rows(relid) : found;
