@@ -154,9 +154,9 @@ is_call_on_columns(const char *expression, Oid function,
 static void
 check_constraints(Relation rel, const AttrNumber *attnum, List **found)
 {
-	TupleConstr *constr = RelationGetDescr(rel)->constr;
 	Oid			function = check_function(CHECK_NCOLUMNS);
 	Oid			old_function = check_function(CHECK_OLD_NCOLUMNS);
+	TupleConstr *constr = RelationGetDescr(rel)->constr;
 	const char *check = NULL;
 	const char *level = NULL;
 	const char *old = NULL;
