@@ -27,6 +27,7 @@
 
 #define RELOAD_GRACE	10000	/* ms for what is in flight, and changes */
 #define MIN_GRACE		10000	/* ms for what is in flight at the end */
+#define LOOKED_AFTER	100		/* webhooks at each beat of the database */
 #define READINESS_BEAT	5000	/* ms between two looks at what stands still */
 
 typedef struct Notifier
@@ -159,14 +160,16 @@ unsubscribe(void)
 	for (size_t i = 0; i < notifier.config->nwebhooks; i++)
 	{
 		const WebhookConfig *webhook = notifier.config->webhooks[i];
-		const char *params[] = {webhook->name};
+		const char *params[] = {webhook->name, database_log()};
 
 		if (!webhook->active)
 			(void) session_query(database_session(),
-								 "SELECT eventlog.unsubscribe(s.name)"
+								 "SELECT eventlog.unsubscribe(s.name, s.log)"
 								 " FROM eventlog.subscriptions s"
-								 " WHERE s.name OPERATOR(pg_catalog.=) $1",
-								 1, params, report_error,
+								 " WHERE s.name OPERATOR(pg_catalog.=) $1"
+								 " AND s.log::pg_catalog.oid"
+								 " OPERATOR(pg_catalog.=) $2::pg_catalog.oid",
+								 2, params, report_error,
 								 "could not unsubscribe");
 	}
 }
@@ -209,9 +212,17 @@ rung(const char *name)
 	}
 }
 
+/*
+ * beat: some of the webhooks look whether what they wait for is still there; and
+ * of other notifiers with the same ones each has its share.
+ */
 static void
 beat(int nnotifiers)
 {
+	static size_t next = 0;
+
+	for (size_t i = 0; i < notifier.nwebhooks && i < LOOKED_AFTER; i++)
+		webhook_wake(notifier.webhooks[next++ % notifier.nwebhooks]);
 	if (!notifier.stopping && notifier.next == NULL && !notifier.once)
 		sharing_balance(notifier.webhooks, notifier.nwebhooks, nnotifiers);
 }
@@ -593,6 +604,8 @@ counted(void *arg, PGresult *result)
 static void
 end_once(void)
 {
+	const char *params[] = {database_log()};
+
 	for (size_t i = 0; i < notifier.nwebhooks; i++)
 	{
 		if (!webhook_is_quiet(notifier.webhooks[i]))
@@ -606,8 +619,9 @@ end_once(void)
 						 "SELECT s.name, s.pending OPERATOR(pg_catalog.+) s.retrying"
 						 " FROM eventlog.subscriptions s"
 						 " WHERE s.pending OPERATOR(pg_catalog.+) s.retrying"
-						 " OPERATOR(pg_catalog.>) 0",
-						 0, NULL, counted, NULL);
+						 " OPERATOR(pg_catalog.>) 0 AND s.log::pg_catalog.oid"
+						 " OPERATOR(pg_catalog.=) $1::pg_catalog.oid",
+						 1, params, counted, NULL);
 }
 
 /*

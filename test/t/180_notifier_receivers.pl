@@ -66,7 +66,7 @@ $notifier = start_notifier(write_config({ pause => { url => "$url/pause", max_co
 query("SELECT count(eventlog.emit('pause')) FROM generate_series(1, 50)");
 await(sub { requests($receiver, '/pause') > 0 }, 'it asks for a pause of four seconds');
 my $pause_began = time;
-await(sub { metrics($port) =~ /^eventlog_notifications_in_flight\{webhook="pause"\} 0$/m }, 'all that was in flight is answered');
+await(sub { metrics($port) =~ /^eventlog_notification_requests_in_flight\{webhook="pause"\} 0$/m }, 'all that was in flight is answered');
 my $asked = requests($receiver, '/pause');
 cmp_ok($asked, '<=', 4, 'no more than may be in flight');
 set_modes($receiver);
