@@ -42,12 +42,19 @@ extern int	no_such_variable
 #define compat_insert_index_tuples(result, slot, estate) \
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
 #define compat_relfilenode(rel) ((rel)->rd_locator.relNumber)
+#define compat_schema_aclcheck(schema, role, mode) \
+	object_aclcheck(NamespaceRelationId, schema, role, mode)
+#define compat_require_can_become(member, role) check_can_set_role(member, role)
 #else
 #define compat_relfilenode(rel) ((rel)->rd_node.relNode)
 #define compat_insert_index_tuples(result, slot, estate) \
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #define compat_name_list(string) stringToQualifiedNameList(string)
 #define compat_relation_owned(relid, role) pg_class_ownercheck(relid, role)
+#define compat_schema_aclcheck(schema, role, mode) \
+	pg_namespace_aclcheck(schema, role, mode)
+#define compat_require_can_become(member, role) \
+	check_is_member_of_role(member, role)
 #endif
 
 /* a descent for reading; the snapshot was for an option that is gone */

@@ -30,6 +30,7 @@
  */
 extern char *eventlog_default_log;
 extern int	eventlog_dead_retention;	/* seconds */
+extern int	eventlog_max_subscriptions; /* of a log */
 extern int	eventlog_scan_method;
 
 typedef enum ScanMethod
@@ -267,9 +268,11 @@ extern void fire_no_trigger_later(void);
 extern void lock_for_drop(const PartitionList *list, const Partition *item);
 
 /*
- * queue.c: what is owed
+ * queue.c, prune.c: what is owed
  */
 extern void queue_suspend(bool on);
 extern void queue_prune(Oid log);
+extern void queue_sweep_orphans(void);
+extern List *queue_problems(Oid log);
 
 #endif							/* EVENTLOG_H */

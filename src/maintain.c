@@ -604,6 +604,7 @@ eventlog_maintain(PG_FUNCTION_ARGS)
 		maintain_all();
 	else
 		maintain_one(PG_GETARG_OID(0));
+	queue_sweep_orphans();
 	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -63,7 +63,9 @@ owned_by_others(const EventLog *log, const PartitionList *list)
 static Datum
 problems_of(const EventLog *log, const PartitionList *list, TimestampTz now)
 {
-	Datum		problems[5];
+	List	   *of_queue = queue_problems(log->oid);
+	Datum	   *problems = palloc(sizeof(Datum) * (5 + list_length(of_queue)));
+	ListCell   *cell;
 	int			n = 0;
 	int			missing = missing_ahead(&log->settings, list, now);
 	int			others = owned_by_others(log, list);
@@ -85,6 +87,8 @@ problems_of(const EventLog *log, const PartitionList *list, TimestampTz now)
 	if (others > 0)
 		problems[n++] = CStringGetTextDatum(psprintf("%d partitions of another owner",
 													 others));
+	foreach(cell, of_queue)
+		problems[n++] = CStringGetTextDatum(lfirst(cell));
 	return PointerGetDatum(construct_array(problems, n, TEXTOID, -1, false,
 										   TYPALIGN_INT));
 }
