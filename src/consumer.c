@@ -326,12 +326,11 @@ place_remember_retry(Place *place, int64 seq)
 }
 
 /*
- * eventlog.release(name text, log regclass)
+ * consumer_end: this session is the consumer no more, if it was.
  */
-Datum
-eventlog_release(PG_FUNCTION_ARGS)
+void
+consumer_end(const Subscription *subscription)
 {
-	Subscription *subscription = subscription_require(fcinfo, 0, 1);
 	Consumer   *consumer = consumer_find(subscription->id);
 
 	consumer_require_idle(subscription);
@@ -340,6 +339,15 @@ eventlog_release(PG_FUNCTION_ARGS)
 	bell_disarm(subscription);
 	if (consumer_holds(subscription->id))
 		consumer_unlock(subscription->id);
+}
+
+/*
+ * eventlog.release(name text, log regclass)
+ */
+Datum
+eventlog_release(PG_FUNCTION_ARGS)
+{
+	consumer_end(subscription_require(fcinfo, 0, 1));
 	PG_RETURN_VOID();
 }
 

@@ -110,6 +110,7 @@ extern void bell_owes(Subscription *subscription);
 typedef struct Consumer Consumer;
 
 extern Consumer *consumer_find(int subscription);
+extern void consumer_end(const Subscription *subscription);
 
 /* settle.c */
 extern void queue_tally(int subscription, int64 delivered, int64 cancelled,

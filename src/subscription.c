@@ -504,6 +504,8 @@ eventlog_subscribe(PG_FUNCTION_ARGS)
 
 /*
  * eventlog.unsubscribe(name text, log regclass)
+ *
+ * If that is rolled back, the session is its consumer no more all the same.
  */
 Datum
 eventlog_unsubscribe(PG_FUNCTION_ARGS)
@@ -518,6 +520,7 @@ eventlog_unsubscribe(PG_FUNCTION_ARGS)
 	Subscription *subscription = subscription_require(fcinfo, 0, 1);
 	Datum		value = Int32GetDatum(subscription->id);
 
+	consumer_end(subscription);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	for (int i = 0; i < lengthof(sql); i++)
