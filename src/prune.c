@@ -381,6 +381,10 @@ sweep_owed(int id)
 	SPI_commit();
 }
 
+#define WITHOUT_LOG \
+	" WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c" \
+	" WHERE c.oid OPERATOR(pg_catalog.=) s.log::pg_catalog.oid)"
+
 /*
  * queue_sweep_orphans: subscriptions whose log is gone, and what was owed to a
  * subscription while it was dropped.  Once a call of maintain, for all logs.
@@ -388,16 +392,19 @@ sweep_owed(int id)
 void
 queue_sweep_orphans(void)
 {
+	static SPIPlanPtr look = NULL;
 	static SPIPlanPtr subscriptions = NULL;
 	static SPIPlanPtr tallies = NULL;
 	int			id = PG_INT32_MIN;
 
-	(void) run_owned(&subscriptions,
-					 "DELETE FROM eventlog._subscription WHERE id OPERATOR(pg_catalog.=)"
-					 " ANY (ARRAY(SELECT s.id FROM eventlog._subscription s"
-					 " WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c"
-					 " WHERE c.oid OPERATOR(pg_catalog.=) s.log::pg_catalog.oid)"
-					 " FOR UPDATE OF s SKIP LOCKED))", 0, NULL, NULL, NULL);
+	/* a DELETE, of no row too, makes all sessions read the table again */
+	if (run_owned(&look, "SELECT FROM eventlog._subscription s" WITHOUT_LOG
+				  " LIMIT 1", 0, NULL, NULL, NULL) > 0)
+		(void) run_owned(&subscriptions,
+						 "DELETE FROM eventlog._subscription WHERE id OPERATOR(pg_catalog.=)"
+						 " ANY (ARRAY(SELECT s.id FROM eventlog._subscription s"
+						 WITHOUT_LOG " FOR UPDATE OF s SKIP LOCKED))",
+						 0, NULL, NULL, NULL);
 	(void) run_owned(&tallies,
 					 "DELETE FROM eventlog._tally WHERE subscription OPERATOR(pg_catalog.=)"
 					 " ANY (ARRAY(SELECT t.subscription FROM eventlog._tally t"
