@@ -38,7 +38,6 @@
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
@@ -74,7 +73,8 @@ typedef struct Fetch
 	bool		full;			/* the next event does not fit */
 	/* while a log is being read */
 	EventLog   *log;
-	PartitionList *partitions;
+	PartitionList *partitions;	/* the default one locked before any snapshot is
+								 * taken: nothing is moved out of it */
 	/* the current event */
 	const Owed *owed;
 	bool		found;
@@ -193,35 +193,16 @@ read_by_sql(Fetch *fetch, const pg_uuid_t *id)
  * read_one: the current event, if it is to be seen under the active snapshot.
  */
 static void
-read_one(Fetch *fetch, const PartitionList *partitions)
+read_one(Fetch *fetch)
 {
 	TimestampTz t;
 
 	fetch->found = false;
 	if (!queue_event_time(&fetch->owed->event_id, &t))
 		return;
-	if (!scan_event(fetch->log, partitions, &fetch->owed->event_id, take_event,
-					fetch))
+	if (!scan_event(fetch->log, fetch->partitions, &fetch->owed->event_id,
+					take_event, fetch))
 		read_by_sql(fetch, &fetch->owed->event_id);
-}
-
-/*
- * look_again: it was not to be seen.  Before it is taken for deleted, see that
- * it was not moved out of the default partition between the snapshot and the
- * look: while we hold that partition's lock, nobody moves anything.
- */
-static void
-look_again(Fetch *fetch)
-{
-	Oid			default_oid = list_partitions(fetch->log->rel)->default_oid;
-
-	if (!OidIsValid(default_oid))
-		return;
-	LockRelationOid(default_oid, AccessShareLock);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	read_one(fetch, list_partitions(fetch->log->rel));
-	PopActiveSnapshot();
-	UnlockRelationOid(default_oid, AccessShareLock);
 }
 
 /*
@@ -273,9 +254,7 @@ put_some(Fetch *fetch, Batch *batch)
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(fetch->event_context);
 		fetch->owed = &batch->list->items[batch->at];
-		read_one(fetch, fetch->partitions);
-		if (!fetch->found)
-			look_again(fetch);
+		read_one(fetch);
 		if (!fetch->found)
 			batch->gone[batch->ngone++] = Int64GetDatum(fetch->owed->seq);
 		else if (!put_one(fetch))
@@ -453,7 +432,7 @@ open_log(Fetch *fetch)
 		return;
 	fetch->log = log_open(log, AccessShareLock);
 	subscription_require_readable(fetch->log->rel, fetch->subscription->owner);
-	fetch->partitions = list_partitions(fetch->log->rel);
+	fetch->partitions = partitions_to_read(fetch->log);
 }
 
 /*

@@ -16,11 +16,11 @@
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #define PRUNE_BATCH	1000
+#define SWEEP_BATCH	10000
 
 /*
  * event_is_gone: has the log no event of this id any more?  A partition that
@@ -56,7 +56,7 @@ event_is_gone(const PartitionList *list, const pg_uuid_t *id,
 typedef struct Prune
 {
 	Subscription *subscription;
-	MemoryContext batch;		/* reset for each batch */
+	int64		removed;		/* by the last step */
 	int64		after;			/* seq */
 	int			n;				/* of the batch */
 	int			ngone;
@@ -97,7 +97,7 @@ read_batch(Prune *prune)
 }
 
 /*
- * find_gone: an upkeep step: which events of the batch are gone.
+ * find_gone: which events of the batch are gone.
  *
  * The log is looked into after the queue was read, so that the event of
  * whatever was found owed is there to be seen.  The default partition is locked
@@ -106,9 +106,8 @@ read_batch(Prune *prune)
  * run functions of that role.
  */
 static void
-find_gone(void *arg)
+find_gone(Prune *prune)
 {
-	Prune	   *prune = arg;
 	EventLog   *log = log_try_open(prune->subscription->log, AccessShareLock);
 	Oid			default_oid;
 	Snapshot	snapshot;
@@ -117,6 +116,11 @@ find_gone(void *arg)
 	prune->ngone = 0;
 	if (log == NULL)
 		return;					/* it has gone meanwhile */
+	if (log->owner != GetUserId())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the owner of log \"%s\" was changed concurrently",
+						RelationGetRelationName(log->rel))));
 	default_oid = list_partitions(log->rel)->default_oid;
 	if (OidIsValid(default_oid))
 		LockRelationOid(default_oid, AccessShareLock);
@@ -172,67 +176,84 @@ cancel_gone(Prune *prune)
 }
 
 /*
- * cancel_all_gone: batch by batch.
+ * prune_gone: a step: cancel what is owed of events that are gone, of the next
+ * batch.
  */
 static void
-cancel_all_gone(Prune *prune, Oid owner)
+prune_gone(void *arg)
 {
-	MemoryContext outer = CurrentMemoryContext;
-	int64		n = 0;
+	Prune	   *prune = arg;
 
-	do
-	{
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextSwitchTo(prune->batch);
-		read_batch(prune);
-		if (attempt(prune->subscription->log, owner, find_gone, prune,
-					"look for events that are owed and gone") != STEP_TAKEN)
-			prune->n = prune->ngone = 0;
-		n += cancel_gone(prune);
-		MemoryContextSwitchTo(outer);
-		MemoryContextReset(prune->batch);
-		SPI_commit();
-	} while (prune->n == PRUNE_BATCH);
-	if (n > 0)
-		ereport(NOTICE,
-				(errmsg("cancelled %lld deliveries of events that are gone, of subscription \"%s\"",
-						(long long) n, prune->subscription->name)));
+	prune->removed = prune->n = 0;
+	read_batch(prune);
+	find_gone(prune);
+	prune->removed = cancel_gone(prune);
 }
 
 /*
- * remove_dead: what has been dead for too long.
+ * prune_dead: a step: remove a batch of what has been dead for too long.
  */
 static void
-remove_dead(const Subscription *subscription)
+prune_dead(void *arg)
 {
 	static SPIPlanPtr plan = NULL;
 	static const Oid types[] = {INT4OID, INT4OID, INT4OID};
+	Prune	   *prune = arg;
 	Datum		values[3];
-	int64		n;
-	int64		total = 0;
 
-	values[0] = Int32GetDatum(subscription->id);
+	values[0] = Int32GetDatum(prune->subscription->id);
 	values[1] = Int32GetDatum(eventlog_dead_retention);
-	values[2] = Int32GetDatum(PRUNE_BATCH);
+	values[2] = Int32GetDatum(SWEEP_BATCH);
+	prune->removed = 0;
+	prune->removed = run_owned(&plan,
+							   "DELETE FROM eventlog._queue WHERE ctid OPERATOR(pg_catalog.=)"
+							   " ANY (ARRAY(SELECT ctid FROM eventlog._queue"
+							   " WHERE subscription OPERATOR(pg_catalog.=) $1"
+							   " AND next_attempt_at OPERATOR(pg_catalog.=) 'infinity'"
+							   " AND failed_at OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp()"
+							   " OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => $2))"
+							   " LIMIT $3 FOR UPDATE SKIP LOCKED))",
+							   3, types, values, NULL);
+}
+
+/*
+ * prune_subscription: what has been dead for too long is removed, and what is
+ * owed of events that are gone cancelled, batch by batch.
+ */
+static void
+prune_subscription(UpkeepTarget *target, Subscription *subscription)
+{
+	Prune	   *prune = palloc0(sizeof(Prune));
+	StepResult	result;
+	int64		n = 0;
+
+	prune->subscription = subscription;
+	prune->after = PG_INT64_MIN;
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		n = run_owned(&plan,
-					  "DELETE FROM eventlog._queue WHERE ctid OPERATOR(pg_catalog.=)"
-					  " ANY (ARRAY(SELECT ctid FROM eventlog._queue"
-					  " WHERE subscription OPERATOR(pg_catalog.=) $1"
-					  " AND next_attempt_at OPERATOR(pg_catalog.=) 'infinity'"
-					  " AND failed_at OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp()"
-					  " OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => $2))"
-					  " LIMIT $3 FOR UPDATE SKIP LOCKED))",
-					  3, types, values, NULL);
+		(void) attempt(target, prune_dead, prune, "remove dead deliveries");
 		SPI_commit();
-		total += n;
-	} while (n == PRUNE_BATCH);
-	if (total > 0)
+		n += prune->removed;
+	} while (prune->removed == SWEEP_BATCH);
+	if (n > 0)
 		ereport(NOTICE,
-				(errmsg("removed %lld deliveries dead for long of subscription \"%s\"",
-						(long long) total, subscription->name)));
+				(errmsg("removed %lld expired dead deliveries of subscription \"%s\"",
+						(long long) n, subscription->name)));
+	n = 0;
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		result = attempt(target, prune_gone, prune,
+						 "cancel deliveries of deleted events");
+		SPI_commit();
+		n += result == STEP_TAKEN ? prune->removed : 0;
+	} while (result == STEP_TAKEN && prune->n == PRUNE_BATCH);
+	if (n > 0)
+		ereport(NOTICE,
+				(errmsg("cancelled %lld deliveries of deleted events of subscription \"%s\"",
+						(long long) n, subscription->name)));
+	pfree(prune);
 }
 
 /*
@@ -282,103 +303,35 @@ queue_problems(Oid log)
 }
 
 /*
+ * tell_orphan: a WARNING about a subscription whose owner is gone.
+ */
+static void
+tell_orphan(const Subscription *subscription)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("the owner of subscription \"%s\" of %s is gone",
+					subscription->name, qualified_name(subscription->log)),
+			 errdetail("It counts as paused."),
+			 errhint("Give it to another role with eventlog.alter_subscription, or drop it with eventlog.unsubscribe.")));
+}
+
+/*
  * queue_prune: what is owed to the subscriptions of one log.
  */
 void
-queue_prune(Oid log)
+queue_prune(UpkeepTarget *target)
 {
-	MemoryContext outer = CurrentMemoryContext;
-	MemoryContext context = AllocSetContextCreate(outer, "eventlog prune",
-												  ALLOCSET_DEFAULT_SIZES);
-	EventLog   *open = log_try_open(log, AccessShareLock);
-	Oid			owner;
-	List	   *subscriptions;
 	ListCell   *cell;
 
-	if (open == NULL)
-		return;
-	owner = open->owner;
-	log_close(open, AccessShareLock);
-	MemoryContextSwitchTo(context);
-	subscriptions = subscriptions_now(log);
-	foreach(cell, subscriptions)
+	foreach(cell, subscriptions_now(target->log))
 	{
-		Prune	   *prune = palloc0(sizeof(Prune));
+		Subscription *subscription = lfirst(cell);
 
-		prune->subscription = lfirst(cell);
-		prune->after = PG_INT64_MIN;
-		prune->batch = AllocSetContextCreate(context, "eventlog prune batch",
-											 ALLOCSET_DEFAULT_SIZES);
-		if (subscription_is_orphan(prune->subscription))
-			ereport(WARNING,
-					(errcode(ERRCODE_UNDEFINED_OBJECT),
-					 errmsg("the owner of subscription \"%s\" of %s is gone",
-							prune->subscription->name, qualified_name(log)),
-					 errdetail("It counts as paused."),
-					 errhint("Give it to another role with eventlog.alter_subscription, or drop it with eventlog.unsubscribe.")));
-		remove_dead(prune->subscription);
-		cancel_all_gone(prune, owner);
-		MemoryContextDelete(prune->batch);
-		pfree(prune);
+		if (subscription_is_orphan(subscription))
+			tell_orphan(subscription);
+		prune_subscription(target, subscription);
 	}
-	MemoryContextSwitchTo(outer);
-	MemoryContextDelete(context);
-}
-
-/*
- * next_owed: the least subscription above *id that something is owed to; false
- * when there is none.
- */
-static bool
-next_owed(int *id)
-{
-	static SPIPlanPtr plan = NULL;
-	static const Oid types[] = {INT4OID};
-	Datum		value = Int32GetDatum(*id);
-	bool		found;
-	bool		isnull;
-
-	found = run_owned(&plan,
-					  "SELECT subscription FROM eventlog._queue"
-					  " WHERE subscription OPERATOR(pg_catalog.>) $1"
-					  " ORDER BY subscription LIMIT 1",
-					  1, types, &value, NULL) > 0;
-	if (found)
-		*id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0],
-										  SPI_tuptable->tupdesc, 1, &isnull));
-	SPI_freetuptable(SPI_tuptable);
-	return found;
-}
-
-/*
- * sweep_owed: what is owed to a subscription, if there is none of that number.
- * The subscription is looked for after what it is owed was seen.
- */
-static void
-sweep_owed(int id)
-{
-	static SPIPlanPtr look = NULL;
-	static SPIPlanPtr sweep = NULL;
-	static const Oid types[] = {INT4OID, INT4OID};
-	Datum		values[2];
-
-	values[0] = Int32GetDatum(id);
-	values[1] = Int32GetDatum(PRUNE_BATCH);
-	if (run_owned(&look, "SELECT FROM eventlog._subscription"
-				  " WHERE id OPERATOR(pg_catalog.=) $1", 1, types, values,
-				  NULL) > 0)
-		return;
-	while (run_owned(&sweep,
-					 "DELETE FROM eventlog._queue WHERE ctid OPERATOR(pg_catalog.=)"
-					 " ANY (ARRAY(SELECT ctid FROM eventlog._queue"
-					 " WHERE subscription OPERATOR(pg_catalog.=) $1"
-					 " LIMIT $2 FOR UPDATE SKIP LOCKED))",
-					 2, types, values, NULL) == PRUNE_BATCH)
-	{
-		SPI_commit();
-		CHECK_FOR_INTERRUPTS();
-	}
-	SPI_commit();
 }
 
 #define WITHOUT_LOG \
@@ -386,16 +339,15 @@ sweep_owed(int id)
 	" WHERE c.oid OPERATOR(pg_catalog.=) s.log::pg_catalog.oid)"
 
 /*
- * queue_sweep_orphans: subscriptions whose log is gone, and what was owed to a
- * subscription while it was dropped.  Once a call of maintain, for all logs.
+ * sweep_subscriptions: a step: remove the subscriptions whose log is gone, and
+ * tallies of none.
  */
-void
-queue_sweep_orphans(void)
+static void
+sweep_subscriptions(void *arg)
 {
 	static SPIPlanPtr look = NULL;
 	static SPIPlanPtr subscriptions = NULL;
 	static SPIPlanPtr tallies = NULL;
-	int			id = PG_INT32_MIN;
 
 	/* a DELETE, of no row too, makes all sessions read the table again */
 	if (run_owned(&look, "SELECT FROM eventlog._subscription s" WITHOUT_LOG
@@ -411,10 +363,61 @@ queue_sweep_orphans(void)
 					 " WHERE NOT EXISTS (SELECT FROM eventlog._subscription s"
 					 " WHERE s.id OPERATOR(pg_catalog.=) t.subscription)"
 					 " FOR UPDATE OF t SKIP LOCKED))", 0, NULL, NULL, NULL);
+}
+
+/*
+ * sweep_batch: a step: remove a batch of what is owed to subscriptions that are
+ * gone.  These are found by hopping from one to the next in the index.
+ */
+static void
+sweep_batch(void *arg)
+{
+	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {INT4OID};
+	int64	   *removed = arg;
+	Datum		values[1];
+
+	values[0] = Int32GetDatum(SWEEP_BATCH);
+	*removed = 0;
+	*removed = run_owned(&plan,
+						 "DELETE FROM eventlog._queue"
+						 " WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
+						 "WITH RECURSIVE s(id) AS (SELECT pg_catalog.min(subscription)"
+						 " FROM eventlog._queue UNION ALL SELECT"
+						 " (SELECT pg_catalog.min(n.subscription) FROM eventlog._queue n"
+						 " WHERE n.subscription OPERATOR(pg_catalog.>) s.id)"
+						 " FROM s WHERE s.id IS NOT NULL),"
+						 " gone(id) AS MATERIALIZED (SELECT s.id FROM s"
+						 " WHERE s.id IS NOT NULL AND NOT EXISTS (SELECT"
+						 " FROM eventlog._subscription x"
+						 " WHERE x.id OPERATOR(pg_catalog.=) s.id))"
+						 " SELECT q.ctid FROM gone, LATERAL (SELECT o.ctid"
+						 " FROM eventlog._queue o"
+						 " WHERE o.subscription OPERATOR(pg_catalog.=) gone.id"
+						 " LIMIT $1 FOR UPDATE SKIP LOCKED) q LIMIT $1))",
+						 1, types, values, NULL);
+}
+
+/*
+ * queue_sweep: remove subscriptions whose log is gone, and what was owed to
+ * subscriptions while they were dropped.  Once a call of maintain, for all logs.
+ */
+void
+queue_sweep(void)
+{
+	UpkeepTarget target = {0};
+	int64		removed;
+
+	target.owner = GetUserId();
+	(void) attempt(&target, sweep_subscriptions, NULL,
+				   "remove subscriptions of dropped logs");
 	SPI_commit();
-	while (next_owed(&id))
+	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		sweep_owed(id);
-	}
+		if (attempt(&target, sweep_batch, &removed,
+					"remove deliveries of dropped subscriptions") != STEP_TAKEN)
+			removed = 0;
+		SPI_commit();
+	} while (removed == SWEEP_BATCH);
 }

@@ -49,17 +49,6 @@ typedef struct LogOfTable
 } LogOfTable;
 
 static HTAB *logs_of_tables = NULL;
-static bool suspended = false;
-
-/*
- * queue_suspend: rows that are moved between partitions owe nothing.  Whoever
- * suspends the queue ends it, after an error too.
- */
-void
-queue_suspend(bool on)
-{
-	suspended = on;
-}
 
 /*
  * log_of_table: the topmost table that this one is a partition of, or itself.
@@ -301,8 +290,6 @@ eventlog_owe(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("eventlog._owe is a trigger AFTER INSERT FOR EACH ROW")));
 
-	if (suspended)
-		return PointerGetDatum(NULL);
 	AcceptInvalidationMessages();
 	set = subscriptions_of(log_of_table(trigdata->tg_relation));
 	if (set->n > 0)

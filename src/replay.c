@@ -12,6 +12,7 @@
 
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 
 #define MAX_FOUND		10000	/* more than that are read by SQL */
@@ -150,8 +151,8 @@ replay_batch(Subscription *subscription, QueueWriter *writer)
  * replay_by_sql: by one statement, in batches.
  */
 static int64
-replay_by_sql(Subscription *subscription, const Filter *filter,
-			  QueueWriter *writer)
+replay_by_sql(const EventLog *log, Subscription *subscription,
+			  const Filter *filter, QueueWriter *writer)
 {
 	MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext,
 												"eventlog replay batch",
@@ -159,6 +160,7 @@ replay_by_sql(Subscription *subscription, const Filter *filter,
 	StringInfoData sql;
 	Portal		portal;
 	MemoryContext outer;
+	int			level = reach_default(log, filter->since, filter->before);
 	int64		n = 0;
 	uint64		nread;
 
@@ -169,6 +171,7 @@ replay_by_sql(Subscription *subscription, const Filter *filter,
 	appendStringInfoString(&sql, " ORDER BY e.occurred_at, e.id");
 	portal = SPI_cursor_open_with_args(NULL, sql.data, 0, NULL, NULL, NULL,
 									   true, 0);
+	AtEOXact_GUC(false, level);
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -213,7 +216,7 @@ eventlog_replay(PG_FUNCTION_ARGS)
 	become(&self, subscription->owner);
 	n = replay_found(log, subscription, &filter, &writer);
 	if (n < 0)
-		n = replay_by_sql(subscription, &filter, &writer);
+		n = replay_by_sql(log, subscription, &filter, &writer);
 	become_again(&self);
 	queue_close(&writer);
 	SPI_finish();

@@ -273,7 +273,7 @@ void
 subscription_require_readable(Relation log, Oid role)
 {
 	Oid			schema = RelationGetNamespace(log);
-	AclResult	acl = compat_schema_aclcheck(schema, role, ACL_USAGE);
+	AclResult	acl = compat_schema_aclcheck(schema, role);
 
 	if (acl != ACLCHECK_OK)
 		aclcheck_error(acl, OBJECT_SCHEMA, get_namespace_name(schema));
