@@ -354,6 +354,18 @@ config_load(const char *const *paths, size_t npaths, ReaderComplain complain)
 	return config;
 }
 
+WebhookConfig **
+config_find_active(const Config *config, const char *name)
+{
+	for (size_t i = 0; i < config->nwebhooks; i++)
+	{
+		if (config->webhooks[i]->active &&
+			strcmp(config->webhooks[i]->name, name) == 0)
+			return &config->webhooks[i];
+	}
+	return NULL;
+}
+
 bool
 config_same_text(const char *one, const char *other)
 {

@@ -43,6 +43,16 @@ extern Config *config_load(const char *const *paths, size_t npaths,
 extern Config *config_parse(const char *text, size_t len, const char *dir,
 							ReaderComplain complain);
 
+/*
+ * config_find_active: where the webhook of that name stands, if events go to it;
+ * NULL: they do not.
+ */
+extern WebhookConfig **config_find_active(const Config *config,
+										  const char *name);
+
+/*
+ * config_same_text: are two texts, of which either may be absent, the same?
+ */
 extern bool config_same_text(const char *one, const char *other);
 extern void config_destroy(Config *config);
 

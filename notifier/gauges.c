@@ -106,8 +106,11 @@ answered(void *arg, PGresult *result)
 	"SELECT n.number, s.pending OPERATOR(pg_catalog.+) s.retrying, s.dead," \
 	" COALESCE(EXTRACT(epoch FROM pg_catalog.clock_timestamp()" \
 	" OPERATOR(pg_catalog.-) s.oldest_pending_at), 0)," \
-	" s.paused, a.application_name IS NOT NULL AND NOT" \
+	" s.paused, a.application_name IS NOT NULL AND (NOT" \
 	" pg_catalog.starts_with(a.application_name, 'eventlog-notifier ')" \
+	" OR COALESCE(GREATEST(a.query_start, a.state_change)" \
+	" OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp()" \
+	" OPERATOR(pg_catalog.-) '1 min'::pg_catalog.interval), false))" \
 	" FROM pg_catalog.unnest($1::pg_catalog.text[])" \
 	" WITH ORDINALITY n(name, number)" \
 	" JOIN eventlog.subscriptions s ON s.name OPERATOR(pg_catalog.=) n.name" \

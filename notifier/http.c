@@ -96,7 +96,8 @@ count_header(char *data, size_t size, size_t n, void *arg)
 {
 	HttpRequest *request = arg;
 
-	(void) data;
+	if (size * n <= 2 && *data == '\r')
+		request->headed = true;
 	if (request->received_headers == 0)
 		http_socket_heard(request->easy);
 	request->received_headers += size * n;
@@ -171,7 +172,7 @@ static bool
 begin(HttpRequest *request)
 {
 	request->received = request->received_headers = 0;
-	request->secured = false;
+	request->headed = request->secured = false;
 	request->local_error = 0;
 	request->problem[0] = '\0';
 	return curl_easy_setopt(request->easy, CURLOPT_TIMEOUT_MS,

@@ -24,6 +24,7 @@ typedef struct HttpRequest
 	int			repeats;		/* how often it was begun again at once */
 	size_t		received;
 	size_t		received_headers;
+	bool		headed;			/* the last of them has come */
 	bool		secured;		/* TLS has begun */
 	int			local_error;	/* errno of a socket that we could not make */
 	char		problem[CURL_ERROR_SIZE];

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define STATUS_NO_CONTENT			204
 #define STATUS_REQUEST_TIMEOUT		408
 #define STATUS_GONE					410
 #define STATUS_TOO_EARLY			425
@@ -266,6 +267,27 @@ unanswered(HttpRequest *request, CURLcode code, HttpResult *result)
 				  strlen(explain(request, code)));
 }
 
+/*
+ * is_whole: did an answer come as a whole, although the transfer failed?  One
+ * that is too long is an answer all the same, and so is one behind whose end the
+ * connection died.
+ */
+static bool
+is_whole(const HttpRequest *request, long status)
+{
+	curl_off_t	expected = -1;
+
+	if (request->received > HTTP_MAX_ANSWER ||
+		request->received_headers > HTTP_MAX_ANSWER)
+		return true;
+	if (!request->headed || status < 200)
+		return false;
+	(void) curl_easy_getinfo(request->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T,
+							 &expected);
+	return status == STATUS_NO_CONTENT ||
+		(expected >= 0 && request->received >= (size_t) expected);
+}
+
 void
 http_judge(HttpRequest *request, const WebhookConfig *config, CURLcode code,
 		   HttpResult *result)
@@ -283,12 +305,7 @@ http_judge(HttpRequest *request, const WebhookConfig *config, CURLcode code,
 						  &number) == CURLE_OK)
 		result->retry_after = retry_after_bound(number);
 
-	/* an answer that is too long is an answer all the same */
-	if (code == CURLE_WRITE_ERROR &&
-		(request->received > HTTP_MAX_ANSWER ||
-		 request->received_headers > HTTP_MAX_ANSWER))
-		code = CURLE_OK;
-	if (code == CURLE_OK)
+	if (code == CURLE_OK || is_whole(request, result->status))
 		answered(request, config, result);
 	else
 		unanswered(request, code, result);

@@ -1,23 +1,22 @@
 /*
  * notifier.c
- *		Sessions and webhooks are made from a configuration.  A reload lets those
- *		webhooks finish that are not in the new configuration as they were, and
- *		makes others; what has not changed goes on with its connections, its
- *		counts and what it has in flight.
+ *		Sessions and webhooks are made from a configuration, and what a reload
+ *		changes of it is made anew when it is quiet.
  */
 #include "notifier.h"
 
 #include "database.h"
+#include "fleet.h"
 #include "gauges.h"
 #include "http.h"
 #include "listener.h"
 #include "log.h"
 #include "loop.h"
 #include "process.h"
+#include "readiness.h"
 #include "sharing.h"
 #include "signals.h"
 #include "upkeep.h"
-#include "webhook.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +27,6 @@
 #define RELOAD_GRACE	10000	/* ms for what is in flight, and changes */
 #define MIN_GRACE		10000	/* ms for what is in flight at the end */
 #define LOOKED_AFTER	100		/* webhooks at each beat of the database */
-#define READINESS_BEAT	5000	/* ms between two looks at what stands still */
 
 typedef struct Notifier
 {
@@ -36,10 +34,7 @@ typedef struct Notifier
 	size_t		npaths;
 	Config	   *config;
 	Config	   *next;			/* to reload, when what changes is quiet */
-	Webhook   **webhooks;		/* the active ones */
-	size_t		nwebhooks;
-	const char **names;			/* of these */
-	uint64_t	generation;		/* how often they have been others */
+	Fleet		fleet;
 	char		name[SHARING_NAME_SIZE];	/* of the session */
 	bool		once;
 	bool		counting;		/* with once: what is still owed */
@@ -47,8 +42,6 @@ typedef struct Notifier
 	bool		grace_over;		/* to wait for what is in flight */
 	LoopTimer	grace_timer;
 	LoopTimer	watchdog_timer;
-	LoopTimer	readiness_timer;
-	bool		unready;		/* it has been told that something stands still */
 	bool		reload_ok;
 	double		reload_time;
 	bool		failed;
@@ -57,68 +50,10 @@ typedef struct Notifier
 
 static Notifier notifier;
 
-/*
- * find_active: the webhook of that name which events go to by a configuration;
- * NULL: none.
- */
-static WebhookConfig **
-find_active(const Config *config, const char *name)
-{
-	for (size_t i = 0; i < config->nwebhooks; i++)
-	{
-		if (config->webhooks[i]->active &&
-			strcmp(config->webhooks[i]->name, name) == 0)
-			return &config->webhooks[i];
-	}
-	return NULL;
-}
-
-/*
- * list_trouble: what stands still, a line each; as much as there is room for.
- */
 static void
 list_trouble(char *to, size_t size)
 {
-	const char *trouble = database_trouble();
-	size_t		len = 0;
-
-	*to = '\0';
-	if (trouble)
-		len = (size_t) snprintf(to, size, "%s\n", trouble);
-	for (size_t i = 0; i < notifier.nwebhooks && len < size; i++)
-	{
-		const Gauge *gauge = gauges_of(i);
-		WebhookStatus status;
-
-		webhook_status(notifier.webhooks[i], &status);
-		if (status.trouble == NULL && status.standby && gauge && gauge->foreign)
-			status.trouble = "a session that is no notifier is the consumer";
-		if (status.trouble)
-			len += (size_t) snprintf(to + len, size - len, "webhook %s: %s\n",
-									 status.config->name, status.trouble);
-	}
-}
-
-/*
- * look_at_readiness: tell when something stands still, and when nothing does any
- * more.
- */
-static void
-look_at_readiness(void *arg)
-{
-	char		trouble[512];
-
-	(void) arg;
-	list_trouble(trouble, sizeof(trouble));
-	if (*trouble)
-		trouble[strcspn(trouble, "\n")] = '\0';
-	if (*trouble && !notifier.unready)
-		log_event(LOG_LEVEL_WARNING, "not ready", "reason", trouble, NULL);
-	else if (*trouble == '\0' && notifier.unready)
-		log_event(LOG_LEVEL_INFO, "ready again", NULL);
-	notifier.unready = *trouble != '\0';
-	loop_timer_set(&notifier.readiness_timer, READINESS_BEAT, look_at_readiness,
-				   NULL);
+	readiness_list(&notifier.fleet, to, size);
 }
 
 static void
@@ -129,9 +64,9 @@ metrics_source(MetricsSource *source)
 	list_trouble(trouble, sizeof(trouble));
 	*source = (MetricsSource)
 	{
-		.webhooks = notifier.webhooks,
-			.nwebhooks = notifier.nwebhooks,
-			.generation = notifier.generation,
+		.webhooks = notifier.fleet.webhooks,
+			.nwebhooks = notifier.fleet.n,
+			.generation = notifier.fleet.generation,
 			.ready = *trouble == '\0',
 			.enabled = notifier.config->enabled,
 			.database_up = database_trouble() == NULL,
@@ -178,15 +113,13 @@ static void
 database_ready(void)
 {
 	unsubscribe();
-	for (size_t i = 0; i < notifier.nwebhooks; i++)
-		webhook_start(notifier.webhooks[i], database_session(), database_log());
+	fleet_start(&notifier.fleet, database_session(), database_log(), NULL);
 }
 
 static void
 database_lost(void)
 {
-	for (size_t i = 0; i < notifier.nwebhooks; i++)
-		webhook_lost(notifier.webhooks[i]);
+	fleet_lost(&notifier.fleet);
 }
 
 /*
@@ -199,17 +132,10 @@ database_failed(void)
 		notifier.failed = notifier.done = true;
 }
 
-/*
- * rung: wake the webhook whose subscription has something; "": any may.
- */
 static void
 rung(const char *name)
 {
-	for (size_t i = 0; i < notifier.nwebhooks; i++)
-	{
-		if (*name == '\0' || strcmp(notifier.names[i], name) == 0)
-			webhook_wake(notifier.webhooks[i]);
-	}
+	fleet_wake(&notifier.fleet, name);
 }
 
 /*
@@ -220,59 +146,12 @@ static void
 beat(int nnotifiers)
 {
 	static size_t next = 0;
+	const Fleet *fleet = &notifier.fleet;
 
-	for (size_t i = 0; i < notifier.nwebhooks && i < LOOKED_AFTER; i++)
-		webhook_wake(notifier.webhooks[next++ % notifier.nwebhooks]);
+	for (size_t i = 0; i < fleet->n && i < LOOKED_AFTER; i++)
+		webhook_wake(fleet->webhooks[next++ % fleet->n]);
 	if (!notifier.stopping && notifier.next == NULL && !notifier.once)
-		sharing_balance(notifier.webhooks, notifier.nwebhooks, nnotifiers);
-}
-
-/*
- * make_webhooks: those of the configuration; what is in it as it was before is
- * taken over from `old`, whose configurations take the place of the new ones.
- */
-static bool
-make_webhooks(Webhook **old, size_t nold)
-{
-	Config	   *config = notifier.config;
-
-	notifier.webhooks = calloc(config->nwebhooks + 1, sizeof(Webhook *));
-	notifier.names = calloc(config->nwebhooks + 1, sizeof(char *));
-	notifier.nwebhooks = 0;
-	notifier.generation++;
-	if (notifier.webhooks == NULL || notifier.names == NULL)
-		return false;
-	for (size_t i = 0; i < config->nwebhooks; i++)
-	{
-		Webhook    *webhook = NULL;
-
-		if (!config->webhooks[i]->active)
-			continue;
-		for (size_t j = 0; j < nold && webhook == NULL; j++)
-		{
-			if (old[j] && old[j]->config == config->webhooks[i])
-				webhook = old[j];
-		}
-		if (webhook == NULL &&
-			(webhook = webhook_create(config->webhooks[i])) == NULL)
-			return false;
-		notifier.names[notifier.nwebhooks] = config->webhooks[i]->name;
-		notifier.webhooks[notifier.nwebhooks++] = webhook;
-	}
-	sharing_name(notifier.webhooks, notifier.nwebhooks, notifier.name);
-	return true;
-}
-
-static void
-free_webhooks(void)
-{
-	for (size_t i = 0; i < notifier.nwebhooks; i++)
-		webhook_destroy(notifier.webhooks[i]);
-	free(notifier.webhooks);
-	free(notifier.names);
-	notifier.webhooks = NULL;
-	notifier.names = NULL;
-	notifier.nwebhooks = 0;
+		sharing_balance(notifier.fleet.webhooks, notifier.fleet.n, nnotifiers);
 }
 
 static bool
@@ -283,6 +162,7 @@ connect_database(void)
 		.failed = database_failed,.beat = beat
 	};
 
+	sharing_name(notifier.fleet.webhooks, notifier.fleet.n, notifier.name);
 	return database_begin(notifier.config, notifier.name, &events);
 }
 
@@ -305,8 +185,8 @@ begin_beside(void)
 	}
 	else
 		ok = listener_begin(notifier.config, &source) &&
-			gauges_begin(notifier.config->database, notifier.names,
-						 notifier.nwebhooks);
+			gauges_begin(notifier.config->database, notifier.fleet.names,
+						 notifier.fleet.n);
 	return ok;
 }
 
@@ -321,13 +201,13 @@ start(void)
 	notifier.reload_time = (double) time(NULL);
 	if (!notifier.config->enabled)
 		log_event(LOG_LEVEL_INFO, "notification is off: nothing is sent", NULL);
-	if (!make_webhooks(NULL, 0) || !connect_database())
+	if (!fleet_make(&notifier.fleet, notifier.config, NULL) ||
+		!connect_database())
 		return false;
 	if (notifier.once)
 		return true;
 	upkeep_begin(notifier.config);
-	loop_timer_set(&notifier.readiness_timer, READINESS_BEAT, look_at_readiness,
-				   NULL);
+	readiness_begin(&notifier.fleet);
 	return begin_beside();
 }
 
@@ -341,17 +221,6 @@ moves(void)
 		!config_same_text(notifier.config->log, notifier.next->log);
 }
 
-/*
- * stays: is the webhook in the new configuration as it was?
- */
-static bool
-stays(const Webhook *webhook)
-{
-	WebhookConfig **config = find_active(notifier.next, webhook->config->name);
-
-	return config && webhook_config_equal(*config, webhook->config);
-}
-
 static void
 grace_over(void *arg)
 {
@@ -361,14 +230,13 @@ grace_over(void *arg)
 }
 
 /*
- * drain: what goes begins nothing new.
+ * drain: what goes begins nothing new, and what is in flight has so many ms.
  */
 static void
 drain(int64_t grace)
 {
-	for (size_t i = 0; i < notifier.nwebhooks; i++)
-		notifier.webhooks[i]->stopping = notifier.stopping || moves() ||
-			!stays(notifier.webhooks[i]);
+	fleet_drain(&notifier.fleet, notifier.stopping || moves() ? NULL :
+				notifier.next);
 	if (!notifier.grace_timer.set)	/* asked again, it does not take longer */
 		loop_timer_set(&notifier.grace_timer, grace, grace_over, NULL);
 }
@@ -376,55 +244,7 @@ drain(int64_t grace)
 static bool
 is_drained(void)
 {
-	if (notifier.grace_over)
-		return true;
-	for (size_t i = 0; i < notifier.nwebhooks; i++)
-	{
-		if (notifier.webhooks[i]->stopping &&
-			!webhook_is_quiet(notifier.webhooks[i]))
-			return false;
-	}
-	return true;
-}
-
-/*
- * let_go: a webhook that is not in the new configuration as it was.
- */
-static void
-let_go(Webhook *webhook)
-{
-	if (database_is_set_up())
-		claim_release(&webhook->claim);
-	session_forget(database_session(), webhook, sizeof(*webhook));
-	webhook_destroy(webhook);
-}
-
-/*
- * take_over: webhooks that stay keep their configuration, which takes the place
- * of the one that is the same; others are let go.
- */
-static void
-take_over(Webhook **old, size_t nold)
-{
-	for (size_t i = 0; i < nold; i++)
-	{
-		WebhookConfig **theirs;
-		WebhookConfig **ours;
-		WebhookConfig *same;
-
-		if (!stays(old[i]))
-		{
-			let_go(old[i]);
-			old[i] = NULL;
-			continue;
-		}
-		theirs = find_active(notifier.next, old[i]->config->name);
-		ours = find_active(notifier.config, old[i]->config->name);
-		same = *ours;
-		*ours = *theirs;
-		*theirs = same;
-		old[i]->stopping = false;
-	}
+	return notifier.grace_over || fleet_is_drained(&notifier.fleet);
 }
 
 /*
@@ -433,7 +253,7 @@ take_over(Webhook **old, size_t nold)
 static bool
 switch_database(void)
 {
-	database_lost();
+	fleet_lost(&notifier.fleet);
 	upkeep_end();
 	gauges_end();
 	database_end();
@@ -445,23 +265,15 @@ switch_database(void)
  * start_new: the webhooks that were not there before.
  */
 static void
-start_new(Webhook **old, size_t nold)
+start_new(const Fleet *old)
 {
+	sharing_name(notifier.fleet.webhooks, notifier.fleet.n, notifier.name);
 	database_use(notifier.config, notifier.name);
 	upkeep_use(notifier.config);
 	if (!database_is_set_up())
 		return;
 	unsubscribe();
-	for (size_t i = 0; i < notifier.nwebhooks; i++)
-	{
-		bool		known = false;
-
-		for (size_t j = 0; j < nold; j++)
-			known = known || old[j] == notifier.webhooks[i];
-		if (!known)
-			webhook_start(notifier.webhooks[i], database_session(),
-						  database_log());
-	}
+	fleet_start(&notifier.fleet, database_session(), database_log(), old);
 }
 
 /*
@@ -470,27 +282,26 @@ start_new(Webhook **old, size_t nold)
 static void
 change_over(void)
 {
-	Webhook   **old = notifier.webhooks;
-	const char **names = notifier.names;
-	size_t		nold = notifier.nwebhooks;
-	bool		move = moves();
+	Fleet		old = notifier.fleet;
 	Config	   *before = notifier.config;
+	bool		move = moves();
 	bool		ok;
 
 	loop_timer_clear(&notifier.grace_timer);
 	notifier.grace_over = false;
-	take_over(old, nold);
+	fleet_take_over(&old, before, notifier.next, database_session(),
+					database_is_set_up());
 	notifier.config = notifier.next;
 	notifier.next = NULL;
 	log_set_level(notifier.config->log_level);
-	ok = make_webhooks(old, nold);
+	ok = fleet_make(&notifier.fleet, notifier.config, &old);
 	if (ok && move)
 		ok = switch_database();
 	else if (ok)
-		start_new(old, nold);
+		start_new(&old);
+	/* what cannot be served is told, and later deliveries matter more */
 	(void) (ok && begin_beside());
-	free(old);
-	free(names);
+	fleet_free(&old);
 	config_destroy(before);
 	if (!ok)
 		notifier.failed = notifier.done = true;
@@ -546,10 +357,10 @@ stop(void)
 		notifier.done = true;
 		return;
 	}
-	for (size_t i = 0; i < notifier.nwebhooks; i++)
+	for (size_t i = 0; i < notifier.fleet.n; i++)
 	{
-		if (notifier.webhooks[i]->config->timeout > grace)
-			grace = notifier.webhooks[i]->config->timeout;
+		if (notifier.fleet.webhooks[i]->config->timeout > grace)
+			grace = notifier.fleet.webhooks[i]->config->timeout;
 	}
 	log_event(LOG_LEVEL_INFO, "stopping", NULL);
 	(void) sd_notify(0, "STOPPING=1");
@@ -589,7 +400,7 @@ counted(void *arg, PGresult *result)
 	}
 	for (int row = 0; session_succeeded(result) && row < PQntuples(result); row++)
 	{
-		if (find_active(notifier.config, PQgetvalue(result, row, 0)) == NULL)
+		if (config_find_active(notifier.config, PQgetvalue(result, row, 0)) == NULL)
 			continue;
 		log_event(LOG_LEVEL_WARNING, "events are still owed",
 				  "webhook", PQgetvalue(result, row, 0),
@@ -606,13 +417,8 @@ end_once(void)
 {
 	const char *params[] = {database_log()};
 
-	for (size_t i = 0; i < notifier.nwebhooks; i++)
-	{
-		if (!webhook_is_quiet(notifier.webhooks[i]))
-			return;
-	}
-	if (!database_is_set_up() || !session_is_idle(database_session()) ||
-		notifier.counting)
+	if (!fleet_is_quiet(&notifier.fleet) || !database_is_set_up() ||
+		!session_is_idle(database_session()) || notifier.counting)
 		return;
 	notifier.counting = true;
 	(void) session_query(database_session(),
@@ -645,13 +451,13 @@ static void
 finish(void)
 {
 	loop_timer_clear(&notifier.grace_timer);
-	loop_timer_clear(&notifier.readiness_timer);
+	readiness_end();
 	loop_timer_clear(&notifier.watchdog_timer);
 	upkeep_end();
 	listener_end();
 	gauges_end();
 	database_end();
-	free_webhooks();
+	fleet_destroy(&notifier.fleet);
 	config_destroy(notifier.config);
 	config_destroy(notifier.next);
 	http_cleanup();

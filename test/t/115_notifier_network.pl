@@ -121,9 +121,9 @@ forget();
 $config = write_config({ general => { url => "$url/users/<userId>/events", retry => \%quick } });
 $notifier = start_notifier($config, 'general');
 query("SELECT eventlog.emit('user', user_id => u) FROM unnest(ARRAY['..', 'a/../b', 'a' || chr(13) || chr(10) || 'X-Injected: yes']) u");
-await(sub { owed('general', 'dead') == 1 && owed('general') == 1 }, 'a user ".." is nowhere to be sent to');
+await(sub { owed('general', 'dead') == 2 && owed('general') == 2 }, 'a user ".." is nowhere to be sent to, nor is one that climbs when it is decoded');
 is_deeply([ sort map { $_->{path} } grep { $_->{path} =~ m{^/users|^/events} } requests($receiver) ],
-	[ '/users/a%0D%0AX-Injected%3A%20yes/events', '/users/a%2F..%2Fb/events' ], 'others are, url-encoded');
+	[ '/users/a%0D%0AX-Injected%3A%20yes/events' ], 'others are, url-encoded');
 is(scalar(grep { exists $_->{headers}{'x-injected'} } requests($receiver)), 0, 'and inject no header');
 stop_notifier($notifier);
 

@@ -14,7 +14,8 @@ use Time::HiRes qw(sleep);
 
 our @EXPORT = qw(new_node query await receiver receiver_goes receiver_comes
   set_modes requests verify proxy certificate write_config start_notifier
-  stop_notifier notifier_log owed last_error metrics SECRET);
+  stop_notifier notifier_log owed last_error metrics metric balancer
+  set_balancer daemon SECRET);
 
 use constant SECRET => 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
@@ -134,6 +135,43 @@ sub proxy
 	spawn($proxy{out}, 'node', 'test/clients/proxy.js', @proxy{qw(port log)});
 	$proxy{address} = '127.0.0.1:' . await_port($proxy{port});
 	return \%proxy;
+}
+
+# balancer: start one before a port or a socket; a hash of its port and its mode.
+sub balancer
+{
+	my ($target) = @_;
+	my $n = ++$serial;
+	my %balancer = map { $_ => "$dir/$n.$_" } qw(port mode out);
+
+	append_to_file($balancer{mode}, 'pass');
+	spawn($balancer{out}, 'node', 'test/clients/balancer.js', $balancer{port}, $target, $balancer{mode});
+	$balancer{number} = await_port($balancer{port});
+	return \%balancer;
+}
+
+sub set_balancer
+{
+	my ($balancer, $mode) = @_;
+
+	append_to_file("$balancer->{mode}.new", $mode);
+	rename "$balancer->{mode}.new", $balancer->{mode};
+	sleep 0.3;
+}
+
+# daemon: run a program until the end; its process id.
+sub daemon
+{
+	return spawn("$dir/" . ++$serial . '.daemon', @_);
+}
+
+# metric: the value of one, by its name and labels; undef: it is not there.
+sub metric
+{
+	my ($port, $name) = @_;
+	my ($value) = metrics($port) =~ /^\Q$name\E (\S+)$/m;
+
+	return $value;
 }
 
 # certificate: one that signs itself, as DIRECTORY/NAME.key and .crt.
