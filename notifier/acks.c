@@ -4,7 +4,9 @@
  *
  * While many events come, acks gather for some ms, so that one statement tells
  * of many.  Failures are told at once; but while one statement is under way,
- * they gather for the next one.  What could not be told is told again.
+ * they gather for the next one.  What could not be told is told again.  A
+ * statement tells of so many at most, so that those of other webhooks need not
+ * wait for long.
  */
 #include "acks.h"
 
@@ -17,6 +19,8 @@
 
 #define DELIVERED_COLUMNS	1
 #define FAILED_COLUMNS		3
+#define DELIVERED_MAX		1000	/* in one statement */
+#define FAILED_MAX			128
 
 static void
 time_is_over(void *arg)
@@ -44,12 +48,63 @@ forget_told(AckBatch *batch)
 	batch->ntold = 0;
 }
 
+/*
+ * forget_first: the first group of those that were gathered.
+ */
+static void
+forget_first(AckBatch *batch)
+{
+	AckGroup   *group = batch->first;
+
+	batch->n -= group->n;
+	batch->first = group->next;
+	if (batch->first == NULL)
+		batch->last = NULL;
+	for (int i = 0; i < BATCH_COLUMNS; i++)
+		array_forget(&group->columns[i]);
+	free(group);
+}
+
 static void
 forget_gathered(AckBatch *batch)
 {
-	for (int i = 0; i < BATCH_COLUMNS; i++)
-		array_forget(&batch->columns[i]);
-	batch->n = 0;
+	while (batch->first)
+		forget_first(batch);
+}
+
+/*
+ * gather: one event more, of which the columns tell; where memory lacks, nothing
+ * is told of its whole group.
+ */
+static void
+gather(Acks *acks, AckBatch *batch, int max, const char *const *columns,
+	   int ncolumns)
+{
+	AckGroup   *group = batch->last;
+	bool		ok = true;
+
+	if (group == NULL || group->n >= max)
+	{
+		group = calloc(1, sizeof(AckGroup));
+		if (group == NULL)
+		{
+			no_memory(acks);
+			return;
+		}
+		if (batch->last)
+			batch->last->next = group;
+		else
+			batch->first = group;
+		batch->last = group;
+	}
+	for (int i = 0; i < ncolumns; i++)
+		ok = ok && array_add(&group->columns[i], columns[i]);
+	group->n++;
+	batch->n++;
+	if (ok)
+		return;
+	no_memory(acks);
+	forget_gathered(batch);
 }
 
 /*
@@ -97,20 +152,22 @@ failed_told(void *arg, PGresult *result)
 static bool
 take_gathered(Acks *acks, AckBatch *batch, int ncolumns)
 {
-	if (batch->n == 0)
+	AckGroup   *group = batch->first;
+
+	if (group == NULL)
 		return false;
 	for (int i = 0; i < ncolumns; i++)
 	{
-		batch->told[i] = array_take(&batch->columns[i]);
+		batch->told[i] = array_take(&group->columns[i]);
 		if (batch->told[i])
 			continue;
 		no_memory(acks);
 		forget_told(batch);
-		forget_gathered(batch);
+		forget_first(batch);
 		return false;
 	}
-	batch->ntold = batch->n;
-	batch->n = 0;
+	batch->ntold = group->n;
+	forget_first(batch);
 	return true;
 }
 
@@ -148,31 +205,19 @@ acks_tell(Acks *acks, bool last)
 void
 acks_delivered(Acks *acks, const char *seq)
 {
-	if (!array_add(&acks->delivered.columns[0], seq))
-	{
-		no_memory(acks);
-		return;
-	}
-	if (acks->delivered.n++ == 0)
+	if (acks->delivered.n == 0)
 		loop_timer_set(&acks->gather_timer, GATHER_TIME, time_is_over, acks);
+	gather(acks, &acks->delivered, DELIVERED_MAX, &seq, DELIVERED_COLUMNS);
 }
 
 void
 acks_failed(Acks *acks, const char *seq, const char *error, int64_t delay)
 {
-	ArrayLiteral *columns = acks->failed.columns;
 	char		seconds[32];
+	const char *columns[] = {seq, error, delay < 0 ? NULL : seconds};
 
 	snprintf(seconds, sizeof(seconds), "%.3f", (double) delay / 1000);
-	if (array_add(&columns[0], seq) && array_add(&columns[1], error) &&
-		array_add(&columns[2], delay < 0 ? NULL : seconds))
-		acks->failed.n++;
-	else
-	{
-		/* they are not of one length any more */
-		no_memory(acks);
-		forget_gathered(&acks->failed);
-	}
+	gather(acks, &acks->failed, FAILED_MAX, columns, FAILED_COLUMNS);
 }
 
 int

@@ -15,12 +15,23 @@
 #define BATCH_COLUMNS	3
 
 /*
- * AckBatch: what one statement tells, and what the next one will.
+ * AckGroup: as many as one statement tells of at most.
+ */
+typedef struct AckGroup
+{
+	struct AckGroup *next;
+	ArrayLiteral columns[BATCH_COLUMNS];
+	int			n;
+} AckGroup;
+
+/*
+ * AckBatch: what one statement tells, and what the next ones will.
  */
 typedef struct AckBatch
 {
-	ArrayLiteral columns[BATCH_COLUMNS];	/* gathered for the next one */
-	int			n;				/* how many these are */
+	AckGroup   *first;			/* gathered for the next ones */
+	AckGroup   *last;
+	int			n;				/* how many these are in all */
 	char	   *told[BATCH_COLUMNS];	/* told now; the first NULL: nothing is */
 	int			ntold;
 	bool		under_way;		/* the statement is; if not, it has failed */

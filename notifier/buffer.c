@@ -96,6 +96,7 @@ make_event(const PGresult *result, int row, const char *unfit)
 	event->user_id = PQgetisnull(result, row, FETCH_USER_ID) ? NULL : copies[2];
 	event->body = copies[3];
 	event->unfit = unfit != NULL;
+	event->unwanted = *PQgetvalue(result, row, FETCH_WANTED) == 'f';
 	event->size = size;
 	event->attempts = atoi(PQgetvalue(result, row, FETCH_ATTEMPTS));
 	event->created = loop_now() - atoll(PQgetvalue(result, row, FETCH_AGE));
@@ -149,6 +150,12 @@ buffer_add(EventBuffer *buffer, const PGresult *result, int row,
 	return true;
 }
 
+static bool
+is_sent(const OwedEvent *event)
+{
+	return !event->unfit && !event->unwanted;
+}
+
 OwedEvent *
 buffer_take(EventBuffer *buffer, int max, int *n)
 {
@@ -158,8 +165,8 @@ buffer_take(EventBuffer *buffer, int max, int *n)
 	*n = 0;
 	if (events == NULL)
 		return NULL;
-	for (*n = 1; *n < max && last->next && !events->unfit && !last->next->unfit;
-		 (*n)++)
+	for (*n = 1; *n < max && last->next && is_sent(events) &&
+		 is_sent(last->next); (*n)++)
 		last = last->next;
 	buffer->first = last->next;
 	if (buffer->first == NULL)

@@ -28,6 +28,7 @@ typedef struct OwedEvent
 	char	   *user_id;		/* NULL: none */
 	char	   *body;			/* unfit: why there is none */
 	bool		unfit;			/* its payload cannot be made */
+	bool		unwanted;		/* by the webhook's own filter */
 	int			attempts;		/* that failed */
 	int64_t		created;		/* loop_now() when it was created */
 	size_t		size;			/* in memory */
@@ -62,7 +63,7 @@ extern bool buffer_add(EventBuffer *buffer, const PGresult *result, int row,
 
 /*
  * buffer_take: the next ones to send, at most max, as a chain of n; one that is
- * unfit alone.
+ * unfit or unwanted alone.
  * buffer_put_back: they could not be sent, and are the next again, unless the
  * buffer was cleared meanwhile.
  */

@@ -215,7 +215,10 @@ poll_fetch(Poll *poll, int max)
 	char		number[16];
 	char		bytes[32];
 	char		age[32];
-	const char *params[] = {number, bytes, age};
+	const char *params[] = {
+		number, bytes, age, poll->config->resource_type,
+		poll->config->source_service
+	};
 
 	if (poll->singly > 0 || poll->bare)
 		max = 1;
@@ -230,7 +233,7 @@ poll_fetch(Poll *poll, int max)
 	poll->fetching = subscription_query(poll->subscription,
 										poll->bare ? statement_fetch_bare :
 										statement_fetch(poll->config->format),
-										3, params, fetched, poll);
+										5, params, fetched, poll);
 	if (!poll->fetching)
 		buffer_fetched(poll->buffer);
 }

@@ -50,36 +50,59 @@ is_too_old(const Webhook *webhook, const OwedEvent *event)
 
 /*
  * settle_failure: the request that carried the event has failed.
- *
- * Where neither the event nor the receiver is to blame it is sent again later,
- * and costs no attempt; unless it was fetched when this session was another's
- * consumer: then it comes again by itself.
  */
 static void
 settle_failure(Webhook *webhook, OwedEvent *event, const HttpResult *result)
 {
 	RetryPolicy policy = gate_policy(&webhook->gate);
-	bool		blameless = result->outcome == HTTP_LATER ||
-	result->outcome == HTTP_LOCAL_TROUBLE;
 
-	if (result->outcome == HTTP_GONE)
-		settle(webhook, event, result->error, 0);
-	else if (!blameless)
-		settle(webhook, event, result->error,
-			   retry_delay(&policy, event->attempts + 1,
-						   loop_now() - event->created, result->retry_after,
-						   retry_random()));
-	else if (is_too_old(webhook, event))
-		settle(webhook, event, result->error, -1);
-	else
-		buffer_put_back(&webhook->buffer, event, 1);
+	settle(webhook, event, result->error, result->outcome == HTTP_GONE ? 0 :
+		   retry_delay(&policy, event->attempts + 1,
+					   loop_now() - event->created, result->retry_after,
+					   retry_random()));
+}
+
+/*
+ * put_back: neither the events nor the receiver are to blame: they are sent
+ * again later, in their order, and it costs no attempt.
+ */
+static void
+put_back(Webhook *webhook, OwedEvent *events, const HttpResult *result)
+{
+	OwedEvent  *first = NULL;
+	OwedEvent **last = &first;
+	int			n = 0;
+
+	while (events)
+	{
+		OwedEvent  *event = events;
+
+		events = event->next;
+		event->next = NULL;
+		if (is_too_old(webhook, event))
+		{
+			settle(webhook, event, result->error, -1);
+			continue;
+		}
+		*last = event;
+		last = &event->next;
+		n++;
+	}
+	if (first)
+		buffer_put_back(&webhook->buffer, first, n);
 }
 
 void
-settle_unfit(Webhook *webhook, OwedEvent *event)
+settle_unsent(Webhook *webhook, OwedEvent *event)
 {
 	char		error[HTTP_ERROR_SIZE];
 
+	if (event->unwanted)
+	{
+		acks_delivered(&webhook->acks, event->seq);
+		buffer_settle(&webhook->buffer, event);
+		return;
+	}
 	snprintf(error, sizeof(error), "could not make its payload: %s",
 			 event->body);
 	log_event(LOG_LEVEL_ERROR, "could not make the payload of an event",
@@ -100,6 +123,12 @@ settle_impossible(Webhook *webhook, OwedEvent *event)
 void
 settle_request(Webhook *webhook, OwedEvent *events, const HttpResult *result)
 {
+	if (result && (result->outcome == HTTP_LATER ||
+				   result->outcome == HTTP_LOCAL_TROUBLE))
+	{
+		put_back(webhook, events, result);
+		return;
+	}
 	while (events)
 	{
 		OwedEvent  *event = events;

@@ -16,9 +16,10 @@ extern void settle_request(Webhook *webhook, OwedEvent *events,
 						   const HttpResult *result);
 
 /*
- * settle_unfit: its payload cannot be made; perhaps it can later.
+ * settle_unsent: one that is unwanted is owed no more; the payload of one that
+ * is unfit can perhaps be made later.
  */
-extern void settle_unfit(Webhook *webhook, OwedEvent *event);
+extern void settle_unsent(Webhook *webhook, OwedEvent *event);
 
 /*
  * settle_impossible: it can never be sent there.

@@ -60,12 +60,20 @@ const char statement_retries[] =
 " AND d.log::pg_catalog.oid OPERATOR(pg_catalog.=) $2::pg_catalog.oid"
 " AND d.state OPERATOR(pg_catalog.=) 'retrying'";
 
+/* does the webhook want it? */
+#define WANTED \
+	"(($6::pg_catalog.text IS NULL" \
+	" OR COALESCE((f.event).resource_type OPERATOR(pg_catalog.=) $6, false))" \
+	" AND ($7::pg_catalog.text IS NULL" \
+	" OR COALESCE((f.event).source_service OPERATOR(pg_catalog.=) $7, false)))"
+
 #define FETCH_SQL(body) \
 	"SELECT f.seq, f.attempts, (f.event).id," \
 	" (EXTRACT(epoch FROM pg_catalog.clock_timestamp()" \
 	"          OPERATOR(pg_catalog.-) (f.event).created_at)" \
 	"  OPERATOR(pg_catalog.*) 1000)::pg_catalog.int8," \
-	" (f.event).user_id, (" body ")::pg_catalog.text" \
+	" (f.event).user_id, CASE WHEN " WANTED " THEN (" body ")::pg_catalog.text END," \
+	" " WANTED \
 	" FROM eventlog.fetch($1, $3::pg_catalog.int4," \
 	" $4::pg_catalog.int8, " LOG ") f" \
 	" WHERE $5::pg_catalog.int8 IS NOT NULL"

@@ -39,7 +39,8 @@ extern const char statement_retries[];
 
 /*
  * statement_fetch: what is owed; $3 how many at most, $4 how many bytes, $5 the age
- * in seconds at which an event is given up, 0: none.
+ * in seconds at which an event is given up, 0: none, $6 and $7 the resource_type
+ * and the source_service that are wanted, NULL: any.
  *
  * PostgreSQL makes the JSON: so numbers of any size and text of any kind
  * arrive as they were emitted, and the notifier need not read them.
@@ -59,6 +60,7 @@ enum
 	FETCH_AGE,					/* of the event, in milliseconds */
 	FETCH_USER_ID,
 	FETCH_BODY,
+	FETCH_WANTED,
 	FETCH_NCOLUMNS
 };
 

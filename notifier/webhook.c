@@ -217,9 +217,9 @@ begin_deliveries(Webhook *webhook)
 
 		if (events == NULL)
 			return;
-		if (events->unfit)
+		if (events->unfit || events->unwanted)
 		{
-			settle_unfit(webhook, events);
+			settle_unsent(webhook, events);
 			continue;
 		}
 		switch (deliver(&webhook->sender, events, n))

@@ -130,7 +130,7 @@ await(sub { get('/readyz') =~ /\n200$/ }, '/readyz');
 query("SELECT eventlog.emit('m')");
 await(sub { get('/metrics') =~ /^eventlog_notifications_total\{webhook="event_update"\} 1$/m }, 'delivered events are counted');
 like(get('/metrics'), qr/^eventlog_notification_latency_seconds_bucket\{webhook="event_update",le="\+Inf"\} 1$/m, 'and their latency');
-like(get('/metrics'), qr/^eventlog_notifications_owed\{webhook="event_update"\} 0$/m, 'and what is owed');
+await(sub { get('/metrics') =~ /^eventlog_notifications_owed\{webhook="event_update"\} 0$/m }, 'and what is owed');
 like(get('/metrics'), qr/^eventlog_notifications_oldest_owed_age_seconds\{webhook="event_update"\} 0$/m, 'for how long');
 like(get('/nowhere'), qr/\n404$/, 'nothing else is there');
 $node->stop;

@@ -24,7 +24,7 @@ my ($config, $notifier);
 
 sub forget
 {
-	query("SELECT eventlog.unsubscribe(name, log) FROM eventlog.subscriptions");
+	query("SELECT eventlog.unsubscribe(name, log) FROM eventlog.subscriptions WHERE log IS NOT NULL");
 }
 
 # count: how often the notifier's log has it.
