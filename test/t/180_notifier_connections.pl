@@ -102,6 +102,7 @@ mkdir "$dir/system";
 my $hash = `openssl x509 -noout -hash -in $dir/good.crt`;
 chomp $hash;
 append_to_file("$dir/system/$hash.0", slurp_file("$dir/good.crt"));
+append_to_file("$dir/system/ca-certificates.crt", slurp_file("$dir/next.crt"));
 system_or_bail(split(' ', $ENV{CC} // 'cc'), '-shared', '-fPIC', '-o', "$dir/faults.so", 'test/clients/faults.c', '-ldl');
 $config = write_config({
 	system => { url => "$pinned->{url}/system" },
