@@ -86,6 +86,16 @@ extern int	no_such_variable
 	_bt_search(index, key, buffer, BT_READ, NULL)
 #endif
 
+/* can a DELETE be published, as far as filters and column lists go? */
+#if PG_VERSION_NUM >= 180000
+#define compat_valid_for_delete(pubdesc) \
+	((pubdesc)->rf_valid_for_delete && (pubdesc)->cols_valid_for_delete && \
+	 (pubdesc)->gencols_valid_for_delete)
+#else
+#define compat_valid_for_delete(pubdesc) \
+	((pubdesc)->rf_valid_for_delete && (pubdesc)->cols_valid_for_delete)
+#endif
+
 #if PG_VERSION_NUM >= 170000
 #define compat_lock_held_by_me(tag, mode) LockHeldByMe(tag, mode, false)
 #else

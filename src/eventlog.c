@@ -36,6 +36,7 @@ PG_MODULE_MAGIC;
 
 char	   *eventlog_default_log = NULL;
 int			eventlog_dead_retention = 30 * SECS_PER_DAY;
+int			eventlog_step_timeout = 60000;
 int			eventlog_scan_method = SCAN_AUTO;
 
 static const struct config_enum_entry scan_methods[] = {
@@ -63,6 +64,12 @@ _PG_init(void)
 							&eventlog_dead_retention,
 							30 * SECS_PER_DAY, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("eventlog.step_timeout",
+							"How long one step of maintain or purge may take.",
+							"It bounds code of a log's owner that such a step runs. 0 turns it off.",
+							&eventlog_step_timeout,
+							60000, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomEnumVariable("eventlog.scan_method",
 							 "How events are read, for tests and for comparison.",
 							 "auto chooses; the others insist on one way where it is possible.",

@@ -34,10 +34,9 @@ DO $$ BEGIN FOR i IN 1..100 LOOP PERFORM eventlog.emit('loop', 'error'); END LOO
 SELECT * FROM owed;
 CALL pg_temp.reset();
 
-COPY (SELECT 'sync.copy', 'error', clock_timestamp() FROM generate_series(1, 100000)) TO PROGRAM 'cat > "$PGDATA/eventlog_copy"';
-SELECT current_setting('data_directory') || '/eventlog_copy' AS file \gset
-COPY sub_log (event_type, level, occurred_at) FROM :'file';
-COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; rm "$PGDATA/eventlog_copy"';
+COPY (SELECT 'sync.copy', 'error', clock_timestamp() FROM generate_series(1, 100000)) TO PROGRAM 'cat > eventlog_copy';
+COPY sub_log (event_type, level, occurred_at) FROM 'eventlog_copy';
+COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; rm eventlog_copy';
 SELECT * FROM owed;
 CALL pg_temp.reset();
 
