@@ -52,12 +52,14 @@ test:
 	@test/run
 test-assert:
 	@test/run assert
+soak:
+	@PG_CONFIG='$(PG_CONFIG)' test/soak
 
 format:
 	@test/format
 check-format:
 	@test/format --check
 
-.PHONY: demo test test-assert format check-format $(NOTIFIER)
+.PHONY: demo test test-assert soak format check-format $(NOTIFIER)
 
 include test/bench/bench.mk
