@@ -25,7 +25,7 @@
 	" FROM eventlog.fetch($1, $2::pg_catalog.int4) f" \
 	" WHERE $3::pg_catalog.int8 IS NOT NULL"
 
-#define OCCURRED_AT	"eventlog._utc((f.event).occurred_at)"
+#define OCCURRED_AT	"eventlog.utc((f.event).occurred_at)"
 
 /* of a URI reference, without what may not stand in one */
 #define SOURCE \
@@ -55,7 +55,7 @@ payload_fetch_sql(PayloadFormat format)
 							 " 'level', (f.event).level,"
 							 " 'datacontenttype', 'application/json'))"
 							 "::pg_catalog.text, '}'),"
-							 " ',\"data\":', eventlog._json(f.event), '}')");
+							 " ',\"data\":', eventlog.event_json(f.event), '}')");
 		case FORMAT_ANCHORE:
 			return FETCH_SQL("pg_catalog.json_build_object("
 							 "'queueId', 'event_log',"
@@ -78,7 +78,7 @@ payload_fetch_sql(PayloadFormat format)
 							 "'userId', (f.event).user_id,"
 							 " 'notificationId', f.seq)::pg_catalog.text, '}'),"
 							 " ',', pg_catalog.ltrim("
-							 "eventlog._json(f.event)::pg_catalog.text, '{'))"
+							 "eventlog.event_json(f.event)::pg_catalog.text, '{'))"
 							 "::pg_catalog.json))");
 		case FORMAT_STANDARD:
 			break;
@@ -86,7 +86,7 @@ payload_fetch_sql(PayloadFormat format)
 	return FETCH_SQL("pg_catalog.json_build_object("
 					 "'type', (f.event).event_type,"
 					 " 'timestamp', " OCCURRED_AT ","
-					 " 'data', eventlog._json(f.event))");
+					 " 'data', eventlog.event_json(f.event))");
 }
 
 /*

@@ -75,17 +75,17 @@ AS 'MODULE_PATHNAME', 'eventlog_id_time';
 COMMENT ON FUNCTION eventlog.id_time(uuid) IS
   'the exact time in an id; an error if it is no version 7 UUID';
 
-CREATE FUNCTION eventlog._utc(t timestamptz)
+CREATE FUNCTION eventlog.utc(t timestamptz)
 RETURNS text LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'eventlog_utc';
-COMMENT ON FUNCTION eventlog._utc(timestamptz) IS
-  'ISO 8601, UTC, six digits';
+COMMENT ON FUNCTION eventlog.utc(timestamptz) IS
+  'a time as ISO 8601, in UTC, with six digits and Z';
 
-CREATE FUNCTION eventlog._json(event eventlog.event)
+CREATE FUNCTION eventlog.event_json(event eventlog.event)
 RETURNS json LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'eventlog_json';
-COMMENT ON FUNCTION eventlog._json(eventlog.event) IS
-  'what to_json gives, as text that nobody has read yet';
+COMMENT ON FUNCTION eventlog.event_json(eventlog.event) IS
+  'what eventlog.to_json gives, as json, which costs less to make';
 
 CREATE FUNCTION eventlog.to_json(event eventlog.event)
 RETURNS jsonb LANGUAGE c STABLE STRICT PARALLEL SAFE
@@ -100,17 +100,27 @@ COMMENT ON FUNCTION eventlog.to_json(eventlog.event) IS
 CREATE FUNCTION eventlog._check(
   id uuid, occurred_at timestamptz, event_type text, resource_id text,
   resource_type text, source_service text, source_host text, category text,
+  user_id text, request_id text, base_url text, message text, details jsonb)
+RETURNS boolean LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'eventlog_check';
+COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, text, text, text, text, text, text, jsonb) IS
+  'true if these are of an event, else an error; in the CHECK constraint of a log';
+
+-- for the constraints of logs made before version 0.3, and their dumps
+CREATE FUNCTION eventlog._check(
+  id uuid, occurred_at timestamptz, event_type text, resource_id text,
+  resource_type text, source_service text, source_host text, category text,
   user_id text, request_id text)
 RETURNS boolean LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'eventlog_check';
 COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, text, text, text, text) IS
-  'true if these are of an event, else an error; in the CHECK constraint of a log';
+  'the same for logs made before version 0.3';
 
 CREATE FUNCTION eventlog._fill()
 RETURNS trigger LANGUAGE c
 AS 'MODULE_PATHNAME', 'eventlog_fill';
 COMMENT ON FUNCTION eventlog._fill() IS
-  'trigger of a log that makes the id and lower-cases the level';
+  'trigger of a log that makes the id, brings the level into its canonical form and fills in defaults for nulls';
 
 CREATE FUNCTION eventlog._owe()
 RETURNS trigger LANGUAGE c
@@ -129,21 +139,24 @@ CREATE FUNCTION eventlog.create_log(
   partition_interval interval DEFAULT '7 days',
   retention interval DEFAULT NULL,
   premake int DEFAULT 4,
-  indexes text[] DEFAULT '{}')
+  indexes text[] DEFAULT '{source_host,resource_id,user_id}',
+  since timestamptz DEFAULT NULL)
 RETURNS regclass LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_create_log';
-COMMENT ON FUNCTION eventlog.create_log(text, interval, interval, int, text[]) IS
-  'make a log, or make a table a log again that was one; retention NULL or ''0'' keeps events for ever; indexes: filter columns to index';
+COMMENT ON FUNCTION eventlog.create_log(text, interval, interval, int, text[], timestamptz) IS
+  'make a log, or mend a damaged one, which keeps its settings and indexes; retention NULL or ''0'' keeps events for ever; indexes: filter columns to index; since: make partitions from then on';
 
 CREATE FUNCTION eventlog.alter_log(
   log regclass,
   partition_interval interval DEFAULT NULL,
   retention interval DEFAULT NULL,
-  premake int DEFAULT NULL)
+  premake int DEFAULT NULL,
+  indexes text[] DEFAULT NULL,
+  since timestamptz DEFAULT NULL)
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_alter_log';
-COMMENT ON FUNCTION eventlog.alter_log(regclass, interval, interval, int) IS
-  'change the settings of a log; NULL keeps one, retention ''0'' is for ever';
+COMMENT ON FUNCTION eventlog.alter_log(regclass, interval, interval, int, text[], timestamptz) IS
+  'change the settings of a log; NULL keeps one, retention ''0'' is for ever; indexes: all filter columns that shall be indexed; since: make partitions from then on';
 
 CREATE PROCEDURE eventlog.maintain(log regclass DEFAULT NULL)
 LANGUAGE c
@@ -157,36 +170,38 @@ CREATE FUNCTION eventlog._log_status(
   OUT retention interval,
   OUT premake int,
   OUT partitions int,
+  OUT estimated_events bigint,
+  OUT bytes bigint,
   OUT oldest timestamptz,
   OUT newest timestamptz,
   OUT problems text[])
 RETURNS record LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'eventlog_log_status';
 COMMENT ON FUNCTION eventlog._log_status(oid) IS
-  'for the view eventlog.logs; NULL if it is no log';
+  'for the view eventlog.logs; NULL if the table is gone; waits for no lock';
 
 CREATE VIEW eventlog.logs AS
-SELECT t.tgrelid::pg_catalog.regclass AS log,
+SELECT t.log::pg_catalog.regclass AS log,
        s.partition_interval,
        s.retention,
        s.premake,
        s.partitions,
-       size.estimated_events,
-       size.bytes,
+       s.estimated_events,
+       s.bytes,
        s.oldest,
        s.newest,
        s.problems
-  FROM pg_catalog.pg_trigger t
- CROSS JOIN LATERAL eventlog._log_status(t.tgrelid) s
- CROSS JOIN LATERAL (
-       SELECT pg_catalog.sum(GREATEST(c.reltuples, 0))::bigint AS estimated_events,
-              pg_catalog.sum(pg_catalog.pg_total_relation_size(p.relid))::bigint AS bytes
-         FROM pg_catalog.pg_partition_tree(t.tgrelid) p
-         JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.relid
-        WHERE p.isleaf) size
- WHERE t.tgfoid OPERATOR(pg_catalog.=) 'eventlog._settings'::pg_catalog.regproc
-   AND NOT t.tgisinternal
-   AND s.premake IS NOT NULL;
+  FROM (SELECT DISTINCT c.oid AS log
+          FROM pg_catalog.pg_trigger t
+          JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.tgrelid
+         WHERE t.tgfoid OPERATOR(pg_catalog.=) ANY (ARRAY[
+                 'eventlog._settings'::pg_catalog.regproc::oid,
+                 'eventlog._fill'::pg_catalog.regproc::oid,
+                 'eventlog._owe'::pg_catalog.regproc::oid])
+           AND t.tgparentid OPERATOR(pg_catalog.=) 0::oid
+           AND c.relkind OPERATOR(pg_catalog.=) 'p') t
+ CROSS JOIN LATERAL eventlog._log_status(t.log) s
+ WHERE s.problems IS NOT NULL;
 COMMENT ON VIEW eventlog.logs IS 'the logs of this database and how they are';
 COMMENT ON COLUMN eventlog.logs.log IS 'the table';
 COMMENT ON COLUMN eventlog.logs.partition_interval IS 'how much a new partition holds';
@@ -197,7 +212,7 @@ COMMENT ON COLUMN eventlog.logs.estimated_events IS 'how many events, as of the 
 COMMENT ON COLUMN eventlog.logs.bytes IS 'on disk, indexes included';
 COMMENT ON COLUMN eventlog.logs.oldest IS 'where the first partition begins';
 COMMENT ON COLUMN eventlog.logs.newest IS 'where the last partition ends';
-COMMENT ON COLUMN eventlog.logs.problems IS 'what is wrong; CALL eventlog.maintain() tells what it cannot mend; empty when all is well';
+COMMENT ON COLUMN eventlog.logs.problems IS 'what is wrong; CALL eventlog.maintain() tells what it cannot mend, eventlog.create_log mends a damaged log; empty when all is well; locked: somebody holds a lock that would have to be waited for';
 GRANT SELECT ON eventlog.logs TO PUBLIC;
 
 --
@@ -228,14 +243,14 @@ CREATE FUNCTION eventlog.list(
   page_size int DEFAULT 100,
   after uuid DEFAULT NULL,
   log regclass DEFAULT NULL)
-RETURNS SETOF eventlog.event LANGUAGE c STABLE ROWS 1000
+RETURNS SETOF eventlog.event LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
 SUPPORT eventlog._list_support
 AS 'MODULE_PATHNAME', 'eventlog_list';
 COMMENT ON FUNCTION eventlog.list(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, int, int, uuid, regclass) IS
   'events, newest first; page_size NULL: all; after: go on behind the event with that id; event_type is a plain prefix, since <= occurred_at < before';
 
 CREATE FUNCTION eventlog.get(id uuid, log regclass DEFAULT NULL)
-RETURNS SETOF eventlog.event LANGUAGE c STABLE ROWS 1
+RETURNS SETOF eventlog.event LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1
 AS 'MODULE_PATHNAME', 'eventlog_get';
 COMMENT ON FUNCTION eventlog.get(uuid, regclass) IS
   'the event with that id, or no row';
@@ -254,7 +269,7 @@ CREATE FUNCTION eventlog.count(
   since timestamptz DEFAULT NULL,
   before timestamptz DEFAULT NULL,
   log regclass DEFAULT NULL)
-RETURNS bigint LANGUAGE c STABLE
+RETURNS bigint LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'eventlog_count';
 COMMENT ON FUNCTION eventlog.count(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
   'how many events';
@@ -274,7 +289,7 @@ CREATE FUNCTION eventlog.types(
   before timestamptz DEFAULT NULL,
   log regclass DEFAULT NULL)
 RETURNS TABLE (event_type text, level eventlog.level, events bigint,
-               last_occurred_at timestamptz) LANGUAGE c STABLE ROWS 100
+               last_occurred_at timestamptz) LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
 AS 'MODULE_PATHNAME', 'eventlog_types';
 COMMENT ON FUNCTION eventlog.types(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
   'which types of events at which levels, how many, and when last';
@@ -301,7 +316,7 @@ CREATE FUNCTION eventlog.histogram(
   before timestamptz DEFAULT NULL,
   log regclass DEFAULT NULL)
 RETURNS TABLE (bucket timestamptz, level eventlog.level, events bigint,
-               bar text) LANGUAGE c STABLE ROWS 100
+               bar text) LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
 AS 'MODULE_PATHNAME', 'eventlog_histogram';
 COMMENT ON FUNCTION eventlog.histogram(interval, text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
   'how many events at which level in each bucket of that width, in UTC, weeks from Monday; empty buckets between the first and the last have no level';
@@ -329,7 +344,7 @@ CREATE FUNCTION eventlog.emit(
 RETURNS uuid LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_emit';
 COMMENT ON FUNCTION eventlog.emit(text, text, text, text, text, text, text, text, text, text, text, jsonb, timestamptz, uuid, regclass) IS
-  'write one event and return its id; the same id emitted twice is one event';
+  'write one event and return its id; the same id emitted twice is one event; NULL when a trigger of the log suppressed it';
 
 --
 -- Clearing, by the same filter as reading

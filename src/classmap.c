@@ -301,7 +301,7 @@ copy_text(MemoryContext context, const text *value)
 static BTScanInsert
 descent_key(Relation index, const ClassBound *bound)
 {
-	BTScanInsert key = _bt_mkscankey(index, NULL);
+	BTScanInsert key = blank_key(index);
 
 	key->keysz = bound->n;
 	key->nextkey = bound->inclusive;

@@ -39,6 +39,10 @@ extern int	no_such_variable
 #define compat_name_list(string) stringToQualifiedNameList(string, NULL)
 #define compat_relation_owned(relid, role) \
 	object_ownercheck(RelationRelationId, relid, role)
+#define compat_function_aclcheck(function, role) \
+	object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE)
+#define compat_schema_aclcheck(schema, role) \
+	object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE)
 #define compat_insert_index_tuples(result, slot, estate) \
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
 #define compat_relfilenode(rel) ((rel)->rd_locator.relNumber)
@@ -48,6 +52,26 @@ extern int	no_such_variable
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #define compat_name_list(string) stringToQualifiedNameList(string)
 #define compat_relation_owned(relid, role) pg_class_ownercheck(relid, role)
+#define compat_function_aclcheck(function, role) \
+	pg_proc_aclcheck(function, role, ACL_EXECUTE)
+#define compat_schema_aclcheck(schema, role) \
+	pg_namespace_aclcheck(schema, role, ACL_USAGE)
+#endif
+
+/* an index scan without order-by keys */
+#if PG_VERSION_NUM >= 180000
+#define compat_index_beginscan(rel, index, snapshot, nkeys) \
+	index_beginscan(rel, index, snapshot, NULL, nkeys, 0)
+#else
+#define compat_index_beginscan(rel, index, snapshot, nkeys) \
+	index_beginscan(rel, index, snapshot, nkeys, 0)
+#endif
+
+/* a CHECK constraint that is NOT ENFORCED */
+#if PG_VERSION_NUM >= 180000
+#define compat_check_enforced(check) ((check)->ccenforced)
+#else
+#define compat_check_enforced(check) true
 #endif
 
 /* a descent for reading; the snapshot was for an option that is gone */
@@ -60,6 +84,16 @@ extern int	no_such_variable
 #else
 #define compat_bt_search(index, key, buffer) \
 	_bt_search(index, key, buffer, BT_READ, NULL)
+#endif
+
+/* can a DELETE be published, as far as filters and column lists go? */
+#if PG_VERSION_NUM >= 180000
+#define compat_valid_for_delete(pubdesc) \
+	((pubdesc)->rf_valid_for_delete && (pubdesc)->cols_valid_for_delete && \
+	 (pubdesc)->gencols_valid_for_delete)
+#else
+#define compat_valid_for_delete(pubdesc) \
+	((pubdesc)->rf_valid_for_delete && (pubdesc)->cols_valid_for_delete)
 #endif
 
 #if PG_VERSION_NUM >= 170000

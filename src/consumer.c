@@ -842,9 +842,10 @@ put_owed(const Subscription *subscription, Place *place,
 		return;
 	}
 	log = log_open(subscription->log, AccessShareLock);
-	partitions = list_partitions(log->rel);
+	partitions = partitions_to_read(log);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	become(&self, subscription->owner);
+	log_require_usage(subscription->log);
 	for (int i = 0; i < list->n; i++)
 	{
 		rows->owed = &list->items[i];

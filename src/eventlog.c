@@ -8,13 +8,23 @@
  */
 #include "eventlog.h"
 
+#include "access/genam.h"
+#include "access/table.h"
 #include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -22,8 +32,11 @@
 
 PG_MODULE_MAGIC;
 
+#define OWN_SCHEMA	"eventlog"	/* and the extension's name */
+
 char	   *eventlog_default_log = NULL;
 int			eventlog_dead_retention = 30 * SECS_PER_DAY;
+int			eventlog_step_timeout = 60000;
 int			eventlog_scan_method = SCAN_AUTO;
 
 static const struct config_enum_entry scan_methods[] = {
@@ -51,6 +64,12 @@ _PG_init(void)
 							&eventlog_dead_retention,
 							30 * SECS_PER_DAY, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("eventlog.step_timeout",
+							"How long one step of maintain or purge may take.",
+							"It bounds code of a log's owner that such a step runs. 0 turns it off.",
+							&eventlog_step_timeout,
+							60000, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomEnumVariable("eventlog.scan_method",
 							 "How events are read, for tests and for comparison.",
 							 "auto chooses; the others insist on one way where it is possible.",
@@ -62,12 +81,116 @@ _PG_init(void)
 }
 
 /*
+ * The extension's schema: which one it is, and whether it has its own name,
+ * until anything in pg_namespace changes.
+ */
+static Oid	own_schema = InvalidOid;	/* InvalidOid: not looked up yet */
+static bool own_schema_is_named;
+
+static void
+forget_own_schema(Datum arg, int cacheid, uint32 hashvalue)
+{
+	own_schema = InvalidOid;
+}
+
+/*
+ * lookup_own_schema: the schema that is a member of the extension.
+ *
+ * Its name tells nothing: it may have been renamed, and whoever may create
+ * schemas can then make another one of the old name.
+ */
+static Oid
+lookup_own_schema(void)
+{
+	Oid			extension = get_extension_oid(OWN_SCHEMA, true);
+	Oid			found = InvalidOid;
+	Relation	rel;
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (!OidIsValid(extension))
+		return InvalidOid;
+	rel = table_open(DependRelationId, AccessShareLock);
+	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(ExtensionRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(extension));
+	scan = systable_beginscan(rel, DependReferenceIndexId, true, NULL, 2, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+
+		if (form->classid == NamespaceRelationId &&
+			form->deptype == DEPENDENCY_EXTENSION)
+			found = form->objid;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/*
+ * find_own_schema: the same from memory; InvalidOid when the extension is
+ * being made or dropped, or has gone.
+ */
+static Oid
+find_own_schema(void)
+{
+	static bool registered = false;
+	Oid			found;
+	char	   *name;
+
+	if (OidIsValid(own_schema))
+		return own_schema;
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(NAMESPACEOID, forget_own_schema,
+									  (Datum) 0);
+		registered = true;
+	}
+	found = lookup_own_schema();
+	name = OidIsValid(found) ? get_namespace_name(found) : NULL;
+	if (name == NULL)
+		return InvalidOid;
+	own_schema_is_named = strcmp(name, OWN_SCHEMA) == 0;
+	pfree(name);
+	own_schema = found;
+	return found;
+}
+
+/*
  * eventlog_schema_oid: the schema of the extension's objects.
  */
 Oid
 eventlog_schema_oid(void)
 {
-	return get_namespace_oid("eventlog", false);
+	Oid			schema = find_own_schema();
+
+	if (!OidIsValid(schema))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_SCHEMA),
+				 errmsg("the schema of extension \"eventlog\" does not exist")));
+	return schema;
+}
+
+/*
+ * eventlog_require_name: an error while the extension's schema has another
+ * name than its own.  To be called before any statement that names it: another
+ * schema may have the name.
+ */
+void
+eventlog_require_name(void)
+{
+	Oid			schema = eventlog_schema_oid();
+
+	if (!own_schema_is_named)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the schema of extension \"eventlog\" has been renamed to \"%s\"",
+						get_namespace_name(schema)),
+				 errhint("ALTER SCHEMA %s RENAME TO eventlog",
+						 quote_identifier(get_namespace_name(schema)))));
 }
 
 /*
@@ -77,9 +200,39 @@ eventlog_schema_oid(void)
 Oid
 eventlog_relation_oid(const char *name)
 {
-	Oid			schema = get_namespace_oid("eventlog", true);
+	Oid			schema = find_own_schema();
 
 	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+}
+
+/*
+ * eventlog_function_oid: one of the extension's own functions, InvalidOid when
+ * there is none with these arguments.
+ */
+Oid
+eventlog_function_oid(const char *name, int nargs, const Oid *types)
+{
+	Oid			schema = find_own_schema();
+	oidvector  *arguments = buildoidvector(types, nargs);
+	Oid			function;
+
+	if (!OidIsValid(schema))
+		return InvalidOid;
+	function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+							   CStringGetDatum(name),
+							   PointerGetDatum(arguments),
+							   ObjectIdGetDatum(schema));
+	pfree(arguments);
+	return function;
+}
+
+/*
+ * eventlog_trigger_function: likewise, one that takes no arguments.
+ */
+Oid
+eventlog_trigger_function(const char *name)
+{
+	return eventlog_function_oid(name, 0, NULL);
 }
 
 /*

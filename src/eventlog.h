@@ -17,12 +17,16 @@
 #include "catalog/pg_class.h"
 #include "datatype/timestamp.h"
 #include "funcapi.h"
+#include "access/sdir.h"
+#include "executor/tuptable.h"
 #include "lib/stringinfo.h"
 #include "nodes/params.h"
 #include "nodes/pg_list.h"
 #include "storage/lock.h"
+#include "utils/array.h"
 #include "utils/hsearch.h"
 #include "utils/rel.h"
+#include "utils/tuplestore.h"
 #include "utils/uuid.h"
 
 /*
@@ -30,6 +34,7 @@
  */
 extern char *eventlog_default_log;
 extern int	eventlog_dead_retention;	/* seconds */
+extern int	eventlog_step_timeout;	/* ms; 0: none */
 extern int	eventlog_scan_method;
 
 typedef enum ScanMethod
@@ -41,6 +46,10 @@ typedef enum ScanMethod
 } ScanMethod;
 
 extern Oid	eventlog_schema_oid(void);
+extern void eventlog_require_name(void);
+extern Oid	eventlog_function_oid(const char *name, int nargs,
+								  const Oid *types);
+extern Oid	eventlog_trigger_function(const char *name);
 extern Oid	eventlog_relation_oid(const char *name);
 extern Oid	eventlog_type_oid(const char *name);
 extern Oid	eventlog_owner(void);
@@ -66,6 +75,7 @@ extern void require_autocommit(FunctionCallInfo fcinfo, const char *name);
 #define EVENT_END_TIME	(INT64CONST(252455616000) * USECS_PER_SEC)	/* 10000 */
 
 extern void id_make(pg_uuid_t *id, TimestampTz occurred_at, const text *seed);
+extern const pg_uuid_t *id_from_arg(FunctionCallInfo fcinfo, int argno);
 extern TimestampTz id_get_time(const pg_uuid_t *id);
 extern void id_require_match(const pg_uuid_t *id, TimestampTz occurred_at);
 extern void require_event_time(const char *column, TimestampTz t);
@@ -98,12 +108,24 @@ typedef struct EventColumnInfo
 {
 	const char *name;
 	Oid			type;
-	int			max_bytes;		/* of a text; 0: no limit */
+	int			max_bytes;		/* of a value as it is kept; 0: no limit */
 	bool		collate_c;
-	const char *constraint;		/* in CREATE TABLE, after the type */
+	bool		not_null;
+	const char *default_value;	/* as SQL; NULL: none */
 } EventColumnInfo;
 
 extern const EventColumnInfo event_columns[EVENT_NCOLUMNS];
+
+/*
+ * The columns that the CHECK constraint of a log looks at, in the order of the
+ * arguments of eventlog._check.  Logs made before version 0.3 have a constraint
+ * on the first CHECK_OLD_NCOLUMNS.
+ */
+#define CHECK_NCOLUMNS		13
+#define CHECK_OLD_NCOLUMNS	10
+
+extern const EventColumn check_columns[CHECK_NCOLUMNS];
+extern Oid	check_function(int ncolumns);
 
 typedef enum EventLevel
 {
@@ -118,6 +140,20 @@ typedef enum EventLevel
 
 extern const char *const level_names[EVENT_NLEVELS];
 
+/*
+ * EventSubject: what errors about a value are about, for as long as it lasts.
+ */
+typedef struct EventSubject
+{
+	ErrorContextCallback callback;
+	Oid			relid;			/* a log or its partition; InvalidOid: not known */
+	const pg_uuid_t *id;		/* of the event, where relid is not known */
+	EventColumn column;			/* that is being looked at */
+} EventSubject;
+
+extern void begin_subject(EventSubject *subject, Oid relid);
+extern void end_subject(EventSubject *subject);
+extern Oid	topmost_table(Oid relid);
 extern int	level_find(const char *name, int len);
 extern EventLevel level_require(const text *name);
 extern Oid	level_enum_oid(const text *name);
@@ -166,13 +202,79 @@ typedef struct EventLog
 	AttrNumber	attnum[EVENT_NCOLUMNS]; /* in the parent */
 } EventLog;
 
+typedef enum SettingsState
+{
+	SETTINGS_FOUND,
+	SETTINGS_MISSING,
+	SETTINGS_INVALID
+} SettingsState;
+
+/* names of constraints */
+#define EVENT_CHECK			"eventlog_check"
+#define LEVEL_CHECK			"eventlog_level_check"
+
 extern EventLog *log_open(Oid relid, LOCKMODE lockmode);
 extern EventLog *log_try_open(Oid relid, LOCKMODE lockmode);
 extern void log_close(EventLog *log, LOCKMODE lockmode);
 extern bool relation_is_log(Oid relid);
 extern Oid	log_resolve(FunctionCallInfo fcinfo, int argno);
+extern void log_require_usage(Oid relid);
 extern List *all_logs(void);
 extern char *qualified_name(Oid relid);
+extern SettingsState find_settings(Relation rel, LogSettings *settings);
+extern bool is_partitioned_by_time(Relation rel, AttrNumber occurred_at);
+extern void write_settings(const char *log, const LogSettings *settings);
+extern void add_check(const char *log);
+extern void add_level_check(const char *log);
+extern void add_fill_trigger(const char *log);
+extern void add_queue_trigger(const char *log);
+
+/*
+ * damage.c: what is wrong with the parts of a log
+ *
+ * The parts come first that a table must have to be used as a log.
+ */
+typedef enum LogPart
+{
+	PART_COLUMN,
+	PART_NOT_NULL,
+	PART_PARTITIONING,
+	PART_SETTINGS,
+	LAST_FATAL_PART = PART_SETTINGS,
+	PART_DEFAULT,
+	PART_COLLATION,
+	PART_CHECK,
+	PART_LEVEL_CHECK,
+	PART_VALIDATION,
+	PART_FILL,
+	PART_QUEUE,
+	PART_PARTITION_TRIGGERS,
+	PART_PRIMARY_KEY,
+	PART_OTHER_KEY,
+	PART_EXECUTE
+} LogPart;
+
+typedef struct Damage
+{
+	LogPart		part;
+	EventColumn column;
+	char	   *name;			/* of what is there and is not as it should be */
+	char	   *text;			/* what is wrong, for people */
+} Damage;
+
+extern List *log_damage(Relation rel);
+extern bool damage_is_fatal(const Damage *damage);
+extern char *log_unusable(Oid relid);
+extern const Damage *damage_beyond_mending(List *found);
+extern bool damage_to_mend(List *found);
+extern void log_mend(Oid relid, List *found, const LogSettings *settings);
+
+/*
+ * filter_index.c: indexes on filter columns of the owner's choice
+ */
+extern void indexes_from_array(ArrayType *columns, bool *wanted);
+extern void add_indexes(Oid relid, const bool *wanted);
+extern void change_indexes(Oid relid, const bool *wanted);
 
 /*
  * partition.c: the grid of partition bounds, in UTC, and what is on it
@@ -189,6 +291,9 @@ typedef struct PartitionList
 	Oid			default_oid;	/* InvalidOid: none */
 	int			n;
 	Partition  *items;			/* ascending, without the default */
+	int			ndetaching;
+	Partition  *detaching;		/* list_own_partitions: those whose DETACH
+								 * CONCURRENTLY is not finished */
 } PartitionList;
 
 extern bool is_grid(const Interval *width);
@@ -196,12 +301,15 @@ extern void require_grid(const Interval *width, const char *what);
 extern void grid_cell(const Interval *width, TimestampTz t,
 					  TimestampTz *lower, TimestampTz *upper);
 extern PartitionList *list_partitions(Relation parent);
+extern PartitionList *list_own_partitions(Relation parent);
+extern void free_partitions(PartitionList *list);
 extern const Partition *partition_at(const PartitionList *list, TimestampTz t);
 extern void free_range(const PartitionList *list, const Interval *width,
 					   TimestampTz t, TimestampTz *lower, TimestampTz *upper);
 extern TimestampTz premade_until(const LogSettings *settings, TimestampTz now);
 extern bool next_gap(const PartitionList *list, TimestampTz until,
 					 TimestampTz *at);
+extern const Partition *detaching_at(const PartitionList *list, TimestampTz t);
 extern TimestampTz expiry_time(const LogSettings *settings, TimestampTz now);
 extern Oid	create_partition(Oid log, TimestampTz lower, TimestampTz upper);
 extern char *utc_literal(TimestampTz t);
@@ -249,7 +357,17 @@ extern void run_sql(const char *sql, int expected);
 
 /*
  * upkeep.c: steps taken as a log's owner, with bounded waits
+ *
+ * UpkeepTarget: the log that steps are about, from step to step.
  */
+typedef struct UpkeepTarget
+{
+	Oid			log;
+	Oid			owner;			/* as whom the steps are taken */
+	bool		impatient;		/* a step has waited for locks in vain */
+	char	   *told;			/* the last WARNING */
+} UpkeepTarget;
+
 typedef void (*UpkeepStep) (void *arg);
 
 typedef enum StepResult
@@ -259,17 +377,70 @@ typedef enum StepResult
 	STEP_FAILED
 } StepResult;
 
-extern StepResult attempt(Oid log, Oid owner, UpkeepStep step, void *arg,
+extern StepResult attempt(UpkeepTarget *target, UpkeepStep step, void *arg,
 						  const char *what);
+extern void lock_for_step(Oid relid, LOCKMODE mode);
 extern EventLog *log_open_owned(Oid relid, LOCKMODE lockmode);
 extern void pause_upkeep(long ms);
 extern void fire_no_trigger_later(void);
-extern void lock_for_drop(const PartitionList *list, const Partition *item);
+extern void require_read_write(const char *name);
+
+/*
+ * timescan.c: the rows of one table in order of time
+ */
+typedef struct TimeScan TimeScan;
+
+extern TimeScan *time_scan_begin(Relation rel, TimestampTz lower,
+								 TimestampTz upper, ScanDirection direction);
+extern bool time_scan_next(TimeScan *scan);
+extern TimestampTz time_scan_time(const TimeScan *scan);
+extern TupleTableSlot *time_scan_slot(const TimeScan *scan);
+extern void time_scan_end(TimeScan *scan);
+extern bool has_time_index(Relation rel);
+extern bool has_rows_between(Oid relid, TimestampTz lower, TimestampTz upper);
+
+/*
+ * move.c: events moved between partitions without running any code
+ */
+extern char *move_obstacle(Oid log, Oid default_oid);
+extern Tuplestorestate *take_rows(Oid default_oid, TimestampTz lower,
+								  TimestampTz upper, TupleDesc *desc,
+								  int64 *rows);
+extern void put_rows(Oid partition, Tuplestorestate *store, TupleDesc desc,
+					 int64 rows);
+
+/*
+ * reference.c: foreign keys that refer to a log or a partition
+ */
+typedef struct ForeignKey
+{
+	char	   *name;
+	Oid			referrer;
+	bool		blocks;			/* does it refuse the DELETE of an event? */
+	char	   *refers;			/* SQL: does a row of the referrer refer to e? */
+} ForeignKey;
+
+extern List *foreign_keys_to(Oid relid);
+extern void append_unreferred(StringInfo sql, List *keys);
+extern bool partition_is_referred(Oid partition, List *keys);
+extern char *foreign_key_names(List *keys);
+extern void lock_referrers(List *keys, LOCKMODE mode);
+extern List *lock_to_drop(const PartitionList *list, const Partition *item);
+extern void drop_partition(Oid log, const PartitionList *list,
+						   const Partition *item);
+
+/*
+ * maintain.c: what upkeep has to tell of a log
+ */
+extern List *default_problems(const EventLog *log, Oid default_oid,
+							  TimestampTz now);
+extern List *partition_problems(const EventLog *log, const PartitionList *list,
+								TimestampTz now);
 
 /*
  * queue.c: what is owed
  */
-extern void queue_suspend(bool on);
-extern void queue_prune(Oid log);
+extern void queue_prune(UpkeepTarget *target);
+extern void queue_sweep(void);
 
 #endif							/* EVENTLOG_H */

@@ -71,18 +71,53 @@ id_make(pg_uuid_t *id, TimestampTz occurred_at, const text *seed)
 }
 
 /*
+ * read_id: the exact time in an id; false when it is no version 7 UUID.
+ */
+static bool
+read_id(const pg_uuid_t *id, TimestampTz *t)
+{
+	uint64		head;
+	uint64		us;
+
+	memcpy(&head, id->data, 8);
+	head = pg_ntoh64(head);
+	us = ((head & 0x0fff) * 1000 + 999) / 4096;
+	*t = (TimestampTz) ((head >> 16) * 1000 + us) - UNIX_OFFSET;
+	return (head & 0xf000) == 0x7000 && (id->data[8] & 0xc0) == 0x80;
+}
+
+/*
+ * id_can_be_event: can there be an event with this id?
+ */
+static bool
+id_can_be_event(const pg_uuid_t *id)
+{
+	TimestampTz t;
+
+	return read_id(id, &t) && t >= EVENT_MIN_TIME && t < EVENT_END_TIME;
+}
+
+/*
+ * id_from_arg: the id of an event, from an argument; NULL where there can be
+ * no such event.
+ */
+const pg_uuid_t *
+id_from_arg(FunctionCallInfo fcinfo, int argno)
+{
+	const pg_uuid_t *id = PG_ARGISNULL(argno) ? NULL : PG_GETARG_UUID_P(argno);
+
+	return id && id_can_be_event(id) ? id : NULL;
+}
+
+/*
  * id_get_time: the exact time in an id; an error when it is none of ours.
  */
 TimestampTz
 id_get_time(const pg_uuid_t *id)
 {
-	uint64		head;
-	uint64		us;
 	TimestampTz result;
 
-	memcpy(&head, id->data, 8);
-	head = pg_ntoh64(head);
-	if ((head & 0xf000) != 0x7000 || (id->data[8] & 0xc0) != 0x80)
+	if (!read_id(id, &result))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"%s\" is not a version 7 UUID",
@@ -90,8 +125,6 @@ id_get_time(const pg_uuid_t *id)
 															UUIDPGetDatum(id)))),
 				 errdetail("The id of an event carries its time."),
 				 errhint("Make ids with eventlog.new_id(occurred_at, seed).")));
-	us = ((head & 0x0fff) * 1000 + 999) / 4096;
-	result = (TimestampTz) ((head >> 16) * 1000 + us) - UNIX_OFFSET;
 	require_event_time("id", result);
 	return result;
 }
@@ -107,7 +140,7 @@ id_require_match(const pg_uuid_t *id, TimestampTz occurred_at)
 	if (in_id != occurred_at)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("id \"%s\" is of another time than occurred_at",
+				 errmsg("the time in id \"%s\" does not match occurred_at",
 						DatumGetCString(DirectFunctionCall1(uuid_out,
 															UUIDPGetDatum(id)))),
 				 errdetail("The id is of %s, occurred_at is %s.",

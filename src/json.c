@@ -152,7 +152,7 @@ append_event(StringInfo to, HeapTupleHeader event)
 }
 
 /*
- * eventlog._json(event eventlog.event) returns json
+ * eventlog.event_json(event eventlog.event) returns json
  */
 Datum
 eventlog_json(PG_FUNCTION_ARGS)
@@ -178,7 +178,7 @@ eventlog_to_json(PG_FUNCTION_ARGS)
 }
 
 /*
- * eventlog._utc(t timestamptz) returns text
+ * eventlog.utc(t timestamptz) returns text
  */
 Datum
 eventlog_utc(PG_FUNCTION_ARGS)

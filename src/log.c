@@ -19,19 +19,15 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
-#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_partitioned_table.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "commands/defrem.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "partitioning/partdesc.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/syscache.h"
@@ -47,6 +43,7 @@
 #define MAX_KEEP_YEARS		1000
 #define MAX_KEEP_DAYS		(MAX_KEEP_YEARS * 366)
 #define MAX_PREMAKE			1000
+#define MAX_SINCE			1000	/* partitions that one call makes for the past */
 
 PG_FUNCTION_INFO_V1(eventlog_settings);
 PG_FUNCTION_INFO_V1(eventlog_create_log);
@@ -62,19 +59,14 @@ eventlog_settings(PG_FUNCTION_ARGS)
 }
 
 /*
- * settings_function: the Oid of eventlog._settings, InvalidOid when it is not
- * there.
+ * log_trigger_functions: the functions of a log's triggers.
  */
-static Oid
-settings_function(void)
+static void
+log_trigger_functions(Oid *functions)
 {
-	Oid			schema = get_namespace_oid("eventlog", true);
-	oidvector  *no_args = buildoidvector(NULL, 0);
-
-	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
-						   CStringGetDatum(SETTINGS_FUNCTION),
-						   PointerGetDatum(no_args),
-						   ObjectIdGetDatum(schema));
+	functions[0] = eventlog_trigger_function(SETTINGS_FUNCTION);
+	functions[1] = eventlog_trigger_function("_fill");
+	functions[2] = eventlog_trigger_function("_owe");
 }
 
 /*
@@ -134,34 +126,50 @@ format_interval(const Interval *interval)
 }
 
 /*
- * find_settings: the settings on an open table; false when it has none.
+ * read_settings: the settings from a trigger's arguments; false unless they are
+ * such as create_log would write.
  *
- * Settings that create_log would refuse are none: whoever wrote them by hand
- * must not make the upkeep of all logs fail, or never end.
+ * Whoever wrote others by hand must not make the upkeep of all logs fail, or
+ * never end.
  */
 static bool
+read_settings(const Trigger *trigger, LogSettings *settings)
+{
+	return trigger->tgnargs == 3 &&
+		parse_interval(trigger->tgargs[0], &settings->partition_interval) &&
+		parse_interval(trigger->tgargs[1], &settings->retention) &&
+		parse_premake(trigger->tgargs[2], &settings->premake) &&
+		is_width(&settings->partition_interval) &&
+		is_retention(&settings->retention) &&
+		is_premake(settings->premake);
+}
+
+/*
+ * find_settings: the settings on an open table.
+ *
+ * The relation's list of triggers is valid until the next look at a catalog:
+ * so the function is looked up before, and nothing while the list is read.
+ */
+SettingsState
 find_settings(Relation rel, LogSettings *settings)
 {
-	Oid			function = settings_function();
-	TriggerDesc *triggers = rel->trigdesc;	/* valid until the next look at a
-											 * catalog: none follows */
+	Oid			function = eventlog_trigger_function(SETTINGS_FUNCTION);
+	TriggerDesc *triggers = rel->trigdesc;
+	SettingsState state = SETTINGS_MISSING;
 
 	if (triggers == NULL || !OidIsValid(function))
-		return false;
+		return SETTINGS_MISSING;
 	for (int i = 0; i < triggers->numtriggers; i++)
 	{
 		Trigger    *trigger = &triggers->triggers[i];
 
-		if (trigger->tgfoid == function && trigger->tgnargs == 3 &&
-			parse_interval(trigger->tgargs[0], &settings->partition_interval) &&
-			parse_interval(trigger->tgargs[1], &settings->retention) &&
-			parse_premake(trigger->tgargs[2], &settings->premake) &&
-			is_width(&settings->partition_interval) &&
-			is_retention(&settings->retention) &&
-			is_premake(settings->premake))
-			return true;
+		if (trigger->tgfoid != function)
+			continue;
+		if (read_settings(trigger, settings))
+			return SETTINGS_FOUND;
+		state = SETTINGS_INVALID;
 	}
-	return false;
+	return state;
 }
 
 /*
@@ -170,7 +178,7 @@ find_settings(Relation rel, LogSettings *settings)
  * The catalog tells.  The relation cache would simplify the expressions of a
  * key and so run functions of the table's owner, whoever only looks.
  */
-static bool
+bool
 is_partitioned_by_time(Relation rel, AttrNumber occurred_at)
 {
 	HeapTuple	tuple = SearchSysCache1(PARTRELID,
@@ -182,7 +190,8 @@ is_partitioned_by_time(Relation rel, AttrNumber occurred_at)
 		return false;
 	key = (Form_pg_partitioned_table) GETSTRUCT(tuple);
 	result = key->partstrat == PARTITION_STRATEGY_RANGE &&
-		key->partnatts == 1 && key->partattrs.values[0] == occurred_at;
+		key->partnatts == 1 && occurred_at != InvalidAttrNumber &&
+		key->partattrs.values[0] == occurred_at;
 	ReleaseSysCache(tuple);
 	return result;
 }
@@ -197,16 +206,14 @@ is_partitioned_by_time(Relation rel, AttrNumber occurred_at)
 static bool
 has_log_columns(Relation rel, AttrNumber *attnum)
 {
-	static const EventColumn needed[] = {
-		EVENT_ID, EVENT_TYPE, EVENT_LEVEL, EVENT_OCCURRED_AT
-	};
 	TupleDesc	desc = RelationGetDescr(rel);
 
 	if (!map_event_columns(desc, attnum))
 		return false;
-	for (int i = 0; i < lengthof(needed); i++)
+	for (int col = 0; col < EVENT_NCOLUMNS; col++)
 	{
-		if (!TupleDescAttr(desc, attnum[needed[i]] - 1)->attnotnull)
+		if (event_columns[col].not_null && col != EVENT_CREATED_AT &&
+			!TupleDescAttr(desc, attnum[col] - 1)->attnotnull)
 			return false;
 	}
 	return true;
@@ -222,8 +229,8 @@ shape_of_log(Relation rel, EventLog *log)
 	log->owner = rel->rd_rel->relowner;
 	log->rel = rel;
 	return rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
-		!RELATION_IS_OTHER_TEMP(rel) &&
-		find_settings(rel, &log->settings) &&
+		rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
+		find_settings(rel, &log->settings) == SETTINGS_FOUND &&
 		has_log_columns(rel, log->attnum) &&
 		is_partitioned_by_time(rel, log->attnum[EVENT_OCCURRED_AT]);
 }
@@ -248,6 +255,54 @@ log_try_open(Oid relid, LOCKMODE lockmode)
 }
 
 /*
+ * has_log_trigger: does a table carry any trigger of a log's, so that it is or
+ * was meant to be one?
+ */
+static bool
+has_log_trigger(Relation rel)
+{
+	Oid			functions[3];
+	TriggerDesc *triggers;
+
+	log_trigger_functions(functions);
+	triggers = rel->trigdesc;	/* no look at a catalog from here on */
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+	{
+		for (int j = 0; j < lengthof(functions); j++)
+		{
+			if (OidIsValid(functions[j]) &&
+				triggers->triggers[i].tgfoid == functions[j])
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * refuse_relation: an error for a table that is no log; for a damaged log, one
+ * that tells the damage.
+ */
+static void
+refuse_relation(Relation rel)
+{
+	char	   *reason = NULL;
+
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
+		has_log_trigger(rel))
+		reason = log_unusable(RelationGetRelid(rel));
+	if (reason)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("log \"%s\" is damaged: %s",
+						RelationGetRelationName(rel), reason),
+				 errhint("eventlog.create_log mends what can be mended.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("\"%s\" is not a log", RelationGetRelationName(rel)),
+			 errhint("Logs are made by eventlog.create_log; the view eventlog.logs lists them.")));
+}
+
+/*
  * log_open: open a log; an error when the table is none.
  *
  * Checks no rights: whoever reads or writes by it without SQL does.
@@ -263,10 +318,7 @@ log_open(Oid relid, LOCKMODE lockmode)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("log with OID %u does not exist", relid)));
 	if (!shape_of_log(rel, log))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a log", RelationGetRelationName(rel)),
-				 errhint("Logs are made by eventlog.create_log; the view eventlog.logs lists them.")));
+		refuse_relation(rel);
 	return log;
 }
 
@@ -295,7 +347,25 @@ relation_is_log(Oid relid)
 }
 
 /*
+ * log_require_usage: an error unless the current role has USAGE on the schema
+ * of a table, as it would need to name the table in a statement.
+ */
+void
+log_require_usage(Oid relid)
+{
+	Oid			schema = get_rel_namespace(relid);
+	AclResult	acl;
+
+	if (!OidIsValid(schema))
+		return;					/* whoever opens the table says so */
+	acl = compat_schema_aclcheck(schema, GetUserId());
+	if (acl != ACLCHECK_OK)
+		aclcheck_error(acl, OBJECT_SCHEMA, get_namespace_name(schema));
+}
+
+/*
  * log_resolve: the log that argument argno names, or eventlog.default_log.
+ * The caller must be able to name it.
  */
 Oid
 log_resolve(FunctionCallInfo fcinfo, int argno)
@@ -304,8 +374,10 @@ log_resolve(FunctionCallInfo fcinfo, int argno)
 	Oid			relid;
 
 	if (!PG_ARGISNULL(argno))
+	{
+		log_require_usage(PG_GETARG_OID(argno));
 		return PG_GETARG_OID(argno);
-
+	}
 	name = makeRangeVarFromNameList(compat_name_list(eventlog_default_log));
 	relid = RangeVarGetRelid(name, NoLock, true);
 	if (!OidIsValid(relid))
@@ -319,26 +391,43 @@ log_resolve(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
- * all_logs: the Oids of all logs in this database.
+ * all_logs: the Oids of all logs in this database, damaged ones included: of
+ * each partitioned table that has a log's trigger of its own.
  */
 List *
 all_logs(void)
 {
+	List	   *found = NIL;
 	List	   *result = NIL;
-	Oid			function = settings_function();
-	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	ListCell   *cell;
+	Oid			functions[3];
+	Relation	rel;
+	SysScanDesc scan;
 	HeapTuple	tuple;
 
+	log_trigger_functions(functions);
+	rel = table_open(TriggerRelationId, AccessShareLock);
+	scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
 
-		if (trigger->tgfoid == function)
-			result = list_append_unique_oid(result, trigger->tgrelid);
+		if (!OidIsValid(trigger->tgparentid) &&
+			(trigger->tgfoid == functions[0] ||
+			 trigger->tgfoid == functions[1] ||
+			 trigger->tgfoid == functions[2]))
+			found = lappend_oid(found, trigger->tgrelid);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
+
+	list_sort(found, list_oid_cmp);
+	list_deduplicate_oid(found);
+	foreach(cell, found)
+	{
+		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_PARTITIONED_TABLE)
+			result = lappend_oid(result, lfirst_oid(cell));
+	}
 	return result;
 }
 
@@ -385,7 +474,7 @@ require_settings(const LogSettings *settings)
 /*
  * write_settings: keep them on the table.
  */
-static void
+void
 write_settings(const char *log, const LogSettings *settings)
 {
 	run_sql(psprintf("CREATE OR REPLACE TRIGGER " SETTINGS_TRIGGER
@@ -399,15 +488,21 @@ write_settings(const char *log, const LogSettings *settings)
 }
 
 /*
- * add_triggers: fill in, and owe, row by row, in every partition.
+ * add_fill_trigger, add_queue_trigger: fill in, and owe, row by row, in every
+ * partition.
  */
-static void
-add_triggers(const char *log)
+void
+add_fill_trigger(const char *log)
 {
 	run_sql(psprintf("CREATE TRIGGER eventlog_fill"
 					 " BEFORE INSERT OR UPDATE ON %s FOR EACH ROW"
 					 " EXECUTE FUNCTION eventlog._fill()", log),
 			SPI_OK_UTILITY);
+}
+
+void
+add_queue_trigger(const char *log)
+{
 	run_sql(psprintf("CREATE TRIGGER eventlog_queue"
 					 " AFTER INSERT ON %s FOR EACH ROW"
 					 " EXECUTE FUNCTION eventlog._owe()", log),
@@ -418,18 +513,37 @@ add_triggers(const char *log)
  * add_check: the constraint that a row is an event.  Its name sorts before
  * the level's, so that its better errors come first.
  */
-static void
+void
 add_check(const char *log)
 {
-	run_sql(psprintf("ALTER TABLE %s ADD CONSTRAINT eventlog_check CHECK"
-					 " (eventlog._check(id, occurred_at, event_type,"
-					 " resource_id, resource_type, source_service,"
-					 " source_host, category, user_id, request_id))", log),
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "ALTER TABLE %s ADD CONSTRAINT " EVENT_CHECK " CHECK"
+					 " (eventlog._check(", log);
+	for (int i = 0; i < CHECK_NCOLUMNS; i++)
+		appendStringInfo(&sql, "%s%s", i > 0 ? ", " : "",
+						 event_columns[check_columns[i]].name);
+	appendStringInfoString(&sql, "))");
+	run_sql(sql.data, SPI_OK_UTILITY);
+}
+
+/*
+ * add_level_check: the constraint on the level, which needs nothing of the
+ * extension.
+ */
+void
+add_level_check(const char *log)
+{
+	run_sql(psprintf("ALTER TABLE %s ADD CONSTRAINT " LEVEL_CHECK
+					 " CHECK (level OPERATOR(pg_catalog.=) ANY (ARRAY["
+					 "'debug', 'info', 'warning', 'error', 'critical']))", log),
 			SPI_OK_UTILITY);
 }
 
 /*
- * create_table: the partitioned table, its keys and its default partition.
+ * create_table: the partitioned table, its keys, constraints and triggers, and
+ * its default partition.
  */
 static void
 create_table(const char *name, Oid schema)
@@ -443,17 +557,21 @@ create_table(const char *name, Oid schema)
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "CREATE TABLE %s (", log);
 	for (int col = 0; col < EVENT_NCOLUMNS; col++)
-		appendStringInfo(&sql, "%s %s %s %s, ", event_columns[col].name,
-						 format_type_be_qualified(event_columns[col].type),
-						 event_columns[col].collate_c ?
-						 "COLLATE pg_catalog.\"C\"" : "",
-						 event_columns[col].constraint);
-	appendStringInfoString(&sql, "CONSTRAINT eventlog_level_check CHECK (level"
-						   " OPERATOR(pg_catalog.=) ANY (ARRAY["
-						   "'debug', 'info', 'warning', 'error', 'critical'])), "
-						   "PRIMARY KEY (occurred_at, id))"
+	{
+		const EventColumnInfo *info = &event_columns[col];
+
+		appendStringInfo(&sql, "%s %s%s%s%s%s, ", info->name,
+						 format_type_be_qualified(info->type),
+						 info->collate_c ? " COLLATE pg_catalog.\"C\"" : "",
+						 info->not_null ? " NOT NULL" : "",
+						 info->default_value ? " DEFAULT " : "",
+						 info->default_value ? info->default_value : "");
+	}
+	appendStringInfoString(&sql, "PRIMARY KEY (occurred_at, id))"
 						   " PARTITION BY RANGE (occurred_at)");
 	run_sql(sql.data, SPI_OK_UTILITY);
+	add_level_check(log);
+	add_check(log);
 
 	/* the class index: see the README, "How it works" */
 	class_index = ChooseRelationName(name, "class", "idx", schema, false);
@@ -466,106 +584,156 @@ create_table(const char *name, Oid schema)
 					 quote_qualified_identifier(schema_name, default_name),
 					 log),
 			SPI_OK_UTILITY);
+	add_fill_trigger(log);
+	add_queue_trigger(log);
 }
 
 /*
- * adopt_table: an error unless an existing table can be made a log (again).
- *
- * It can when it lost the extension's parts to DROP EXTENSION … CASCADE.  What
- * is somebody else's is refused before it is locked: whoever waits for the
- * lock holds up those who write.  Gives the table's owner.
+ * before_adoption: what is somebody else's is refused before it is locked:
+ * whoever waits for the lock holds up those who write.
  */
-static Oid
-adopt_table(Oid relid)
+static void
+before_adoption(const RangeVar *name, Oid relid, Oid old_relid, void *arg)
 {
-	Relation	rel;
-	EventLog	log;
-	Oid			owner;
-
-	if (!compat_relation_owned(relid, GetUserId()))
+	if (OidIsValid(relid) && !compat_relation_owned(relid, GetUserId()))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_TABLE),
-				 errmsg("relation \"%s\" already exists",
-						get_rel_name(relid)),
+				 errmsg("relation \"%s\" already exists", name->relname),
 				 errdetail("It belongs to another role."),
 				 errhint("Choose another name.")));
-	rel = relation_open(relid, ShareRowExclusiveLock);
-	if (shape_of_log(rel, &log))
+}
+
+/*
+ * find_existing: the table of that name, locked; InvalidOid when there is none.
+ */
+static Oid
+find_existing(RangeVar *name)
+{
+	Oid			relid = RangeVarGetRelidExtended(name, ShareRowExclusiveLock,
+												 RVR_MISSING_OK,
+												 before_adoption, NULL);
+
+	/* it may have got another owner while we waited for the lock */
+	before_adoption(name, relid, InvalidOid, NULL);
+	return relid;
+}
+
+/*
+ * examine_existing: what is to be mended of a table, so that it is a log
+ * (again); an error when it cannot be one, or is one already.  Gives the
+ * table's owner.
+ *
+ * A table can become a log when it lost the extension's parts to DROP EXTENSION
+ * … CASCADE, or some part to its owner.
+ */
+static List *
+examine_existing(Oid relid, Oid *owner)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	List	   *damage = log_damage(rel);
+	const Damage *fatal = damage_beyond_mending(damage);
+
+	if (fatal && has_log_trigger(rel))
 		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_TABLE),
-				 errmsg("log \"%s\" already exists",
-						RelationGetRelationName(rel)),
-				 errhint("Change its settings with eventlog.alter_log.")));
-	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE ||
-		!has_log_columns(rel, log.attnum) ||
-		!is_partitioned_by_time(rel, log.attnum[EVENT_OCCURRED_AT]))
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("log \"%s\" cannot be mended: %s",
+						RelationGetRelationName(rel), fatal->text),
+				 fatal->part == PART_COLUMN ?
+				 errhint("Give the column its name and type back, then call eventlog.create_log again.") : 0,
+				 fatal->part == PART_COLUMN ?
+				 errtablecolname(rel, event_columns[fatal->column].name) :
+				 errtable(rel)));
+	if (fatal)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_TABLE),
 				 errmsg("relation \"%s\" already exists and cannot become a log",
 						RelationGetRelationName(rel)),
 				 errdetail("A log is partitioned by range of occurred_at and has the columns of eventlog.event."),
 				 errhint("Choose another name.")));
-	owner = rel->rd_rel->relowner;
-	relation_close(rel, NoLock);
-	return owner;
-}
-
-/*
- * add_filter_indexes: an index (column, occurred_at, id) for each name.
- */
-static void
-add_filter_indexes(const char *log, ArrayType *columns)
-{
-	Datum	   *names;
-	bool	   *nulls;
-	int			n;
-
-	if (ARR_NDIM(columns) > 1)
+	if (!damage_to_mend(damage))
 		ereport(ERROR,
-				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("indexes must be a list of column names")));
-	deconstruct_array(columns, TEXTOID, -1, false, TYPALIGN_INT,
-					  &names, &nulls, &n);
-	for (int i = 0; i < n; i++)
-	{
-		char	   *name = nulls[i] ? NULL : TextDatumGetCString(names[i]);
-		int			col;
-
-		for (col = 0; name != NULL && col < EVENT_NCOLUMNS; col++)
-		{
-			if (event_columns[col].collate_c &&
-				strcmp(event_columns[col].name, name) == 0)
-				break;
-		}
-		if (name == NULL || col == EVENT_NCOLUMNS)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("no filter column to index: %s",
-							name ? quote_literal_cstr(name) : "NULL"),
-					 errhint("Filter columns are event_type, level, resource_id, resource_type, source_service, source_host, category, user_id and request_id.")));
-		run_sql(psprintf("CREATE INDEX ON %s (%s, occurred_at, id)", log, name),
-				SPI_OK_UTILITY);
-	}
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("log \"%s\" already exists",
+						RelationGetRelationName(rel)),
+				 errhint("Change its settings with eventlog.alter_log.")));
+	*owner = rel->rd_rel->relowner;
+	relation_close(rel, NoLock);
+	return damage;
 }
 
 /*
- * premake_partitions: the current partition and those ahead of it, unless they
- * are there.  Within SPI, the log locked.
+ * count_gaps: how many partitions are missing from one time to another.
+ */
+static int
+count_gaps(const PartitionList *list, const LogSettings *settings,
+		   TimestampTz from, TimestampTz until)
+{
+	TimestampTz lower;
+	int			n = 0;
+
+	while (n <= MAX_SINCE && next_gap(list, until, &from))
+	{
+		CHECK_FOR_INTERRUPTS();
+		free_range(list, &settings->partition_interval, from, &lower, &from);
+		n++;
+	}
+	return n;
+}
+
+/*
+ * require_room: an error when partitions from `since` to now cannot be made.
  */
 static void
-premake_partitions(Oid relid, const LogSettings *settings)
+require_room(const PartitionList *list, const LogSettings *settings,
+			 TimestampTz since, TimestampTz now)
+{
+	if (count_gaps(list, settings, since, now) > MAX_SINCE)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("more than %d partitions from %s on", MAX_SINCE,
+						utc_literal(since)),
+				 errhint("Choose a later time, or a longer partition_interval.")));
+	if (!OidIsValid(list->default_oid))
+		return;
+	run_sql(psprintf("SELECT FROM ONLY %s WHERE occurred_at"
+					 " OPERATOR(pg_catalog.>=) '%s' AND occurred_at"
+					 " OPERATOR(pg_catalog.<) '%s' LIMIT 1",
+					 qualified_name(list->default_oid), utc_literal(since),
+					 utc_literal(now)), SPI_OK_SELECT);
+	if (SPI_processed > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the default partition %s holds events from %s on",
+						qualified_name(list->default_oid), utc_literal(since)),
+				 errhint("CALL eventlog.maintain() moves them into partitions of their own.")));
+}
+
+/*
+ * premake_partitions: the partitions from `since` on (DT_NOEND: from the
+ * current one), and those ahead, unless they are there.  Within SPI, as the
+ * log's owner, the log locked.
+ */
+static void
+premake_partitions(Oid relid, TimestampTz since)
 {
 	EventLog   *log = log_open(relid, NoLock);
+	LogSettings settings = log->settings;
 	PartitionList *list = list_partitions(log->rel);
-	TimestampTz at = GetCurrentTimestamp();
-	TimestampTz until = premade_until(settings, at);
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz until = premade_until(&settings, now);
+	TimestampTz at = Min(since, now);
+	TimestampTz lower;
 
 	log_close(log, NoLock);
+	if (since < now)
+	{
+		grid_cell(&settings.partition_interval, since, &at, &lower);
+		require_room(list, &settings, at, now);
+	}
 	while (next_gap(list, until, &at))
 	{
-		TimestampTz lower;
-
-		free_range(list, &settings->partition_interval, at, &lower, &at);
+		CHECK_FOR_INTERRUPTS();
+		free_range(list, &settings.partition_interval, at, &lower, &at);
 		create_partition(relid, lower, at);
 	}
 }
@@ -599,24 +767,56 @@ become_owner(Identity *saved, Oid owner)
 }
 
 /*
+ * since_from_args: the time from which on partitions are wanted; DT_NOEND when
+ * none is given.
+ */
+static TimestampTz
+since_from_args(FunctionCallInfo fcinfo, int argno)
+{
+	if (PG_NARGS() <= argno || PG_ARGISNULL(argno))
+		return DT_NOEND;
+	require_event_time("since", PG_GETARG_TIMESTAMPTZ(argno));
+	return PG_GETARG_TIMESTAMPTZ(argno);
+}
+
+/*
+ * require_permanent: a temporary log is one session's, but its subscriptions
+ * would be every writer's.
+ */
+static void
+require_permanent(Oid schema)
+{
+	if (isAnyTempNamespace(schema))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+				 errmsg("a log cannot be temporary"),
+				 errhint("Name a schema that is not temporary.")));
+}
+
+/*
  * eventlog.create_log(name text, partition_interval interval,
- * retention interval, premake int, indexes text[]) returns regclass
+ * retention interval, premake int, indexes text[], since timestamptz)
+ * returns regclass
  *
- * As the caller, who becomes the owner; a table that is there is made a log as
- * its owner, who may be another role where the caller is a superuser or member.
+ * As the caller, who becomes the owner; a table that is there is made a log, or
+ * mended, as its owner, who may be another role where the caller is a superuser
+ * or member.  Such a table keeps its indexes, and its settings if it has any.
  */
 Datum
 eventlog_create_log(PG_FUNCTION_ARGS)
 {
 	LogSettings settings = {0};
+	bool		indexes[EVENT_NCOLUMNS];
+	TimestampTz since = since_from_args(fcinfo, 5);
 	RangeVar   *name;
 	Oid			owner = GetUserId();
 	Identity	self;
 	bool		is_other;
 	Oid			schema;
 	Oid			relid;
-	char	   *log;
+	List	   *damage = NIL;
 
+	eventlog_require_name();
 	require_argument(fcinfo, 0, "name");
 	require_argument(fcinfo, 1, "partition_interval");
 	require_argument(fcinfo, 3, "premake");
@@ -626,27 +826,29 @@ eventlog_create_log(PG_FUNCTION_ARGS)
 		settings.retention = *PG_GETARG_INTERVAL_P(2);
 	settings.premake = PG_GETARG_INT32(3);
 	require_settings(&settings);
+	indexes_from_array(PG_GETARG_ARRAYTYPE_P(4), indexes);
 
 	name = makeRangeVarFromNameList(textToQualifiedNameList(PG_GETARG_TEXT_PP(0)));
 	schema = RangeVarGetCreationNamespace(name);
+	require_permanent(schema);
+	name->schemaname = get_namespace_name(schema);
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	relid = get_relname_relid(name->relname, schema);
+	relid = find_existing(name);
 	if (OidIsValid(relid))
-		owner = adopt_table(relid);
+		damage = examine_existing(relid, &owner);
+	is_other = become_owner(&self, owner);
+	if (OidIsValid(relid))
+		log_mend(relid, damage, &settings);
 	else
 	{
 		create_table(name->relname, schema);
 		relid = get_relname_relid(name->relname, schema);
+		write_settings(qualified_name(relid), &settings);
+		add_indexes(relid, indexes);
 	}
-	log = qualified_name(relid);
-	is_other = become_owner(&self, owner);
-	add_check(log);
-	add_triggers(log);
-	write_settings(log, &settings);
-	add_filter_indexes(log, PG_GETARG_ARRAYTYPE_P(4));
-	premake_partitions(relid, &settings);
+	premake_partitions(relid, since);
 	if (is_other)
 		become_again(&self);
 	SPI_finish();
@@ -654,39 +856,81 @@ eventlog_create_log(PG_FUNCTION_ARGS)
 }
 
 /*
+ * settings_from_args: change what alter_log is given; true when anything is.
+ */
+static bool
+settings_from_args(FunctionCallInfo fcinfo, LogSettings *settings)
+{
+	if (!PG_ARGISNULL(1))
+		settings->partition_interval = *PG_GETARG_INTERVAL_P(1);
+	if (!PG_ARGISNULL(2))
+		settings->retention = *PG_GETARG_INTERVAL_P(2);
+	if (!PG_ARGISNULL(3))
+		settings->premake = PG_GETARG_INT32(3);
+	require_settings(settings);
+	return !PG_ARGISNULL(1) || !PG_ARGISNULL(2) || !PG_ARGISNULL(3);
+}
+
+/*
+ * open_to_alter: open a log to change it, as its owner or a member of that
+ * role, which is looked at before the lock, so that nobody else can hold up
+ * writers, and under it, since the owner may have changed meanwhile.
+ */
+static EventLog *
+open_to_alter(Oid relid)
+{
+	EventLog   *log;
+
+	if (!compat_relation_owned(relid, GetUserId()) &&
+		get_rel_name(relid) != NULL)
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
+	log = log_open(relid, ShareUpdateExclusiveLock);
+	if (!compat_relation_owned(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE,
+					   RelationGetRelationName(log->rel));
+	return log;
+}
+
+/*
  * eventlog.alter_log(log regclass, partition_interval interval,
- * retention interval, premake int) returns void
+ * retention interval, premake int, indexes text[], since timestamptz)
+ * returns void
+ *
+ * The lock that changes of settings need, which writers wait for, is taken
+ * last: building indexes takes longest.
  */
 Datum
 eventlog_alter_log(PG_FUNCTION_ARGS)
 {
 	Oid			relid = log_resolve(fcinfo, 0);
+	TimestampTz since = since_from_args(fcinfo, 5);
+	bool		indexes[EVENT_NCOLUMNS];
+	bool		set_indexes = PG_NARGS() > 4 && !PG_ARGISNULL(4);
+	bool		set_settings;
 	EventLog   *log;
-	Oid			owner;
-	Identity	self;
-	bool		is_other;
 	LogSettings settings;
+	Identity	self;
+	Oid			owner;
 
-	if (!compat_relation_owned(relid, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
-	log = log_open(relid, ShareRowExclusiveLock);
+	eventlog_require_name();
+	log = open_to_alter(relid);
 	owner = log->owner;
 	settings = log->settings;
-	if (!PG_ARGISNULL(1))
-		settings.partition_interval = *PG_GETARG_INTERVAL_P(1);
-	if (!PG_ARGISNULL(2))
-		settings.retention = *PG_GETARG_INTERVAL_P(2);
-	if (!PG_ARGISNULL(3))
-		settings.premake = PG_GETARG_INT32(3);
-	require_settings(&settings);
+	set_settings = settings_from_args(fcinfo, &settings);
+	if (set_indexes)
+		indexes_from_array(PG_GETARG_ARRAYTYPE_P(4), indexes);
 	log_close(log, NoLock);
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	is_other = become_owner(&self, owner);
-	write_settings(qualified_name(relid), &settings);
-	if (is_other)
-		become_again(&self);
+	become(&self, owner);
+	if (set_indexes)
+		change_indexes(relid, indexes);
+	if (set_settings)
+		write_settings(qualified_name(relid), &settings);
+	if (since != DT_NOEND)
+		premake_partitions(relid, since);
+	become_again(&self);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

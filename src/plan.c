@@ -6,29 +6,46 @@
  * is full.  Rights are our own duty then: SELECT on the whole log as the
  * caller, and no row-level security in force.  What the default partition
  * holds can be of any time: its newest events are found first and merged in.
+ * A partition that is foreign, of another access method, or lacks an index is
+ * read by a statement of its own, with the filter, the order and a LIMIT.
  *
- * By SQL where that may not be or cannot be: rights to columns only, policies,
- * partitions that are foreign, or of another access method, or lack an index,
- * pages that would not fit in work_mem.  One statement, planned and run by
- * PostgreSQL as the caller: rights are the executor's work.  Constants, so that
- * partitions are pruned when planned; all names and operators qualified, so
- * that no search_path matters.
+ * By one SQL statement where the caller has rights to some columns only, or
+ * policies, or a page would not fit in work_mem.  It is planned and run by
+ * PostgreSQL as the caller: rights are the executor's work.  Constants, so
+ * that partitions are pruned when planned; all names and operators qualified,
+ * so that no search_path matters.
  *
  * Both under the same snapshot, and with the same answer.
+ *
+ * One snapshot has one answer, however often it is asked.  So the locks on the
+ * log and on its default partition are kept to the end of the transaction, as
+ * those of a SELECT are: no partition is dropped or detached meanwhile, and no
+ * event is moved out of the default partition, which takes ACCESS EXCLUSIVE on
+ * it.  The same goes for each partition that contributed to an answer, which
+ * could be truncated; one that gave nothing is let go, so that a log of many
+ * partitions needs few locks.  The list of partitions is read when the default
+ * partition is locked: an event that was moved after the snapshot was taken is
+ * still seen where it was.  Hence the default partition is always looked into,
+ * also for a time that a partition has been made for since.
  */
 #include "reader.h"
 
 #include "access/detoast.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
-#include "tcop/dest.h"
 #include "executor/tstoreReceiver.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "tcop/dest.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+
+#define SQL_BATCH	10			/* events of a statement in memory at a time */
 
 /*
  * append_event_select: SELECT the columns of eventlog.event FROM log e, with a
@@ -37,6 +54,7 @@
 void
 append_event_select(StringInfo sql, Oid log)
 {
+	eventlog_require_name();
 	appendStringInfoString(sql, "SELECT ");
 	for (int col = 0; col < EVENT_NCOLUMNS; col++)
 		appendStringInfo(sql, "%se.%s%s", col > 0 ? ", " : "",
@@ -123,6 +141,84 @@ run_sql(const char *sql, int expected)
 }
 
 /*
+ * partitions_to_read: what the log consists of, its default partition locked
+ * to the end of the transaction.
+ */
+PartitionList *
+partitions_to_read(const EventLog *log)
+{
+	PartitionList *list = list_partitions(log->rel);
+	Oid			locked = InvalidOid;
+
+	while (list->default_oid != locked)
+	{
+		if (OidIsValid(locked))
+			UnlockRelationOid(locked, AccessShareLock);
+		locked = list->default_oid;
+		if (OidIsValid(locked))
+			LockRelationOid(locked, AccessShareLock);
+		list = list_partitions(log->rel);
+	}
+	return list;
+}
+
+/*
+ * has_events_in: may a partition hold events of a range that the active
+ * snapshot sees?
+ */
+static bool
+has_events_in(Oid partition, EventRange range)
+{
+	static const Filter any = {
+		.max_level = LEVEL_CRITICAL, .since = DT_NOBEGIN, .before = DT_NOEND,
+		.only_window = true
+	};
+	OpenPartition open;
+	FoundEvent	event;
+	FoundList	found = {.need = 1, .items = &event};
+	ScanHabit	habit = {0};
+
+	if (!open_partition(partition, GetActiveSnapshot(), &open))
+		return true;
+	if (open.rel)
+		find_newest(&open, &any, range, &habit, &found);
+	close_partition(&open);
+	return found.n > 0;
+}
+
+/*
+ * reach_default: have statements on the log look into its default partition
+ * too, until AtEOXact_GUC() is given the nest level that this returns.
+ *
+ * PostgreSQL leaves it out where a partition takes all that a statement asks
+ * for.  Events that were moved there after the snapshot was taken would be
+ * missed, so nothing is pruned as long as there are such.
+ */
+int
+reach_default(const EventLog *log, TimestampTz lower, TimestampTz upper)
+{
+	PartitionList *list = partitions_to_read(log);
+	int			level = NewGUCNestLevel();
+	TimestampTz at = lower;
+	EventRange	range = {.lower = lower};
+	bool		bare = !ActiveSnapshotSet();	/* a procedure between its
+												 * statements */
+
+	range.upper.occurred_at = upper;
+	if (bare)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	if (OidIsValid(list->default_oid) && !next_gap(list, upper, &at) &&
+		has_events_in(list->default_oid, range))
+	{
+		set_locally("enable_partition_pruning", "off");
+		set_locally("constraint_exclusion", "off");
+	}
+	if (bare)
+		PopActiveSnapshot();
+	return level;
+}
+
+/*
  * may_scan: may the caller's events be read from the indexes?
  */
 static bool
@@ -151,7 +247,9 @@ fits_in_memory(const EventPage *page)
  */
 typedef struct PageScan
 {
+	const EventLog *log;
 	const Filter *filter;
+	const EventPage *page;
 	EventRange	range;
 	Snapshot	snapshot;
 	int			skip;			/* events still to be passed over */
@@ -160,6 +258,8 @@ typedef struct PageScan
 	OpenPartition rest;			/* the default partition */
 	FoundList	rest_found;		/* its newest events … */
 	int			rest_next;		/* … not yet put from here on */
+	MemoryContext context;
+	MemoryContext row;			/* reset with each event that is put */
 	EventSink	sink;
 	void	   *arg;
 } PageScan;
@@ -187,12 +287,15 @@ range_of_page(const Filter *filter, const EventPage *page)
 }
 
 /*
- * put_found: pass over the event or hand it on.
+ * put_event_in_slot: pass over the event or hand it on.
+ *
+ * What the sink allocates is let go of: a page of large events does not have
+ * them all in memory.
  */
 static void
-put_found(PageScan *scan, OpenPartition *open, const FoundEvent *found)
+put_event_in_slot(PageScan *scan, OpenPartition *open)
 {
-	bool		all_dead = false;
+	MemoryContext outer;
 
 	if (scan->remaining == 0)
 		return;
@@ -201,11 +304,27 @@ put_found(PageScan *scan, OpenPartition *open, const FoundEvent *found)
 		scan->skip--;
 		return;
 	}
-	if (!fetch_row(open, &found->tid, &all_dead))
+	outer = MemoryContextSwitchTo(scan->row);
+	scan->sink(open, scan->arg);
+	MemoryContextSwitchTo(outer);
+	MemoryContextReset(scan->row);
+	scan->remaining--;
+}
+
+/*
+ * put_found: the same of an event that was found, whose row is fetched if it
+ * is to be handed on.
+ */
+static void
+put_found(PageScan *scan, OpenPartition *open, const FoundEvent *found)
+{
+	bool		all_dead = false;
+
+	if (scan->remaining > 0 && scan->skip == 0 &&
+		!fetch_row(open, &found->tid, &all_dead))
 		elog(ERROR, "could not fetch a row of \"%s\" that was found",
 			 RelationGetRelationName(open->rel));
-	scan->sink(open, scan->arg);
-	scan->remaining--;
+	put_event_in_slot(scan, open);
 }
 
 /*
@@ -241,6 +360,7 @@ find_in(PageScan *scan, Oid partition, OpenPartition *open, FoundList *found)
 	found->need = scan->skip + scan->remaining;
 	found->items = palloc(sizeof(FoundEvent) * found->need);
 	find_newest(open, scan->filter, scan->range, &scan->habit, found);
+	open->contributed = found->n > 0;
 	return true;
 }
 
@@ -255,10 +375,103 @@ is_in_range(const Partition *partition, const EventRange *range)
 }
 
 /*
- * scan_partitions: newest first, until the page is full; false when one may
- * not be scanned.
+ * partition_sql: the newest events of a partition, as many as the page lacks.
+ *
+ * From the partition itself, so that a foreign server does all of the work; by
+ * way of the log where the caller has rights to that alone, or the partition
+ * has policies of its own, which are none of the log's readers' business.
  */
-static bool
+static char *
+partition_sql(const PageScan *scan, const Partition *partition)
+{
+	bool		direct =
+		pg_class_aclcheck(partition->oid, GetUserId(),
+						  ACL_SELECT) == ACLCHECK_OK &&
+		check_enable_rls(partition->oid, InvalidOid, true) != RLS_ENABLED;
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT ");
+	for (int col = 0; col < EVENT_NCOLUMNS; col++)
+		appendStringInfo(&sql, "%se.%s", col > 0 ? ", " : "",
+						 event_columns[col].name);
+	appendStringInfo(&sql, " FROM %s e WHERE true",
+					 qualified_name(direct ? partition->oid : scan->log->oid));
+	filter_to_sql(scan->filter, &sql);
+	if (!direct)
+		appendStringInfo(&sql,
+						 " AND e.occurred_at OPERATOR(pg_catalog.>=) '%s'::pg_catalog.timestamptz"
+						 " AND e.occurred_at OPERATOR(pg_catalog.<) '%s'::pg_catalog.timestamptz",
+						 utc_literal(partition->lower),
+						 utc_literal(partition->upper));
+	if (scan->page->after)
+		append_after(&sql, scan->page->after);
+	appendStringInfo(&sql, " ORDER BY e.occurred_at DESC, e.id DESC LIMIT %d",
+					 scan->skip + scan->remaining);
+	return sql.data;
+}
+
+/*
+ * put_fetched: hand on the events in SPI_tuptable, and what the default
+ * partition has before each.
+ */
+static void
+put_fetched(PageScan *scan)
+{
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	OpenPartition open = {0};
+
+	for (int col = 0; col < EVENT_NCOLUMNS; col++)
+		open.indexes.attnum[col] = col + 1;
+	open.slot = MakeSingleTupleTableSlot(desc, &TTSOpsHeapTuple);
+	for (uint64 i = 0; i < SPI_tuptable->numvals; i++)
+	{
+		EventKey	key;
+		bool		isnull;
+
+		ExecStoreHeapTuple(SPI_tuptable->vals[i], open.slot, false);
+		key.occurred_at =
+			DatumGetTimestampTz(slot_getattr(open.slot, EVENT_OCCURRED_AT + 1,
+											 &isnull));
+		key.id = *DatumGetUUIDP(slot_getattr(open.slot, EVENT_ID + 1, &isnull));
+		put_rest(scan, &key);
+		put_event_in_slot(scan, &open);
+	}
+	ExecDropSingleTupleTableSlot(open.slot);
+}
+
+/*
+ * scan_by_sql: the same as find_in() and put_found() of a partition that
+ * cannot be read by its indexes.
+ */
+static void
+scan_by_sql(PageScan *scan, const Partition *partition)
+{
+	Portal		portal;
+	uint64		n;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	portal = SPI_cursor_open_with_args(NULL, partition_sql(scan, partition), 0,
+									   NULL, NULL, NULL, true, 0);
+	MemoryContextSwitchTo(scan->context);	/* the default partition's rows are
+											 * fetched beyond SPI_finish() */
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		SPI_cursor_fetch(portal, true, SQL_BATCH);
+		n = SPI_processed;
+		put_fetched(scan);
+		SPI_freetuptable(SPI_tuptable);
+	} while (n > 0 && scan->remaining > 0);
+	SPI_cursor_close(portal);
+	SPI_finish();
+}
+
+/*
+ * scan_partitions: newest first, until the page is full.
+ */
+static void
 scan_partitions(PageScan *scan, const PartitionList *list)
 {
 	for (int i = list->n - 1; i >= 0 && scan->remaining > 0; i--)
@@ -266,10 +479,14 @@ scan_partitions(PageScan *scan, const PartitionList *list)
 		OpenPartition open;
 		FoundList	found;
 
+		CHECK_FOR_INTERRUPTS();
 		if (!is_in_range(&list->items[i], &scan->range))
 			continue;
 		if (!find_in(scan, list->items[i].oid, &open, &found))
-			return false;
+		{
+			scan_by_sql(scan, &list->items[i]);
+			continue;
+		}
 		for (int j = 0; j < found.n; j++)
 		{
 			put_rest(scan, &found.items[j].key);
@@ -280,42 +497,43 @@ scan_partitions(PageScan *scan, const PartitionList *list)
 			pfree(found.items);
 	}
 	put_rest(scan, NULL);
-	return true;
 }
 
 /*
  * scan_page: hand a page's events to sink, newest first, by the indexes under
  * the active snapshot.
  *
- * False when that cannot be; some events may have been handed over then.
+ * False when that cannot be; none was handed over then.
  */
 bool
 scan_page(const EventLog *log, const Filter *filter, const EventPage *page,
 		  EventSink sink, void *arg)
 {
-	PageScan	scan = {0};
+	PageScan	scan = {
+		.log = log,.filter = filter,.page = page,.sink = sink,.arg = arg
+	};
 	PartitionList *list;
-	bool		complete;
 
 	if (!may_scan(log) || !fits_in_memory(page))
 		return false;
-	scan.filter = filter;
 	scan.range = range_of_page(filter, page);
 	scan.snapshot = GetActiveSnapshot();
 	scan.skip = page->offset;
 	scan.remaining = page->limit;
-	scan.sink = sink;
-	scan.arg = arg;
 	if (page->limit == 0 || filter->min_level > filter->max_level)
 		return true;
 
-	list = list_partitions(log->rel);
+	list = partitions_to_read(log);
 	if (OidIsValid(list->default_oid) &&
 		!find_in(&scan, list->default_oid, &scan.rest, &scan.rest_found))
 		return false;
-	complete = scan_partitions(&scan, list);
+	scan.context = CurrentMemoryContext;
+	scan.row = AllocSetContextCreate(CurrentMemoryContext, "eventlog row",
+									 ALLOCSET_DEFAULT_SIZES);
+	scan_partitions(&scan, list);
+	MemoryContextDelete(scan.row);
 	close_partition(&scan.rest);
-	return complete;
+	return true;
 }
 
 /*
@@ -337,7 +555,7 @@ scan_classes(const EventLog *log, const Filter *filter, ClassSink sink,
 		return false;
 	if (filter->min_level > filter->max_level)
 		return true;
-	list = list_partitions(log->rel);
+	list = partitions_to_read(log);
 	for (int i = list->n; i >= 0 && complete; i--)
 	{
 		Oid			partition = i == list->n ? list->default_oid :
@@ -357,6 +575,7 @@ scan_classes(const EventLog *log, const Filter *filter, ClassSink sink,
 			listed = class_list(&open, filter, &query, &classes);
 			complete = skip_count(&open, filter, &range,
 								  listed ? &classes : NULL, sink, arg);
+			open.contributed = true;
 		}
 		close_partition(&open);
 	}
@@ -364,8 +583,28 @@ scan_classes(const EventLog *log, const Filter *filter, ClassSink sink,
 }
 
 /*
+ * scan_event_in: hand the event to sink if the partition has it; false when
+ * that cannot be told by the index.
+ */
+static bool
+scan_event_in(Oid partition, const EventKey *key, EventSink sink, void *arg,
+			  bool *found)
+{
+	OpenPartition open;
+
+	if (!open_partition(partition, GetActiveSnapshot(), &open))
+		return false;
+	*found = open.rel && find_event(&open, key);
+	if (*found)
+		sink(&open, arg);
+	open.contributed = *found;
+	close_partition(&open);
+	return true;
+}
+
+/*
  * scan_event: hand the event with this id to sink, if there is one; false when
- * that cannot be done by the index.
+ * that cannot be done by the index.  The list is one of partitions_to_read().
  */
 bool
 scan_event(const EventLog *log, const PartitionList *list,
@@ -373,23 +612,17 @@ scan_event(const EventLog *log, const PartitionList *list,
 {
 	EventKey	key;
 	const Partition *partition;
-	OpenPartition open;
-	Oid			oid;
+	bool		found = false;
 
 	key.occurred_at = id_get_time(id);
 	key.id = *id;
 	if (!may_scan(log))
 		return false;
 	partition = partition_at(list, key.occurred_at);
-	oid = partition ? partition->oid : list->default_oid;
-	if (!OidIsValid(oid))
-		return true;
-	if (!open_partition(oid, GetActiveSnapshot(), &open))
+	if (partition && !scan_event_in(partition->oid, &key, sink, arg, &found))
 		return false;
-	if (open.rel && find_event(&open, &key))
-		sink(&open, arg);
-	close_partition(&open);
-	return true;
+	return found || !OidIsValid(list->default_oid) ||
+		scan_event_in(list->default_oid, &key, sink, arg, &found);
 }
 
 /*

@@ -27,6 +27,7 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/snapmgr.h"
@@ -34,6 +35,7 @@
 #include "utils/xid8.h"
 
 #define PRUNE_BATCH	1000
+#define SWEEP_BATCH	10000
 
 /* columns of eventlog._queue */
 enum
@@ -56,17 +58,6 @@ typedef struct LogOfTable
 } LogOfTable;
 
 static HTAB *logs_of_tables = NULL;
-static bool suspended = false;
-
-/*
- * queue_suspend: rows that are moved between partitions owe nothing.  Whoever
- * suspends the queue ends it, after an error too.
- */
-void
-queue_suspend(bool on)
-{
-	suspended = on;
-}
 
 /*
  * log_of_table: the topmost table that this one is a partition of, or itself.
@@ -182,7 +173,7 @@ eventlog_owe(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("eventlog._owe is a trigger AFTER INSERT FOR EACH ROW")));
 
-	if (subscriptions_load() == 0 || suspended)
+	if (subscriptions_load() == 0)
 		return PointerGetDatum(NULL);
 	log = log_of_table(trigdata->tg_relation);
 	while ((subscription = subscription_next(log, &next)) != NULL)
@@ -262,6 +253,8 @@ event_is_gone(const PartitionList *list, const pg_uuid_t *id,
 typedef struct Prune
 {
 	int			subscription;
+	Oid			log;
+	int64		removed;		/* by the last step */
 	int64		after;			/* seq */
 	int			n;				/* of the last batch */
 	int			ngone;
@@ -331,45 +324,112 @@ find_gone(Prune *prune, Oid log)
 }
 
 /*
+ * keep_unlocked: of the deliveries that are to be cancelled, leave out those
+ * that somebody is acknowledging or failing right now: that settles them, and
+ * upkeep waits for nobody.
+ */
+static void
+keep_unlocked(Prune *prune)
+{
+	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {INT4OID, INT8ARRAYOID};
+	Datum		values[2];
+	bool		isnull;
+
+	values[0] = Int32GetDatum(prune->subscription);
+	values[1] = PointerGetDatum(construct_array(prune->gone, prune->ngone,
+												INT8OID, sizeof(int64),
+												FLOAT8PASSBYVAL,
+												TYPALIGN_DOUBLE));
+	prune->ngone = run_owned(&plan,
+							 "SELECT seq FROM eventlog._queue"
+							 " WHERE subscription OPERATOR(pg_catalog.=) $1"
+							 " AND seq OPERATOR(pg_catalog.=) ANY ($2)"
+							 " FOR UPDATE SKIP LOCKED", 2, types, values, NULL);
+	for (int i = 0; i < prune->ngone; i++)
+		prune->gone[i] = SPI_getbinval(SPI_tuptable->vals[i],
+									   SPI_tuptable->tupdesc, 1, &isnull);
+}
+
+/*
+ * prune_gone: a step: cancel what is owed of events that are gone, of a batch.
+ */
+static void
+prune_gone(void *arg)
+{
+	Prune	   *prune = arg;
+
+	prune->removed = prune->n = 0;
+	find_gone(prune, prune->log);
+	if (prune->ngone > 0)
+		keep_unlocked(prune);
+	prune->removed = queue_cancel(prune->subscription, prune->gone,
+								  prune->ngone);
+}
+
+/*
+ * prune_dead: a step: remove a batch of what is dead for too long.
+ */
+static void
+prune_dead(void *arg)
+{
+	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {INT4OID, INT4OID, INT4OID};
+	Prune	   *prune = arg;
+	Datum		values[3];
+
+	values[0] = Int32GetDatum(prune->subscription);
+	values[1] = Int32GetDatum(eventlog_dead_retention);
+	values[2] = Int32GetDatum(SWEEP_BATCH);
+	prune->removed = 0;
+	prune->removed = run_owned(&plan,
+							   "DELETE FROM eventlog._queue"
+							   " WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
+							   "SELECT ctid FROM eventlog._queue"
+							   " WHERE subscription OPERATOR(pg_catalog.=) $1"
+							   " AND next_attempt_at OPERATOR(pg_catalog.=) 'infinity'"
+							   " AND failed_at OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp()"
+							   " OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => $2))"
+							   " LIMIT $3 FOR UPDATE SKIP LOCKED))",
+							   3, types, values, NULL);
+}
+
+/*
  * prune_subscription: what is owed of events that are gone is cancelled, batch
  * by batch, and what is dead for too long removed.
  */
 static void
-prune_subscription(const Subscription *subscription)
+prune_subscription(UpkeepTarget *target, const Subscription *subscription)
 {
-	static SPIPlanPtr dead = NULL;
-	static const Oid dead_types[] = {INT4OID, INT4OID};
 	Prune	   *prune = palloc0(sizeof(Prune));
-	Datum		values[2];
-	int64		n;
-
-	values[0] = Int32GetDatum(subscription->id);
-	values[1] = Int32GetDatum(eventlog_dead_retention);
-	n = run_owned(&dead,
-				  "DELETE FROM eventlog._queue"
-				  " WHERE subscription OPERATOR(pg_catalog.=) $1"
-				  " AND next_attempt_at OPERATOR(pg_catalog.=) 'infinity'"
-				  " AND failed_at OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp()"
-				  " OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => $2))",
-				  2, dead_types, values, NULL);
-	SPI_commit();
-	if (n > 0)
-		ereport(NOTICE,
-				(errmsg("removed %lld deliveries dead for long of subscription \"%s\"",
-						(long long) n, subscription->name)));
+	StepResult	result;
+	int64		n = 0;
 
 	prune->subscription = subscription->id;
+	prune->log = subscription->log;
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) attempt(target, prune_dead, prune, "remove dead deliveries");
+		SPI_commit();
+		n += prune->removed;
+	} while (prune->removed == SWEEP_BATCH);
+	if (n > 0)
+		ereport(NOTICE,
+				(errmsg("removed %lld expired dead deliveries of subscription \"%s\"",
+						(long long) n, subscription->name)));
 	n = 0;
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		find_gone(prune, subscription->log);
-		n += queue_cancel(subscription->id, prune->gone, prune->ngone);
+		result = attempt(target, prune_gone, prune,
+						 "cancel deliveries of deleted events");
 		SPI_commit();
-	} while (prune->n == PRUNE_BATCH);
+		n += result == STEP_TAKEN ? prune->removed : 0;
+	} while (result == STEP_TAKEN && prune->n == PRUNE_BATCH);
 	if (n > 0)
 		ereport(NOTICE,
-				(errmsg("cancelled %lld deliveries of events that are gone, of subscription \"%s\"",
+				(errmsg("cancelled %lld deliveries of deleted events of subscription \"%s\"",
 						(long long) n, subscription->name)));
 	pfree(prune);
 }
@@ -378,16 +438,15 @@ prune_subscription(const Subscription *subscription)
  * queue_prune: a part of maintain, within its SPI; commits as it goes.
  */
 void
-queue_prune(Oid log)
+queue_prune(UpkeepTarget *target)
 {
-	static SPIPlanPtr orphans = NULL;
 	const Subscription *subscription;
 	List	   *found = NIL;
 	ListCell   *cell;
 	int			next = 0;
 
 	(void) subscriptions_load();
-	while ((subscription = subscription_next(log, &next)) != NULL)
+	while ((subscription = subscription_next(target->log, &next)) != NULL)
 	{
 		Subscription *own = palloc(sizeof(Subscription));
 
@@ -396,12 +455,59 @@ queue_prune(Oid log)
 		found = lappend(found, own);
 	}
 	foreach(cell, found)
-		prune_subscription(lfirst(cell));
+		prune_subscription(target, lfirst(cell));
+}
 
-	/* what was owed to a subscription while it was dropped */
-	(void) run_owned(&orphans,
-					 "DELETE FROM eventlog._queue q WHERE NOT EXISTS"
-					 " (SELECT FROM eventlog._subscription s"
-					 " WHERE s.id OPERATOR(pg_catalog.=) q.subscription)",
-					 0, NULL, NULL, NULL);
+/*
+ * sweep_batch: a step: remove a batch of what is owed to subscriptions that are
+ * gone.  These are found by hopping from one to the next in the index.
+ */
+static void
+sweep_batch(void *arg)
+{
+	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {INT4OID};
+	int64	   *removed = arg;
+	Datum		values[1];
+
+	values[0] = Int32GetDatum(SWEEP_BATCH);
+	*removed = 0;
+	*removed = run_owned(&plan,
+						 "DELETE FROM eventlog._queue"
+						 " WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
+						 "WITH RECURSIVE s(id) AS (SELECT pg_catalog.min(subscription)"
+						 " FROM eventlog._queue UNION ALL SELECT"
+						 " (SELECT pg_catalog.min(n.subscription) FROM eventlog._queue n"
+						 " WHERE n.subscription OPERATOR(pg_catalog.>) s.id)"
+						 " FROM s WHERE s.id IS NOT NULL),"
+						 " gone(id) AS MATERIALIZED (SELECT s.id FROM s"
+						 " WHERE s.id IS NOT NULL AND NOT EXISTS (SELECT"
+						 " FROM eventlog._subscription x"
+						 " WHERE x.id OPERATOR(pg_catalog.=) s.id))"
+						 " SELECT q.ctid FROM gone, LATERAL (SELECT o.ctid"
+						 " FROM eventlog._queue o"
+						 " WHERE o.subscription OPERATOR(pg_catalog.=) gone.id"
+						 " LIMIT $1 FOR UPDATE SKIP LOCKED) q LIMIT $1))",
+						 1, types, values, NULL);
+}
+
+/*
+ * queue_sweep: remove what was owed to subscriptions while they were dropped, of
+ * all logs; a part of maintain, within its SPI; commits as it goes.
+ */
+void
+queue_sweep(void)
+{
+	UpkeepTarget target = {0};
+	int64		removed;
+
+	target.owner = GetUserId();
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (attempt(&target, sweep_batch, &removed,
+					"remove deliveries of dropped subscriptions") != STEP_TAKEN)
+			removed = 0;
+		SPI_commit();
+	} while (removed == SWEEP_BATCH);
 }

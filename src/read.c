@@ -10,6 +10,7 @@
 #include "nodes/supportnodes.h"
 #include "optimizer/optimizer.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(eventlog_list);
@@ -63,8 +64,8 @@ list_by_sql(EventLog *log, const Filter *filter, const EventPage *page,
 			ReturnSetInfo *rsinfo)
 {
 	StringInfoData sql;
+	int			level;
 
-	tuplestore_clear(rsinfo->setResult);
 	initStringInfo(&sql);
 	append_event_select(&sql, log->oid);
 	filter_to_sql(filter, &sql);
@@ -76,7 +77,9 @@ list_by_sql(EventLog *log, const Filter *filter, const EventPage *page,
 						 page->limit, page->offset);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+	level = reach_default(log, filter->since, filter->before);
 	(void) sql_into_result(sql.data, NULL, true, rsinfo);
+	AtEOXact_GUC(false, level);
 	SPI_finish();
 }
 
@@ -98,7 +101,7 @@ eventlog_list(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (!scan_page(log, &filter, &page, put_event, rsinfo))
 		list_by_sql(log, &filter, &page, rsinfo);
-	log_close(log, AccessShareLock);
+	log_close(log, NoLock);
 	return (Datum) 0;
 }
 
@@ -131,7 +134,9 @@ eventlog_list_support(PG_FUNCTION_ARGS)
 static void
 get_by_sql(EventLog *log, const pg_uuid_t *id, ReturnSetInfo *rsinfo)
 {
+	TimestampTz at = id ? id_get_time(id) : EVENT_MIN_TIME;
 	StringInfoData sql;
+	int			level;
 
 	initStringInfo(&sql);
 	append_event_select(&sql, log->oid);
@@ -141,7 +146,9 @@ get_by_sql(EventLog *log, const pg_uuid_t *id, ReturnSetInfo *rsinfo)
 		appendStringInfoString(&sql, " AND false");
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+	level = reach_default(log, at, at + 1);
 	(void) sql_into_result(sql.data, NULL, true, rsinfo);
+	AtEOXact_GUC(false, level);
 	SPI_finish();
 }
 
@@ -153,12 +160,12 @@ eventlog_get(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	EventLog   *log = log_open(log_resolve(fcinfo, 1), AccessShareLock);
-	pg_uuid_t  *id = PG_ARGISNULL(0) ? NULL : PG_GETARG_UUID_P(0);
+	const pg_uuid_t *id = id_from_arg(fcinfo, 0);
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (id == NULL ||
-		!scan_event(log, list_partitions(log->rel), id, put_event, rsinfo))
+		!scan_event(log, partitions_to_read(log), id, put_event, rsinfo))
 		get_by_sql(log, id, rsinfo);
-	log_close(log, AccessShareLock);
+	log_close(log, NoLock);
 	return (Datum) 0;
 }

@@ -5,9 +5,7 @@
  *
  * What is found out about a partition's indexes is kept per backend until the
  * relation cache says that the partition has changed.  Partitions are opened
- * one at a time and their locks let go, so that a log of many partitions needs
- * few locks; the lock on the log itself, which the caller holds, keeps them
- * from being dropped meanwhile.
+ * one at a time, and the lock of one that gave nothing is let go: see plan.c.
  */
 #include "reader.h"
 
@@ -167,6 +165,23 @@ note_check_xmin(Relation index, PartitionIndexes *entry)
 		entry->check_xmin = xmin;
 }
 
+/*
+ * compares_bytes: are texts of the filter columns equal only if their bytes
+ * are?  Not where a column has got a nondeterministic collation; what is equal
+ * there is for SQL to tell.
+ */
+static bool
+compares_bytes(TupleDesc desc, const AttrNumber *attnum)
+{
+	for (int col = 0; col < EVENT_NCOLUMNS; col++)
+	{
+		if (event_columns[col].collate_c &&
+			!get_collation_isdeterministic(TupleDescAttr(desc, attnum[col] - 1)->attcollation))
+			return false;
+	}
+	return true;
+}
+
 static void
 find_indexes(Relation rel, PartitionIndexes *entry)
 {
@@ -177,7 +192,8 @@ find_indexes(Relation rel, PartitionIndexes *entry)
 	entry->partition = partition;
 	if (rel->rd_rel->relkind != RELKIND_RELATION ||
 		rel->rd_rel->relam != HEAP_TABLE_AM_OID ||
-		!map_event_columns(RelationGetDescr(rel), entry->attnum))
+		!map_event_columns(RelationGetDescr(rel), entry->attnum) ||
+		!compares_bytes(RelationGetDescr(rel), entry->attnum))
 		return;
 	foreach(cell, RelationGetIndexList(rel))
 	{
@@ -232,7 +248,10 @@ open_partition(Oid partition, Snapshot snapshot, OpenPartition *open)
 	open->rel = try_relation_open(partition, AccessShareLock);
 	if (open->rel == NULL)
 		return true;
-	open->indexes = *lookup_indexes(open->rel);
+
+	/* SQL gives PostgreSQL's own error for an unlogged table on a standby */
+	if (RelationIsPermanent(open->rel) || !RecoveryInProgress())
+		open->indexes = *lookup_indexes(open->rel);
 	if (!open->indexes.fit ||
 		(TransactionIdIsValid(open->indexes.check_xmin) &&
 		 !TransactionIdPrecedes(open->indexes.check_xmin, TransactionXmin)))
@@ -253,7 +272,7 @@ close_partition(OpenPartition *open)
 	if (open->fetch)
 		table_index_fetch_end(open->fetch);
 	ExecDropSingleTupleTableSlot(open->slot);
-	relation_close(open->rel, AccessShareLock);
+	relation_close(open->rel, open->contributed ? NoLock : AccessShareLock);
 	open->rel = NULL;
 }
 

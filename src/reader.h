@@ -44,6 +44,7 @@ typedef struct OpenPartition
 	TupleTableSlot *slot;
 	IndexFetchTableData *fetch; /* NULL until a row is fetched by its place */
 	Snapshot	snapshot;
+	bool		contributed;	/* its lock is kept when it is closed */
 } OpenPartition;
 
 /*
@@ -191,6 +192,7 @@ extern bool walk_next(Walk *walk);
 extern bool walk_fetch(Walk *walk);
 extern bool walk_is_chosen(Walk *walk, const Filter *filter, bool need_row);
 extern OffsetNumber first_beyond(Relation index, BTScanInsert key, Page page);
+extern BTScanInsert blank_key(Relation index);
 extern void set_prefix(BTScanInsert key, const text *const *prefix, int n);
 extern Buffer item_before(Relation index, BTScanInsert key, Snapshot snapshot,
 						  OffsetNumber *offset);
@@ -253,6 +255,9 @@ extern bool find_event(OpenPartition *open, const EventKey *key);
  */
 typedef void (*EventSink) (OpenPartition *open, void *arg);
 
+extern PartitionList *partitions_to_read(const EventLog *log);
+extern int	reach_default(const EventLog *log, TimestampTz lower,
+						  TimestampTz upper);
 extern bool scan_page(const EventLog *log, const Filter *filter,
 					  const EventPage *page, EventSink sink, void *arg);
 extern bool scan_classes(const EventLog *log, const Filter *filter,

@@ -12,6 +12,7 @@
 
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 #define MAX_FOUND		10000	/* more than that are read by SQL */
 #define SQL_BATCH		1000
@@ -148,10 +149,12 @@ replay_batch(const Subscription *subscription)
  * replay_by_sql: by one statement, in batches.
  */
 static int64
-replay_by_sql(const Subscription *subscription, const Filter *filter)
+replay_by_sql(const EventLog *log, const Subscription *subscription,
+			  const Filter *filter)
 {
 	StringInfoData sql;
 	Portal		portal;
+	int			level = reach_default(log, filter->since, filter->before);
 	int64		n = 0;
 
 	initStringInfo(&sql);
@@ -161,6 +164,7 @@ replay_by_sql(const Subscription *subscription, const Filter *filter)
 	appendStringInfoString(&sql, " ORDER BY e.occurred_at, e.id");
 	portal = SPI_cursor_open_with_args(NULL, sql.data, 0, NULL, NULL, NULL,
 									   true, 0);
+	AtEOXact_GUC(false, level);
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -201,9 +205,10 @@ eventlog_replay(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	become(&self, subscription->owner);
+	log_require_usage(subscription->log);
 	n = replay_found(log, subscription, &filter);
 	if (n < 0)
-		n = replay_by_sql(subscription, &filter);
+		n = replay_by_sql(log, subscription, &filter);
 	become_again(&self);
 	SPI_finish();
 	log_close(log, NoLock);

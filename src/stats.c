@@ -8,10 +8,12 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 #define BAR_WIDTH	40
+#define MAX_HISTOGRAM	100000	/* rows, empty buckets included */
 
 PG_FUNCTION_INFO_V1(eventlog_count);
 PG_FUNCTION_INFO_V1(eventlog_types);
@@ -27,6 +29,7 @@ begin_stats(FunctionCallInfo fcinfo, int first, const char *columns,
 {
 	EventLog   *log;
 
+	eventlog_require_name();
 	filter_from_args(fcinfo, first, filter);
 	log = log_open(log_resolve(fcinfo, first + FILTER_NARGS), AccessShareLock);
 	initStringInfo(sql);
@@ -37,15 +40,18 @@ begin_stats(FunctionCallInfo fcinfo, int first, const char *columns,
 }
 
 static int64
-count_by_sql(const char *sql)
+count_by_sql(const EventLog *log, const Filter *filter, const char *sql)
 {
 	int64		count;
 	bool		isnull;
+	int			level;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+	level = reach_default(log, filter->since, filter->before);
 	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "could not count events: %s", sql);
+	AtEOXact_GUC(false, level);
 	count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
 										SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_finish();
@@ -78,8 +84,8 @@ eventlog_count(PG_FUNCTION_ARGS)
 
 	if (!has_class_filter(&filter) ||
 		!scan_classes(log, &filter, add_count, &count))
-		count = count_by_sql(sql.data);
-	log_close(log, AccessShareLock);
+		count = count_by_sql(log, &filter, sql.data);
+	log_close(log, NoLock);
 	PG_RETURN_INT64(count);
 }
 
@@ -190,6 +196,7 @@ eventlog_types(PG_FUNCTION_ARGS)
 	StringInfoData sql;
 	Filter		filter;
 	TypeCounts	counts = {0};
+	int			level;
 	EventLog   *log = begin_stats(fcinfo, 0,
 								  "e.event_type, e.level::eventlog.level,"
 								  " pg_catalog.count(*),"
@@ -201,13 +208,16 @@ eventlog_types(PG_FUNCTION_ARGS)
 		put_types(&counts, rsinfo);
 	else
 	{
-		appendStringInfoString(&sql, " GROUP BY 1, 2 ORDER BY 1, 2");
+		appendStringInfoString(&sql, " GROUP BY e.event_type, 2"
+							   " ORDER BY e.event_type COLLATE pg_catalog.\"C\", 2");
 		if (SPI_connect() != SPI_OK_CONNECT)
 			elog(ERROR, "SPI_connect failed");
+		level = reach_default(log, filter.since, filter.before);
 		(void) sql_into_result(sql.data, NULL, true, rsinfo);
+		AtEOXact_GUC(false, level);
 		SPI_finish();
 	}
-	log_close(log, AccessShareLock);
+	log_close(log, NoLock);
 	return (Datum) 0;
 }
 
@@ -248,6 +258,46 @@ put_bucket(ReturnSetInfo *rsinfo, TimestampTz bucket, Datum level,
 	values[3] = CStringGetTextDatum(bar);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	pfree(DatumGetPointer(values[3]));
+}
+
+/*
+ * refuse_histogram: an error for one that nobody can look at.
+ */
+static void
+refuse_histogram(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("the histogram would have more than %d rows",
+					MAX_HISTOGRAM),
+			 errhint("Choose a greater width, or a narrower window.")));
+}
+
+/*
+ * require_size: an error when the counted buckets in SPI_tuptable and the empty
+ * ones between them are too many.
+ */
+static void
+require_size(const Interval *width)
+{
+	int64		rows = SPI_processed;
+	TimestampTz next = DT_NOEND;
+	TimestampTz lower;
+	bool		isnull;
+
+	for (uint64 i = 0; i < SPI_processed && rows <= MAX_HISTOGRAM; i++)
+	{
+		TimestampTz bucket =
+		DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[i],
+										  SPI_tuptable->tupdesc, 1, &isnull));
+
+		CHECK_FOR_INTERRUPTS();
+		for (; next < bucket && rows <= MAX_HISTOGRAM; rows++)
+			grid_cell(width, next, &lower, &next);
+		grid_cell(width, bucket, &lower, &next);
+	}
+	if (rows > MAX_HISTOGRAM)
+		refuse_histogram();
 }
 
 /*
@@ -295,6 +345,7 @@ eventlog_histogram(PG_FUNCTION_ARGS)
 	Filter		filter;
 	EventLog   *log;
 	Interval   *width;
+	int			level;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -313,10 +364,13 @@ eventlog_histogram(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute(sql.data, true, 0) != SPI_OK_SELECT)
+	level = reach_default(log, filter.since, filter.before);
+	if (SPI_execute(sql.data, true, MAX_HISTOGRAM + 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not count events: %s", sql.data);
+	AtEOXact_GUC(false, level);
+	require_size(width);
 	put_histogram((ReturnSetInfo *) fcinfo->resultinfo, width);
 	SPI_finish();
-	log_close(log, AccessShareLock);
+	log_close(log, NoLock);
 	return (Datum) 0;
 }

@@ -1,22 +1,50 @@
 /*
  * status.c
- *		What the view eventlog.logs shows of a log that SQL cannot tell: its
- *		settings, what its partitions cover, and what is wrong.
+ *		What the view eventlog.logs shows of a log: its settings, what its
+ *		partitions cover and hold, and what is wrong.
  *
- * The view calls it for every table that carries the settings trigger, among
- * them tables of people who made that trigger by hand: those give no row.
+ * The view calls it for every partitioned table that carries a trigger of a
+ * log's, among them tables of people who made that trigger by hand, and logs
+ * that are damaged: those show what is wrong and little else.
+ *
+ * It is for monitoring, so it never waits: what is locked is told to be so.
+ * Sizes are read from the file system, since pg_total_relation_size() waits for
+ * every index.
  */
 #include "eventlog.h"
 
+#include <sys/stat.h>
+
+#include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/xlog.h"
+#include "catalog/indexing.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
+#include "common/relpath.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(eventlog_log_status);
+
+/* columns of what eventlog._log_status returns */
+enum
+{
+	STATUS_PARTITION_INTERVAL, STATUS_RETENTION, STATUS_PREMAKE,
+	STATUS_PARTITIONS, STATUS_EVENTS, STATUS_BYTES, STATUS_OLDEST,
+	STATUS_NEWEST, STATUS_PROBLEMS, STATUS_NCOLUMNS
+};
 
 /*
  * missing_ahead: how many of the partitions that should be there are not.
@@ -31,6 +59,7 @@ missing_ahead(const LogSettings *settings, const PartitionList *list,
 
 	while (next_gap(list, until, &now))
 	{
+		CHECK_FOR_INTERRUPTS();
 		free_range(list, &settings->partition_interval, now, &lower, &now);
 		missing++;
 	}
@@ -58,75 +87,281 @@ owned_by_others(const EventLog *log, const PartitionList *list)
 }
 
 /*
- * problems_of: what is wrong, as an array of texts, empty when nothing is.
+ * add_problem: one more, given as a palloc'd string.
  */
-static Datum
-problems_of(const EventLog *log, const PartitionList *list, TimestampTz now)
+static void
+add_problem(List **problems, char *text)
 {
-	Datum		problems[5];
-	int			n = 0;
+	*problems = lappend(*problems, text);
+}
+
+/*
+ * find_default_problems: what is wrong with the default partition.
+ */
+static void
+find_default_problems(const EventLog *log, Oid default_oid, TimestampTz now,
+					  List **problems)
+{
+	if (!OidIsValid(default_oid))
+		add_problem(problems, "no default partition");
+	else if (!ConditionalLockRelationOid(default_oid, AccessShareLock))
+		add_problem(problems, "the default partition is locked");
+	else
+	{
+		/* an unlogged table has no file on a standby */
+		if ((get_rel_persistence(default_oid) == RELPERSISTENCE_PERMANENT ||
+			 !RecoveryInProgress()))
+			*problems = list_concat(*problems,
+									default_problems(log, default_oid, now));
+		UnlockRelationOid(default_oid, AccessShareLock);
+	}
+}
+
+/*
+ * find_problems: what is wrong with the partitions of a log that can be used.
+ */
+static void
+find_problems(const EventLog *log, const PartitionList *list,
+			  TimestampTz now, List **problems)
+{
 	int			missing = missing_ahead(&log->settings, list, now);
 	int			others = owned_by_others(log, list);
-	int			expired = 0;
-	TimestampTz expiry = expiry_time(&log->settings, now);
 
-	while (expired < list->n && list->items[expired].upper <= expiry)
-		expired++;
 	if (missing > 0)
-		problems[n++] = CStringGetTextDatum(psprintf("%d partitions missing ahead",
-													 missing));
-	if (!OidIsValid(list->default_oid))
-		problems[n++] = CStringGetTextDatum("no default partition");
-	else if (relation_has_rows(list->default_oid))
-		problems[n++] = CStringGetTextDatum("events in the default partition");
-	if (expired > 0)
-		problems[n++] = CStringGetTextDatum(psprintf("retention overdue for %d partitions",
-													 expired));
+		add_problem(problems, psprintf("%d partitions missing ahead", missing));
+	find_default_problems(log, list->default_oid, now, problems);
+	*problems = list_concat(*problems, partition_problems(log, list, now));
 	if (others > 0)
-		problems[n++] = CStringGetTextDatum(psprintf("%d partitions of another owner",
-													 others));
-	return PointerGetDatum(construct_array(problems, n, TEXTOID, -1, false,
+		add_problem(problems,
+					psprintf("%d partitions of another owner", others));
+}
+
+static Datum
+problems_array(List *problems)
+{
+	Datum	   *texts = palloc(sizeof(Datum) * (list_length(problems) + 1));
+	int			n = 0;
+	ListCell   *cell;
+
+	foreach(cell, problems)
+		texts[n++] = CStringGetTextDatum(lfirst(cell));
+	return PointerGetDatum(construct_array(texts, n, TEXTOID, -1, false,
 										   TYPALIGN_INT));
 }
 
 /*
+ * file_bytes: the size of one fork in all its segments; 0 for what is not
+ * there, or gone.
+ */
+static int64
+file_bytes(const char *path)
+{
+	int64		bytes = 0;
+
+	for (int segment = 0;; segment++)
+	{
+		char	   *file = segment == 0 ? pstrdup(path) :
+		psprintf("%s.%d", path, segment);
+		struct stat status;
+		int			result = stat(file, &status);
+
+		pfree(file);
+		if (result != 0)
+			return bytes;
+		bytes += status.st_size;
+	}
+}
+
+/*
+ * storage_bytes: the size of a table, an index or the like by itself.
+ */
+static int64
+storage_bytes(Oid relid)
+{
+	LOCAL_FCINFO(fcinfo, 1);
+	Datum		path;
+	int64		bytes = 0;
+
+	/* its result may be null, which DirectFunctionCall does not allow */
+	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = ObjectIdGetDatum(relid);
+	fcinfo->args[0].isnull = false;
+	path = pg_relation_filepath(fcinfo);
+	if (fcinfo->isnull)
+		return 0;
+	for (ForkNumber fork = MAIN_FORKNUM; fork <= MAX_FORKNUM; fork++)
+	{
+		char	   *file = TextDatumGetCString(path);
+
+		if (fork != MAIN_FORKNUM)
+			file = psprintf("%s_%s", file, forkNames[fork]);
+		bytes += file_bytes(file);
+	}
+	return bytes;
+}
+
+/*
+ * index_bytes: the size of all indexes of a table.
+ */
+static int64
+index_bytes(Relation pg_index, Oid relid)
+{
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	int64		bytes = 0;
+
+	ScanKeyInit(&key, Anum_pg_index_indrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relid));
+	scan = systable_beginscan(pg_index, IndexIndrelidIndexId, true, NULL, 1,
+							  &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		bytes += storage_bytes(((Form_pg_index) GETSTRUCT(tuple))->indexrelid);
+	systable_endscan(scan);
+	return bytes;
+}
+
+/*
+ * add_partition_size: add what a partition is estimated to hold, and its bytes, indexes
+ * and what is stored out of line included.
+ */
+static void
+add_partition_size(Relation pg_index, Oid relid, int64 *events, int64 *bytes)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Form_pg_class form;
+	Oid			toast;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	if (form->reltuples > 0 && form->relkind != RELKIND_PARTITIONED_TABLE)
+		*events += (int64) form->reltuples;
+	toast = form->reltoastrelid;
+	ReleaseSysCache(tuple);
+
+	*bytes += storage_bytes(relid) + index_bytes(pg_index, relid);
+	if (OidIsValid(toast))
+		*bytes += storage_bytes(toast) + index_bytes(pg_index, toast);
+}
+
+/*
+ * sum_sizes: of all partitions of a table, without locking any.
+ */
+static void
+sum_sizes(Oid relid, int64 *events, int64 *bytes)
+{
+	List	   *tables = find_all_inheritors(relid, NoLock, NULL);
+	Relation	pg_index = table_open(IndexRelationId, AccessShareLock);
+	ListCell   *cell;
+
+	*events = *bytes = 0;
+	foreach(cell, tables)
+	{
+		CHECK_FOR_INTERRUPTS();
+		add_partition_size(pg_index, lfirst_oid(cell), events, bytes);
+	}
+	table_close(pg_index, AccessShareLock);
+}
+
+static Datum
+copy_interval(const Interval *interval)
+{
+	Interval   *copy = palloc(sizeof(Interval));
+
+	*copy = *interval;
+	return IntervalPGetDatum(copy);
+}
+
+/*
+ * put_log: what there is to tell of a log that can be used.
+ */
+static void
+put_log(const EventLog *log, Datum *values, bool *nulls, List **problems)
+{
+	const Interval *keep = &log->settings.retention;
+	PartitionList *list = list_own_partitions(log->rel);
+
+	values[STATUS_PARTITION_INTERVAL] =
+		copy_interval(&log->settings.partition_interval);
+	values[STATUS_RETENTION] = copy_interval(keep);
+	values[STATUS_PREMAKE] = Int32GetDatum(log->settings.premake);
+	values[STATUS_PARTITIONS] =
+		Int32GetDatum(list->n + (OidIsValid(list->default_oid) ? 1 : 0));
+	nulls[STATUS_PARTITION_INTERVAL] = nulls[STATUS_PREMAKE] =
+		nulls[STATUS_PARTITIONS] = false;
+	nulls[STATUS_RETENTION] = keep->month == 0 && keep->day == 0 &&
+		keep->time == 0;
+	if (list->n > 0)
+	{
+		values[STATUS_OLDEST] = TimestampTzGetDatum(list->items[0].lower);
+		values[STATUS_NEWEST] =
+			TimestampTzGetDatum(list->items[list->n - 1].upper);
+		nulls[STATUS_OLDEST] = nulls[STATUS_NEWEST] = false;
+	}
+	find_problems(log, list, GetCurrentTimestamp(), problems);
+}
+
+/*
+ * put_status: what there is to tell of a table that is locked.
+ */
+static void
+put_status(Relation rel, Datum *values, bool *nulls)
+{
+	EventLog   *log = log_try_open(RelationGetRelid(rel), NoLock);
+	List	   *problems = NIL;
+	ListCell   *cell;
+	int64		events;
+	int64		bytes;
+
+	foreach(cell, log_damage(rel))
+		add_problem(&problems, ((Damage *) lfirst(cell))->text);
+	if (log)
+	{
+		put_log(log, values, nulls, &problems);
+		log_close(log, NoLock);
+	}
+	sum_sizes(RelationGetRelid(rel), &events, &bytes);
+	values[STATUS_EVENTS] = Int64GetDatum(events);
+	values[STATUS_BYTES] = Int64GetDatum(bytes);
+	values[STATUS_PROBLEMS] = problems_array(problems);
+	nulls[STATUS_EVENTS] = nulls[STATUS_BYTES] = nulls[STATUS_PROBLEMS] = false;
+}
+
+/*
  * eventlog._log_status(log oid) returns record: partition_interval, retention,
- * premake, partitions, oldest, newest, problems; NULL when it is no log.
+ * premake, partitions, estimated_events, bytes, oldest, newest, problems; all
+ * NULL when it is gone.
  */
 Datum
 eventlog_log_status(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
 	TupleDesc	desc;
-	Datum		values[7];
-	bool		nulls[7] = {0};
-	EventLog   *log;
-	PartitionList *list;
-	Interval   *keep;
-	HeapTuple	row;
+	Datum		values[STATUS_NCOLUMNS] = {0};
+	bool		nulls[STATUS_NCOLUMNS];
+	Relation	rel;
 
-	if (!relation_is_log(relid))
-		PG_RETURN_NULL();
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
+		desc->natts != STATUS_NCOLUMNS)
+		elog(ERROR, "eventlog._log_status has another result type");
 	desc = BlessTupleDesc(desc);
+	memset(nulls, true, sizeof(nulls));
 
-	log = log_open(relid, AccessShareLock);
-	list = list_partitions(log->rel);
-	keep = &log->settings.retention;
-	values[0] = IntervalPGetDatum(&log->settings.partition_interval);
-	values[1] = IntervalPGetDatum(keep);
-	nulls[1] = keep->month == 0 && keep->day == 0 && keep->time == 0;
-	values[2] = Int32GetDatum(log->settings.premake);
-	values[3] = Int32GetDatum(list->n + (OidIsValid(list->default_oid) ? 1 : 0));
-	nulls[4] = nulls[5] = list->n == 0;
-	if (list->n > 0)
+	if (!ConditionalLockRelationOid(relid, AccessShareLock))
 	{
-		values[4] = TimestampTzGetDatum(list->items[0].lower);
-		values[5] = TimestampTzGetDatum(list->items[list->n - 1].upper);
+		values[STATUS_PROBLEMS] = problems_array(list_make1("locked"));
+		nulls[STATUS_PROBLEMS] = false;
 	}
-	values[6] = problems_of(log, list, GetCurrentTimestamp());
-	row = heap_form_tuple(desc, values, nulls);
-	log_close(log, AccessShareLock);
-	PG_RETURN_DATUM(HeapTupleGetDatum(row));
+	else
+	{
+		rel = try_relation_open(relid, NoLock);
+		if (rel)
+		{
+			put_status(rel, values, nulls);
+			relation_close(rel, NoLock);
+		}
+		UnlockRelationOid(relid, AccessShareLock);
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
 }

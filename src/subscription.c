@@ -312,6 +312,7 @@ run_owned(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types,
 	Identity	self;
 	int			result;
 
+	eventlog_require_name();
 	become(&self, eventlog_owner());
 	set_locally("enable_seqscan", "off");
 	set_locally("enable_bitmapscan", "off");

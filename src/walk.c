@@ -85,6 +85,22 @@ first_beyond(Relation index, BTScanInsert key, Page page)
 }
 
 /*
+ * blank_key: an insertion scan key of all columns, without values.
+ *
+ * It says of the index what _bt_mkscankey() says only where it is given an
+ * entry: keys of updated rows make posting lists in any index, also a unique
+ * one.
+ */
+BTScanInsert
+blank_key(Relation index)
+{
+	BTScanInsert key = _bt_mkscankey(index, NULL);
+
+	_bt_metaversion(index, &key->heapkeyspace, &key->allequalimage);
+	return key;
+}
+
+/*
  * set_prefix: the first n columns of an insertion scan key; NULL is a null.
  */
 void
@@ -429,7 +445,7 @@ begin_seek(Walk *walk, const text *const *prefix)
 {
 	if (walk->bound == NULL)
 	{
-		walk->bound = _bt_mkscankey(walk->index, NULL);
+		walk->bound = blank_key(walk->index);
 		walk->entries = palloc(sizeof(FoundEvent) * MaxTIDsPerBTreePage);
 		walk->offsets = palloc(sizeof(OffsetNumber) * MaxTIDsPerBTreePage);
 		walk->dead = palloc(sizeof(OffsetNumber) * MaxTIDsPerBTreePage);

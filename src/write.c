@@ -9,15 +9,25 @@
  */
 #include "eventlog.h"
 
+#include "access/genam.h"
+#include "access/relation.h"
+#include "access/tableam.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "rewrite/prs2lock.h"
+#include "rewrite/rewriteDefine.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(eventlog_emit);
 
+/* arguments */
 enum
 {
 	EMIT_OCCURRED_AT = 12,
@@ -47,15 +57,56 @@ typedef struct InsertPlan
 	char	   *name;			/* what the plan was made for: a log may be
 								 * renamed */
 	SPIPlanPtr	plan;
+	int			users;			/* emits that are running it */
+	uint64		last_use;
 } InsertPlan;
 
+#define MAX_PLANS	64
+
 static HTAB *insert_plans = NULL;
+static uint64 plan_uses = 0;
 
 /*
- * prepare_insert: make the plan of an entry anew.
+ * refuse_rule: an error for a log whose rule does something else in place of
+ * an INSERT: the event would not be stored.
  */
 static void
-prepare_insert(InsertPlan *entry, const char *name)
+refuse_rule(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("log %s has a rule that does something else instead of an INSERT",
+					name),
+			 errdetail("The event would not be stored."),
+			 errhint("Drop the rule, or write to the table that it writes to.")));
+}
+
+/*
+ * require_no_rule: an error if there is such a rule without a condition.
+ */
+static void
+require_no_rule(const EventLog *log)
+{
+	RuleLock   *rules = log->rel->rd_rules;
+	bool		found = false;
+
+	for (int i = 0; rules && i < rules->numLocks; i++)
+	{
+		RewriteRule *rule = rules->rules[i];
+
+		if (rule->event == CMD_INSERT && rule->isInstead &&
+			rule->qual == NULL && rule->enabled != RULE_DISABLED)
+			found = true;
+	}
+	if (found)
+		refuse_rule(qualified_name(log->oid));
+}
+
+/*
+ * prepare_insert: a plan that inserts an event into the table of that name.
+ */
+static SPIPlanPtr
+prepare_insert(const char *name, bool may_be_there)
 {
 	StringInfoData sql;
 	Oid			types[EMIT_NCOLUMNS];
@@ -72,30 +123,64 @@ prepare_insert(InsertPlan *entry, const char *name)
 	appendStringInfoString(&sql, ") VALUES (");
 	for (int i = 0; i < EMIT_NCOLUMNS; i++)
 		appendStringInfo(&sql, "%s$%d", i > 0 ? ", " : "", i + 1);
-	appendStringInfoString(&sql, entry->key.may_be_there ?
+	appendStringInfoString(&sql, may_be_there ?
 						   ") ON CONFLICT DO NOTHING" : ")");
 
 	plan = SPI_prepare(sql.data, EMIT_NCOLUMNS, types);
-	if (plan == NULL || SPI_keepplan(plan) != 0)
+	if (plan == NULL)
 		elog(ERROR, "could not prepare: %s", sql.data);
+	return plan;
+}
+
+/*
+ * forget_plan: free what an entry that nobody uses holds.
+ */
+static void
+forget_plan(InsertPlan *entry)
+{
 	if (entry->plan)
 		SPI_freeplan(entry->plan);
 	if (entry->name)
 		pfree(entry->name);
-	entry->plan = plan;
-	entry->name = MemoryContextStrdup(TopMemoryContext, name);
+	entry->plan = NULL;
+	entry->name = NULL;
 }
 
 /*
- * insert_plan: the plan that inserts into a log.
+ * make_room: when there are as many plans as may be kept, forget the one that
+ * was used longest ago; false when all are in use.
  */
-static SPIPlanPtr
-insert_plan(Oid log, bool may_be_there)
+static bool
+make_room(void)
 {
-	PlanKey		key = {log, may_be_there};
-	char	   *name = qualified_name(log);
+	HASH_SEQ_STATUS status;
 	InsertPlan *entry;
-	bool		found;
+	InsertPlan *oldest = NULL;
+
+	if (hash_get_num_entries(insert_plans) < MAX_PLANS)
+		return true;
+	hash_seq_init(&status, insert_plans);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		if (entry->users == 0 &&
+			(oldest == NULL || entry->last_use < oldest->last_use))
+			oldest = entry;
+	}
+	if (oldest == NULL)
+		return false;
+	forget_plan(oldest);
+	(void) hash_search(insert_plans, &oldest->key, HASH_REMOVE, NULL);
+	return true;
+}
+
+/*
+ * find_entry: the entry for a plan, possibly without one; NULL when there is
+ * no room for it.
+ */
+static InsertPlan *
+find_entry(const PlanKey *key)
+{
+	InsertPlan *entry;
 
 	if (insert_plans == NULL)
 	{
@@ -103,31 +188,183 @@ insert_plan(Oid log, bool may_be_there)
 
 		ctl.keysize = sizeof(PlanKey);
 		ctl.entrysize = sizeof(InsertPlan);
-		insert_plans = hash_create("eventlog insert plans", 8, &ctl,
+		insert_plans = hash_create("eventlog insert plans", MAX_PLANS, &ctl,
 								   HASH_ELEM | HASH_BLOBS);
 	}
-	entry = hash_search(insert_plans, &key, HASH_ENTER, &found);
-	if (!found)
+	entry = hash_search(insert_plans, key, HASH_FIND, NULL);
+	if (entry == NULL && make_room())
 	{
+		entry = hash_search(insert_plans, key, HASH_ENTER, NULL);
 		entry->name = NULL;
 		entry->plan = NULL;
+		entry->users = 0;
 	}
-	if (entry->plan == NULL || strcmp(entry->name, name) != 0)
-		prepare_insert(entry, name);
-	return entry->plan;
+	if (entry)
+		entry->last_use = ++plan_uses;
+	return entry;
 }
 
 /*
- * require_given: an error for a NULL, before the table has one.
+ * kept_entry: the entry with a kept plan that inserts into the table of that
+ * name; NULL when none can be kept.
+ *
+ * Code of the log's owner runs while a plan does: a trigger may rename the log
+ * and emit.  A plan that is in use is not replaced.
  */
-static void
-require_given(FunctionCallInfo fcinfo, int argno, EventColumn column)
+static InsertPlan *
+kept_entry(Oid log, const char *name, bool may_be_there)
 {
-	if (PG_ARGISNULL(argno))
-		ereport(ERROR,
-				(errcode(ERRCODE_NOT_NULL_VIOLATION),
-				 errmsg("%s of an event must not be null",
-						event_columns[column].name)));
+	PlanKey		key = {log, may_be_there};
+	InsertPlan *entry = find_entry(&key);
+	SPIPlanPtr	plan;
+
+	if (entry == NULL)
+		return NULL;
+	if (entry->plan && strcmp(entry->name, name) == 0)
+		return entry;
+	if (entry->users > 0)
+		return NULL;
+	plan = prepare_insert(name, may_be_there);	/* runs nobody's code */
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "could not keep a plan");
+	forget_plan(entry);
+	entry->name = MemoryContextStrdup(TopMemoryContext, name);
+	entry->plan = plan;
+	return entry;
+}
+
+/*
+ * execute_kept: run an entry's plan, which is in use meanwhile.
+ */
+static int
+execute_kept(InsertPlan *entry, Datum *values, const char *nulls)
+{
+	volatile int result = 0;
+
+	entry->users++;
+	PG_TRY();
+	{
+		result = SPI_execute_plan(entry->plan, values, nulls, false, 0);
+	}
+	PG_FINALLY();
+	{
+		entry->users--;
+	}
+	PG_END_TRY();
+	return result;
+}
+
+/*
+ * run_insert: insert an event; how many rows that were.  Within SPI.
+ */
+static uint64
+run_insert(const EventLog *log, bool may_be_there, Datum *values,
+		   const char *nulls)
+{
+	char	   *name = qualified_name(log->oid);
+	InsertPlan *entry = kept_entry(log->oid, name, may_be_there);
+	int			result;
+
+	if (entry)
+		result = execute_kept(entry, values, nulls);
+	else
+		result = SPI_execute_plan(prepare_insert(name, may_be_there), values,
+								  nulls, false, 0);
+	if (result < 0)
+		elog(ERROR, "could not insert into log %s: %s", name,
+			 SPI_result_code_string(result));
+	if (result != SPI_OK_INSERT)
+		refuse_rule(name);
+	return SPI_processed;
+}
+
+/*
+ * find_key_index: the primary key of a partition, opened; NULL when it has none
+ * on (occurred_at, id).
+ */
+static Relation
+find_key_index(Relation rel)
+{
+	AttrNumber	attnum[EVENT_NCOLUMNS];
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *cell;
+
+	if (!map_event_columns(RelationGetDescr(rel), attnum))
+		return NULL;
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+		Form_pg_index form = index->rd_index;
+
+		if (form->indisprimary && form->indisvalid &&
+			form->indnkeyatts == 2 &&
+			form->indkey.values[0] == attnum[EVENT_OCCURRED_AT] &&
+			form->indkey.values[1] == attnum[EVENT_ID] &&
+			index->rd_rel->relam == BTREE_AM_OID)
+			return index;
+		index_close(index, AccessShareLock);
+	}
+	return NULL;
+}
+
+/*
+ * key_is_there: does a partition hold an event with this key now?
+ */
+static bool
+key_is_there(Relation rel, Relation index, TimestampTz occurred_at,
+			 const pg_uuid_t *id)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	IndexScanDesc scan = compat_index_beginscan(rel, index, snapshot, 2);
+	ScanKeyData keys[2];
+	bool		found;
+
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_TIMESTAMPTZ_EQ,
+				TimestampTzGetDatum(occurred_at));
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_UUID_EQ,
+				UUIDPGetDatum(id));
+	index_rescan(scan, keys, 2, NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	UnregisterSnapshot(snapshot);
+	return found;
+}
+
+/*
+ * event_is_there: does the log hold the event with this key now?
+ *
+ * Told by the primary key and not by SQL: a writer need not have the right to
+ * read.  It tells the writer no more than that its own INSERT of this very id
+ * met the event.  A partition that has no such index, as a foreign table has
+ * none, is believed to have it.
+ */
+static bool
+event_is_there(const EventLog *log, TimestampTz occurred_at,
+			   const pg_uuid_t *id)
+{
+	PartitionList *list = list_partitions(log->rel);
+	const Partition *partition = partition_at(list, occurred_at);
+	Oid			oid = partition ? partition->oid : list->default_oid;
+	Relation	rel = OidIsValid(oid) ?
+	try_relation_open(oid, AccessShareLock) : NULL;
+	bool		found = true;
+
+	if (rel == NULL)
+		return false;
+	if (rel->rd_rel->relkind == RELKIND_RELATION)
+	{
+		Relation	index = find_key_index(rel);
+
+		if (index)
+		{
+			found = key_is_there(rel, index, occurred_at, id);
+			index_close(index, AccessShareLock);
+		}
+	}
+	relation_close(rel, AccessShareLock);
+	return found;
 }
 
 /*
@@ -135,8 +372,18 @@ require_given(FunctionCallInfo fcinfo, int argno, EventColumn column)
  * is given, both by the clock where none is.
  */
 static void
-complete(FunctionCallInfo fcinfo, pg_uuid_t *id, TimestampTz *occurred_at)
+complete(FunctionCallInfo fcinfo, Oid log, pg_uuid_t *id,
+		 TimestampTz *occurred_at)
 {
+	EventSubject subject;
+
+	begin_subject(&subject, log);
+	subject.column = EVENT_TYPE;
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("event_type of an event must not be null")));
+	subject.column = EVENT_ID;
 	if (!PG_ARGISNULL(EMIT_ID))
 		*id = *PG_GETARG_UUID_P(EMIT_ID);
 	if (!PG_ARGISNULL(EMIT_OCCURRED_AT))
@@ -145,17 +392,42 @@ complete(FunctionCallInfo fcinfo, pg_uuid_t *id, TimestampTz *occurred_at)
 		*occurred_at = id_get_time(id);
 	else
 		*occurred_at = GetCurrentTimestamp();
+	subject.column = EVENT_OCCURRED_AT;
 	require_event_time("occurred_at", *occurred_at);
+	subject.column = EVENT_ID;
 	if (PG_ARGISNULL(EMIT_ID))
 		id_make(id, *occurred_at, NULL);
 	else
 		id_require_match(id, *occurred_at);
+	end_subject(&subject);
+}
+
+/*
+ * insert_event: true when the event is in the log now.
+ *
+ * Where an INSERT of an id that was given stores nothing, the event may be there
+ * already.  If it is not, the plain INSERT tells the reason: another unique
+ * index raises its error; a trigger that suppresses the row stays silent.
+ */
+static bool
+insert_event(const EventLog *log, bool id_given, Datum *values,
+			 const char *nulls)
+{
+	if (run_insert(log, id_given, values, nulls) > 0)
+		return true;
+	if (!id_given)
+		return false;
+	return event_is_there(log, DatumGetTimestampTz(values[EMIT_OCCURRED_AT]),
+						  DatumGetUUIDP(values[EMIT_ID])) ||
+		run_insert(log, false, values, nulls) > 0;
 }
 
 /*
  * eventlog.emit(event_type, level, message, resource_id, resource_type,
  * user_id, source_service, source_host, base_url, request_id, category,
  * details, occurred_at, id, log) returns uuid
+ *
+ * NULL when a trigger of the log's suppressed the event.
  */
 Datum
 eventlog_emit(PG_FUNCTION_ARGS)
@@ -165,11 +437,11 @@ eventlog_emit(PG_FUNCTION_ARGS)
 	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
 	TimestampTz occurred_at;
 	EventLog   *log;
+	bool		is_there;
 
-	require_given(fcinfo, 0, EVENT_TYPE);
-	require_given(fcinfo, 1, EVENT_LEVEL);
 	log = log_open(log_resolve(fcinfo, EMIT_LOG), RowExclusiveLock);
-	complete(fcinfo, id, &occurred_at);
+	require_no_rule(log);
+	complete(fcinfo, log->oid, id, &occurred_at);
 	for (int i = 0; i < EMIT_OCCURRED_AT; i++)
 	{
 		values[i] = PG_GETARG_DATUM(i);
@@ -182,11 +454,10 @@ eventlog_emit(PG_FUNCTION_ARGS)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute_plan(insert_plan(log->oid, !PG_ARGISNULL(EMIT_ID)),
-						 values, nulls, false, 0) != SPI_OK_INSERT)
-		elog(ERROR, "could not insert into log \"%s\"",
-			 RelationGetRelationName(log->rel));
+	is_there = insert_event(log, !PG_ARGISNULL(EMIT_ID), values, nulls);
 	SPI_finish();
 	log_close(log, NoLock);
+	if (!is_there)
+		PG_RETURN_NULL();
 	PG_RETURN_UUID_P(id);
 }

@@ -86,6 +86,7 @@ CREATE TABLE attack.moved (LIKE attack.log);
 -- a table that is no log, whose partition key has her function in it
 CREATE TABLE attack.no_log (LIKE attack.log) PARTITION BY RANGE ((event_type || CASE WHEN attack.early('partition key') THEN '' END));
 CREATE TRIGGER s BEFORE TRUNCATE ON attack.no_log EXECUTE FUNCTION eventlog._settings('0 months 1 days 0 microseconds', '0 months 0 days 0 microseconds', '0');
+ALTER TABLE attack.log VALIDATE CONSTRAINT evil;
 -- (run by herself, it gets her nothing)
 SELECT count(*) FROM attack.seen WHERE who <> 'attack_alice' OR loot ~ 'ALTER|pg_read';
 DELETE FROM attack.seen;

@@ -53,7 +53,16 @@ SELECT pg_temp.refused($$SELECT eventlog.create_log('a.b.c.d')$$);
 SELECT pg_temp.refused($$SELECT eventlog.create_log('information_schema.tables')$$);
 SELECT pg_temp.refused($$SELECT eventlog.create_log('x', indexes => '{message}')$$);
 SELECT pg_temp.refused($$SELECT eventlog.create_log('x', indexes => '{NULL}')$$);
+SELECT pg_temp.refused($$SELECT eventlog.create_log('pg_temp.x')$$);
+SELECT pg_temp.refused($$SELECT eventlog.create_log('x', since => '1969-12-31Z')$$);
+SELECT pg_temp.refused($$SELECT eventlog.create_log('x', '1 hour', since => '2022-08-24Z')$$);
 SELECT to_regclass('x') IS NULL;
+CREATE TEMP TABLE errors_temp (LIKE errors_log INCLUDING ALL) PARTITION BY RANGE (occurred_at);
+SELECT pg_temp.refused($$SELECT eventlog.create_log('pg_temp.errors_temp')$$);
+CREATE TRIGGER s BEFORE TRUNCATE ON errors_temp EXECUTE FUNCTION eventlog._settings('0 months 1 days 0 microseconds', '0 months 0 days 0 microseconds', '4');
+SELECT pg_temp.refused($$SELECT eventlog.subscribe('temp', log => 'errors_temp')$$);
+SELECT problems FROM eventlog.logs WHERE log = 'errors_temp'::regclass;
+DROP TABLE errors_temp;
 SELECT pg_temp.refused($$SELECT eventlog.alter_log('errors_plain', retention => '1 day')$$);
 SELECT pg_temp.refused($$SELECT eventlog.list(log => 'errors_plain')$$);
 SELECT pg_temp.refused($$SELECT eventlog.list(log => 'pg_class')$$);
@@ -67,7 +76,6 @@ SELECT eventlog.emit(repeat('x', 255)) IS NOT NULL;
 
 -- levels
 SELECT pg_temp.refused($$SELECT eventlog.emit('a', 'loud')$$);
-SELECT pg_temp.refused($$SELECT eventlog.emit('a', NULL)$$);
 SELECT pg_temp.refused($$SELECT eventlog.list(level => 'loud')$$);
 SELECT pg_temp.refused($$SELECT eventlog.count(min_level => '')$$);
 
@@ -79,8 +87,13 @@ SELECT pg_temp.refused($$SELECT eventlog.emit('a', occurred_at => 'infinity')$$)
 SELECT pg_temp.refused($$SELECT eventlog.emit('a', occurred_at => '-infinity')$$);
 SELECT pg_temp.refused($$SELECT eventlog.emit('a', occurred_at => '10000-01-01Z')$$);
 SELECT pg_temp.refused($$INSERT INTO errors_log (event_type, occurred_at) VALUES ('a', 'infinity')$$);
-SELECT pg_temp.refused($$INSERT INTO errors_log (event_type, id) VALUES ('a', eventlog.new_id('2022-08-24Z'))$$) LIKE '22023: id % is of another time%eventlog.emit%';
-SELECT pg_temp.refused($$SELECT eventlog.get('8c179a3b-27a5-43fe-9285-cf4feb65561d')$$);
+SELECT pg_temp.refused($$INSERT INTO errors_log (event_type, id) VALUES ('a', eventlog.new_id('2022-08-24Z'))$$) LIKE '22023: the time in id % does not match occurred_at%eventlog.emit%';
+
+-- what is no event's id is simply not there; it is no place to go on from either
+SELECT count(*) FROM eventlog.get('8c179a3b-27a5-43fe-9285-cf4feb65561d');
+SELECT count(*) FROM eventlog.get('ffffffff-ffff-7fff-bfff-ffffffffffff');
+SELECT count(*) FROM eventlog.delete('8c179a3b-27a5-43fe-9285-cf4feb65561d');
+SELECT count(*) FROM eventlog.delete('ffffffff-ffff-7fff-bfff-ffffffffffff');
 
 -- texts past their limits
 SELECT pg_temp.refused(format('SELECT eventlog.emit(''a'', %I => %L)', c, repeat('x', n + 1)))

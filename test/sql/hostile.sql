@@ -28,7 +28,7 @@ END $$;
 CREATE FUNCTION hostile.is_log(width text, keep text, premake text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
   CALL hostile.settings(width, keep, premake);
-  RETURN EXISTS (SELECT FROM eventlog.logs WHERE log = 'hostile.log'::regclass);
+  RETURN EXISTS (SELECT FROM eventlog.logs WHERE log = 'hostile.log'::regclass AND partitions IS NOT NULL);
 END $$;
 
 -- Settings that create_log would refuse make no log.
@@ -98,3 +98,42 @@ RESET ROLE;
 SELECT eventlog.unsubscribe('hostile');
 DROP SCHEMA hostile, hostile_other CASCADE;
 DROP ROLE hostile_role;
+
+-- The extension's schema may be renamed, and somebody else may take its name.
+CREATE ROLE hostile_taker;
+SELECT current_database() AS db \gset
+GRANT CREATE ON DATABASE :"db" TO hostile_taker;
+SELECT eventlog.create_log('taken_log', '1 day', premake => 0);
+SELECT eventlog.subscribe('taken', log => 'taken_log');
+SELECT eventlog.emit('before', log => 'taken_log') IS NOT NULL AS emitted;
+ALTER SCHEMA eventlog RENAME TO renamed_schema;
+INSERT INTO taken_log (event_type) VALUES ('renamed');
+SET ROLE hostile_taker;
+CREATE SCHEMA eventlog;
+CREATE TYPE eventlog.level AS ENUM ('mine');
+CREATE TABLE eventlog._queue (subscription int, seq bigint, xid xid8, event_id uuid, attempts int, next_attempt_at timestamptz, failed_at timestamptz, last_error text);
+CREATE TABLE eventlog._subscription (id int, name text, owner regrole, log regclass, levels text[], event_type text, paused boolean);
+CREATE FUNCTION eventlog._settings() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END';
+RESET ROLE;
+INSERT INTO taken_log (event_type) VALUES ('taken');
+SELECT renamed_schema.emit('taken', log => 'taken_log') IS NOT NULL AS emitted;
+SELECT log FROM renamed_schema.logs WHERE log = 'taken_log'::regclass;
+SET eventlog.scan_method = sql;
+\set VERBOSITY default
+SELECT renamed_schema.list(log => 'taken_log');
+\set VERBOSITY terse
+RESET eventlog.scan_method;
+SELECT renamed_schema.types(log => 'taken_log');
+SELECT renamed_schema.fetch('taken', 1);
+SELECT renamed_schema.subscribe('other', log => 'taken_log');
+SELECT renamed_schema.create_log('taken_other');
+SELECT renamed_schema.alter_log('taken_log', premake => 1);
+SELECT count(*) FROM eventlog._queue;
+DROP SCHEMA eventlog CASCADE;
+ALTER SCHEMA renamed_schema RENAME TO eventlog;
+SELECT (event).event_type FROM eventlog.fetch('taken', 10);
+SELECT event_type FROM eventlog.list(log => 'taken_log');
+SELECT eventlog.unsubscribe('taken');
+DROP TABLE taken_log;
+REVOKE CREATE ON DATABASE :"db" FROM hostile_taker;
+DROP ROLE hostile_taker;

@@ -132,3 +132,52 @@ SELECT eventlog.unsubscribe('keep');
 
 DROP TABLE log_keep CASCADE;
 DROP TABLE log_keep_hand;
+
+-- Partitions for history, made with the log or later.
+SELECT eventlog.create_log('log_since', '1 month', premake => 1, indexes => '{}', since => '2022-06-15Z');
+SELECT oldest, newest > now() AS ahead, problems FROM eventlog.logs WHERE log = 'log_since'::regclass;
+SELECT eventlog.emit('june', occurred_at => '2022-06-01Z') IS NOT NULL FROM set_config('eventlog.default_log', 'log_since', false);
+SELECT count(*) FROM log_since_default;
+SELECT eventlog.alter_log('log_since', since => '2022-05-01Z');
+SELECT oldest FROM eventlog.logs WHERE log = 'log_since'::regclass;
+-- again, and in the future: nothing to do
+SELECT eventlog.alter_log('log_since', since => '2022-05-01Z'), eventlog.alter_log('log_since', since => now() + interval '1 year');
+SELECT oldest FROM eventlog.logs WHERE log = 'log_since'::regclass;
+-- not where the default partition has events, nor too many
+\set VERBOSITY terse
+SELECT eventlog.emit('april', occurred_at => '2022-04-01Z') IS NOT NULL AS emitted;
+SELECT eventlog.alter_log('log_since', since => '2022-03-01Z');
+CALL eventlog.maintain('log_since');
+SELECT eventlog.alter_log('log_since', since => '2022-03-01Z');
+SELECT oldest FROM eventlog.logs WHERE log = 'log_since'::regclass;
+SELECT eventlog.alter_log('log_since', '1 hour', since => '1999-01-01Z');
+SELECT partition_interval, oldest FROM eventlog.logs WHERE log = 'log_since'::regclass;
+
+-- Indexes, added and removed on every partition.
+CREATE VIEW pg_temp.indexed AS
+SELECT substring(pg_get_indexdef(indexrelid) FROM '\((.*)\)') AS columns, indisvalid AS valid,
+       (SELECT count(*) FROM pg_inherits WHERE inhparent = indexrelid) =
+       (SELECT count(*) FROM pg_inherits WHERE inhparent = indrelid) AS everywhere
+  FROM pg_index WHERE indrelid = 'log_since'::regclass;
+SELECT * FROM pg_temp.indexed ORDER BY 1;
+SELECT eventlog.alter_log('log_since', indexes => '{user_id,source_host,user_id}');
+SELECT * FROM pg_temp.indexed ORDER BY 1;
+-- one that a partition had is taken over
+SELECT relname AS a_partition FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = 'log_since'::regclass ORDER BY 1 LIMIT 1 \gset
+CREATE INDEX log_since_own ON :a_partition (category, occurred_at, id);
+SELECT eventlog.alter_log('log_since', indexes => '{user_id,category}');
+SELECT * FROM pg_temp.indexed ORDER BY 1;
+SELECT count(*) FROM pg_inherits WHERE inhrelid = 'log_since_own'::regclass;
+SELECT eventlog.alter_log('log_since', premake => 1);
+SELECT count(*) FROM pg_temp.indexed;
+SELECT eventlog.alter_log('log_since', indexes => '{}');
+SELECT * FROM pg_temp.indexed ORDER BY 1;
+SELECT eventlog.alter_log('log_since', indexes => '{message}');
+RESET eventlog.default_log;
+DROP VIEW pg_temp.indexed;
+DROP TABLE log_since;
+
+-- The default: source_host, resource_id, user_id.
+SELECT eventlog.create_log('log_defaults', premake => 0);
+SELECT regexp_replace(pg_get_indexdef(indexrelid), '.* USING ', '') AS index FROM pg_index WHERE indrelid = 'log_defaults'::regclass ORDER BY 1;
+DROP TABLE log_defaults;

@@ -173,3 +173,23 @@ SELECT n, count(*) FROM generate_series(590, 600) n,
   eventlog.list(level => 'error', before => '2022-08-22Z'::timestamptz + n * interval '1 s', page_size => 1000, log => 'looks')
   GROUP BY n ORDER BY n;
 DROP TABLE looks;
+
+-- an event of which so many versions are there that its key has posting lists
+SELECT eventlog.create_log('versions', '100 years', indexes => '{resource_id}');
+INSERT INTO versions (event_type, occurred_at) SELECT 'a', '2022-08-20Z'::timestamptz + n * interval '1 s' FROM generate_series(1, 100) n;
+CREATE FUNCTION pg_temp.listed_of(method text, log regclass, size int, after uuid DEFAULT NULL) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('eventlog.scan_method', method, true);
+  RETURN (SELECT count(*) FROM eventlog.list(page_size => size, after => listed_of.after, log => listed_of.log));
+END $$;
+SELECT id AS one FROM versions WHERE occurred_at = '2022-08-20 00:00:50Z' \gset
+SELECT set_config('read.one', :'one', false) = :'one' AS set;
+DO $$ BEGIN FOR i IN 1..1000 LOOP
+  UPDATE versions SET resource_id = 'r' || i % 5 WHERE occurred_at = '2022-08-20 00:00:50Z' AND id = current_setting('read.one')::uuid;
+END LOOP; END $$;
+SELECT method, pg_temp.listed_of(method, 'versions', 100), pg_temp.listed_of(method, 'versions', 100, :'one')
+  FROM unnest('{auto,ordered,skip,sql}'::text[]) method;
+SELECT resource_id FROM eventlog.get(:'one', log => 'versions');
+SELECT count(*) FROM eventlog.list(resource_id => 'r0', log => 'versions');
+SELECT count(*) FROM eventlog.list(resource_id => 'r1', log => 'versions');
+DROP TABLE versions;

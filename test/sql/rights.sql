@@ -117,6 +117,34 @@ ALTER TABLE rights.log FORCE ROW LEVEL SECURITY;
 SELECT eventlog.count();
 ALTER TABLE rights.log NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY;
 
+-- Who may not use the schema may not use its log by number either.
+RESET ROLE;
+SELECT 'rights.log'::regclass::oid AS log_oid \gset
+SELECT eventlog.emit('a') IS NOT NULL AS emitted;
+GRANT ALL ON rights.log TO rights_reader;
+REVOKE USAGE ON SCHEMA rights FROM PUBLIC;
+SET ROLE rights_reader;
+SELECT eventlog.list(log => :log_oid);
+SELECT eventlog.get(eventlog.new_id('2022-08-24Z', 'b'), log => :log_oid);
+SELECT eventlog.count(log => :log_oid);
+SELECT eventlog.count('a', log => :log_oid);
+SELECT eventlog.types(log => :log_oid);
+SELECT eventlog.histogram('1 day', log => :log_oid);
+SELECT eventlog.emit('a', log => :log_oid);
+SELECT eventlog.delete(eventlog.new_id('2022-08-24Z', 'b'), log => :log_oid);
+SELECT eventlog.clear('a', log => :log_oid);
+CALL eventlog.purge('a', log => :log_oid);
+SELECT eventlog.subscribe('numbers', log => :log_oid);
+SELECT eventlog.alter_log(:log_oid, premake => 1);
+-- nor is it read for a subscription that was made before
+SELECT eventlog.replay('readers');
+SELECT eventlog.fetch('readers', 10);
+SELECT eventlog.release('readers');
+RESET ROLE;
+GRANT USAGE ON SCHEMA rights TO PUBLIC;
+REVOKE INSERT, UPDATE, TRUNCATE, REFERENCES, TRIGGER ON rights.log FROM rights_reader;
+SET ROLE rights_owner;
+
 -- An owner's code runs as the owner, not as the superuser who keeps the log.
 CREATE TABLE rights.seen (who name, what text);
 GRANT INSERT ON rights.seen TO PUBLIC;
@@ -138,6 +166,7 @@ BEGIN
 END $$;
 CREATE TRIGGER spy BEFORE INSERT OR DELETE ON rights.log FOR EACH ROW EXECUTE FUNCTION rights.spy();
 ALTER TABLE rights.log ADD CONSTRAINT spy CHECK (rights.spy_check(event_type)) NOT VALID;
+ALTER TABLE rights.log VALIDATE CONSTRAINT spy;
 INSERT INTO rights.log (event_type, occurred_at) VALUES ('moved', '2021-01-01Z'), ('purged', '2021-02-01Z');
 TRUNCATE rights.seen;
 RESET ROLE;

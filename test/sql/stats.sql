@@ -34,4 +34,16 @@ SET intervalstyle = 'sql_standard';
 SELECT sum(events) FROM eventlog.histogram('1 day 12 hours 0.5 seconds');
 SET intervalstyle = 'postgres';
 
+-- A histogram that nobody can look at is refused; what it counts may be few.
+\set VERBOSITY terse
+SELECT eventlog.histogram('1 microsecond');
+SELECT count(*) FROM eventlog.histogram('1 second', since => (SELECT max(occurred_at) FROM stats_log));
+TRUNCATE stats_log;
+INSERT INTO stats_log (event_type, occurred_at) VALUES ('first', '2022-08-24Z'), ('last', '2022-08-24 00:00:00.099999Z');
+SELECT count(*), sum(events) FROM eventlog.histogram('1 microsecond');
+INSERT INTO stats_log (event_type, occurred_at) VALUES ('later', '2022-08-24 00:00:00.1Z');
+SELECT count(*) FROM eventlog.histogram('1 microsecond');
+INSERT INTO stats_log (event_type, occurred_at) SELECT 'many', '2022-08-25Z'::timestamptz + g * interval '2 microseconds' FROM generate_series(0, 100000) g;
+SELECT count(*) FROM eventlog.histogram('1 microsecond', 'many');
+
 DROP TABLE stats_log;

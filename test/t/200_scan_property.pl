@@ -133,6 +133,22 @@ $reader->query_safe($many) for 1 .. 3;
 cmp_ok($reader->query_safe($size), '<', $before + 1024 * 1024, 'memory does not grow');
 $reader->quit;
 
+# A page of large events is not all in memory.
+$node->safe_psql('postgres', <<'SQL');
+SELECT eventlog.create_log('large');
+INSERT INTO large (event_type, message) SELECT 'l', (SELECT string_agg(md5(random()::text || i), '') FROM generate_series(1, 30000) i WHERE g > 0) FROM generate_series(1, 100) g;
+SQL
+my $peak = sub {
+	slurp_file("/proc/" . $_[0]->query_safe('SELECT pg_backend_pid()') . "/status") =~ /^VmHWM:\s+(\d+) kB/m;
+	return $1;
+};
+my $lister = $node->background_psql('postgres');
+$lister->query_safe("SELECT count(*) FROM eventlog.list(page_size => 5, log => 'large')");
+$before = $peak->($lister);
+is($lister->query_safe("SELECT count(*) FROM eventlog.list(page_size => 100, log => 'large')"), 100, 'large events are listed');
+cmp_ok($peak->($lister) - $before, '<', 40 * 1024, 'and are not all in memory');
+$lister->quit;
+
 # A standby answers alike.
 my $backup = $node->backup('b');
 my $standby = PostgreSQL::Test::Cluster->new('standby');

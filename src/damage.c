@@ -1,0 +1,625 @@
+/*
+ * damage.c
+ *		What is wrong with the parts of a log, and mending them.
+ *
+ * A log is a table of the user's own, so its columns, constraints and triggers
+ * can be changed by its owner at any time.  log.c decides quickly whether a
+ * table can be used as a log; this file tells the reasons, for people: in the
+ * view eventlog.logs, in the warnings of maintain, and to create_log, which
+ * mends what can be mended.
+ *
+ * Nothing here runs code of the table's owner: the partition key is read from
+ * the catalog, and constraints are compared as they are stored.
+ */
+#include "eventlog.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "nodes/primnodes.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+/*
+ * add_damage: note what is wrong with a part.  `name` is of the constraint or
+ * trigger that is there, NULL when none is.
+ */
+static void
+add_damage(List **found, LogPart part, EventColumn column, const char *name,
+		   char *text)
+{
+	Damage	   *damage = palloc0(sizeof(Damage));
+
+	damage->part = part;
+	damage->column = column;
+	damage->name = name ? pstrdup(name) : NULL;
+	damage->text = text;
+	*found = lappend(*found, damage);
+}
+
+/*
+ * damage_is_fatal: does it keep a table from being used as a log?
+ */
+bool
+damage_is_fatal(const Damage *damage)
+{
+	/* no reader depends on when a row was written */
+	if (damage->part == PART_NOT_NULL && damage->column == EVENT_CREATED_AT)
+		return false;
+	return damage->part <= LAST_FATAL_PART;
+}
+
+/*
+ * column_named: the number of a column of that name and any type.
+ */
+static AttrNumber
+column_named(TupleDesc desc, const char *name)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped && strcmp(NameStr(att->attname), name) == 0)
+			return i + 1;
+	}
+	return InvalidAttrNumber;
+}
+
+/*
+ * check_column: one column of an event: there, of its type and collation, NOT
+ * NULL and with a default where it has to.
+ */
+static void
+check_column(Relation rel, EventColumn column, AttrNumber *attnum,
+			 List **found)
+{
+	const EventColumnInfo *info = &event_columns[column];
+	TupleDesc	desc = RelationGetDescr(rel);
+	AttrNumber	at = column_named(desc, info->name);
+	Form_pg_attribute att;
+
+	attnum[column] = at;
+	if (at == InvalidAttrNumber)
+	{
+		add_damage(found, PART_COLUMN, column, NULL,
+				   psprintf("column \"%s\" is missing", info->name));
+		return;
+	}
+	att = TupleDescAttr(desc, at - 1);
+	if (att->atttypid != info->type)
+	{
+		add_damage(found, PART_COLUMN, column, NULL,
+				   psprintf("column \"%s\" is of type %s, not %s", info->name,
+							format_type_be(att->atttypid),
+							format_type_be(info->type)));
+		return;
+	}
+	if (info->not_null && !att->attnotnull)
+		add_damage(found, PART_NOT_NULL, column, NULL,
+				   psprintf("column \"%s\" is not NOT NULL", info->name));
+	if ((column == EVENT_ID || column == EVENT_OCCURRED_AT) && !att->atthasdef)
+		add_damage(found, PART_DEFAULT, column, NULL,
+				   psprintf("column \"%s\" has no default", info->name));
+	if (info->collate_c && att->attcollation != C_COLLATION_OID)
+		add_damage(found, PART_COLLATION, column, NULL,
+				   psprintf("column \"%s\" has collation \"%s\" instead of \"C\"",
+							info->name, get_collation_name(att->attcollation)));
+}
+
+/*
+ * is_call_on_columns: is a stored expression a call of this function on these
+ * columns, and nothing else?
+ */
+static bool
+is_call_on_columns(const char *expression, Oid function,
+				   const AttrNumber *attnum, const EventColumn *columns,
+				   int n)
+{
+	FuncExpr   *call = stringToNode(expression);
+	ListCell   *cell;
+	int			i = 0;
+
+	if (!IsA(call, FuncExpr) || call->funcid != function ||
+		list_length(call->args) != n)
+		return false;
+	foreach(cell, call->args)
+	{
+		Var		   *var = lfirst(cell);
+
+		AttrNumber	at = attnum[columns[i++]];
+
+		/* a column that cannot be found may have been renamed */
+		if (!IsA(var, Var) || (at != InvalidAttrNumber && var->varattno != at))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * check_constraints: the CHECK that a row is an event, and that of the level.
+ */
+static void
+check_constraints(Relation rel, const AttrNumber *attnum, List **found)
+{
+	Oid			function = check_function(CHECK_NCOLUMNS);
+	Oid			old_function = check_function(CHECK_OLD_NCOLUMNS);
+	TupleConstr *constr = RelationGetDescr(rel)->constr;
+	const char *check = NULL;
+	const char *level = NULL;
+	const char *old = NULL;
+	bool		valid = false;
+	bool		level_valid = false;
+
+	for (int i = 0; constr && i < constr->num_check; i++)
+	{
+		ConstrCheck *item = &constr->check[i];
+		bool		holds = item->ccvalid && compat_check_enforced(item);
+
+		if (is_call_on_columns(item->ccbin, function, attnum, check_columns,
+							   CHECK_NCOLUMNS))
+		{
+			check = item->ccname;
+			valid = holds;
+		}
+		else if (is_call_on_columns(item->ccbin, old_function, attnum,
+									check_columns, CHECK_OLD_NCOLUMNS))
+			old = item->ccname;
+		else if (strcmp(item->ccname, LEVEL_CHECK) == 0)
+		{
+			level = item->ccname;
+			level_valid = holds;
+		}
+	}
+	if (check == NULL && old != NULL)
+		add_damage(found, PART_CHECK, EVENT_ID, old,
+				   pstrdup("its CHECK is of an older version"));
+	else if (check == NULL)
+		add_damage(found, PART_CHECK, EVENT_ID, NULL,
+				   pstrdup("its CHECK is missing"));
+	else if (!valid)
+		add_damage(found, PART_VALIDATION, EVENT_ID, check,
+				   psprintf("constraint \"%s\" is not validated", check));
+	if (level == NULL)
+		add_damage(found, PART_LEVEL_CHECK, EVENT_LEVEL, NULL,
+				   psprintf("constraint \"%s\" is missing", LEVEL_CHECK));
+	else if (!level_valid)
+		add_damage(found, PART_VALIDATION, EVENT_LEVEL, level,
+				   psprintf("constraint \"%s\" is not validated", level));
+}
+
+/*
+ * check_trigger: a trigger of the log's on each row, there and enabled.
+ *
+ * The relation's list of triggers is valid until the next look at a catalog:
+ * none happens while it is read.
+ */
+static void
+check_trigger(Relation rel, LogPart part, const char *function_name,
+			  int16 events, List **found)
+{
+	Oid			function = eventlog_trigger_function(function_name);
+	TriggerDesc *triggers = rel->trigdesc;
+	bool		is_there = false;
+	char	   *disabled = NULL;
+
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+	{
+		Trigger    *trigger = &triggers->triggers[i];
+
+		if (trigger->tgfoid != function ||
+			(trigger->tgtype & events) != events ||
+			!TRIGGER_FOR_ROW(trigger->tgtype) ||
+			trigger->tgqual != NULL || trigger->tgnattr > 0)
+			continue;
+		if (trigger->tgenabled == TRIGGER_DISABLED ||
+			trigger->tgenabled == TRIGGER_FIRES_ON_REPLICA)
+			disabled = pstrdup(trigger->tgname);
+		else
+			is_there = true;
+	}
+	if (is_there)
+		return;
+	add_damage(found, part, EVENT_ID, disabled, disabled ?
+			   psprintf("trigger \"%s\" is disabled", disabled) :
+			   psprintf("the trigger by eventlog.%s is missing",
+						function_name));
+}
+
+/*
+ * count_disabled: in how many partitions the clone of a trigger by one of
+ * these functions is disabled, though the log's own trigger may not be.
+ */
+static int
+count_disabled(List *partitions, Oid fill, Oid owe)
+{
+	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
+	ListCell   *cell;
+	int			n = 0;
+
+	foreach(cell, partitions)
+	{
+		ScanKeyData key;
+		SysScanDesc scan;
+		HeapTuple	tuple;
+		bool		disabled = false;
+
+		CHECK_FOR_INTERRUPTS();
+		ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber,
+					F_OIDEQ, ObjectIdGetDatum(lfirst_oid(cell)));
+		scan = systable_beginscan(rel, TriggerRelidNameIndexId, true, NULL, 1,
+								  &key);
+		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		{
+			Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+
+			if ((form->tgfoid == fill || form->tgfoid == owe) &&
+				OidIsValid(form->tgparentid) &&
+				(form->tgenabled == TRIGGER_DISABLED ||
+				 form->tgenabled == TRIGGER_FIRES_ON_REPLICA))
+				disabled = true;
+		}
+		systable_endscan(scan);
+		if (disabled)
+			n++;
+	}
+	table_close(rel, AccessShareLock);
+	return n;
+}
+
+/*
+ * check_partition_triggers: the clones of the triggers in the partitions.
+ */
+static void
+check_partition_triggers(Relation rel, List **found)
+{
+	PartitionList *list = list_partitions(rel);
+	List	   *partitions = NIL;
+	int			n;
+
+	for (int i = 0; i < list->n; i++)
+		partitions = lappend_oid(partitions, list->items[i].oid);
+	if (OidIsValid(list->default_oid))
+		partitions = lappend_oid(partitions, list->default_oid);
+	n = count_disabled(partitions, eventlog_trigger_function("_fill"),
+					   eventlog_trigger_function("_owe"));
+	if (n > 0)
+		add_damage(found, PART_PARTITION_TRIGGERS, EVENT_ID, NULL,
+				   psprintf("triggers are disabled in %d partitions", n));
+}
+
+/*
+ * check_primary_key: on (occurred_at, id).
+ */
+static void
+check_primary_key(Relation rel, const AttrNumber *attnum, List **found)
+{
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *cell;
+	bool		is_there = false;
+
+	foreach(cell, indexes)
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID,
+											ObjectIdGetDatum(lfirst_oid(cell)));
+		Form_pg_index form;
+		bool		matches;
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		form = (Form_pg_index) GETSTRUCT(tuple);
+		matches = form->indnkeyatts == 2 &&
+			form->indkey.values[0] == attnum[EVENT_OCCURRED_AT] &&
+			form->indkey.values[1] == attnum[EVENT_ID] && form->indisvalid;
+		if (form->indisprimary)
+		{
+			is_there = true;
+			if (!matches)
+				add_damage(found, PART_OTHER_KEY, EVENT_ID, NULL,
+						   pstrdup("its primary key is not a valid one on (occurred_at, id)"));
+		}
+		ReleaseSysCache(tuple);
+	}
+	if (!is_there)
+		add_damage(found, PART_PRIMARY_KEY, EVENT_ID, NULL,
+				   pstrdup("its primary key is missing"));
+}
+
+/*
+ * check_rights: writers run the CHECK's function, and the owner needs the
+ * triggers' functions for new partitions.
+ */
+static void
+check_rights(Relation rel, List **found)
+{
+	Oid			owner = rel->rd_rel->relowner;
+	Oid			check = check_function(CHECK_NCOLUMNS);
+	static const char *const names[] = {"_fill", "_owe", "_settings"};
+
+	if (OidIsValid(check) &&
+		compat_function_aclcheck(check, ACL_ID_PUBLIC) != ACLCHECK_OK)
+		add_damage(found, PART_EXECUTE, EVENT_ID, NULL,
+				   pstrdup("EXECUTE on eventlog._check is not granted to PUBLIC"));
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		Oid			function = eventlog_trigger_function(names[i]);
+
+		if (OidIsValid(function) &&
+			compat_function_aclcheck(function, owner) != ACLCHECK_OK)
+			add_damage(found, PART_EXECUTE, EVENT_ID, NULL,
+					   psprintf("EXECUTE on eventlog.%s is not granted to the log's owner",
+								names[i]));
+	}
+}
+
+/*
+ * has_fatal: is any of it fatal?
+ */
+static bool
+has_fatal(List *found)
+{
+	ListCell   *cell;
+
+	foreach(cell, found)
+	{
+		if (damage_is_fatal(lfirst(cell)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * log_damage: all that is wrong with the parts of a log, as a list of Damage;
+ * NIL when nothing is.  Waits for no lock.
+ */
+List *
+log_damage(Relation rel)
+{
+	List	   *found = NIL;
+	AttrNumber	attnum[EVENT_NCOLUMNS];
+	LogSettings settings;
+
+	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+	{
+		add_damage(&found, PART_PARTITIONING, EVENT_ID, NULL,
+				   pstrdup("it is not a partitioned table"));
+		return found;
+	}
+	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+		add_damage(&found, PART_PARTITIONING, EVENT_ID, NULL,
+				   pstrdup("it is a temporary table"));
+	for (int col = 0; col < EVENT_NCOLUMNS; col++)
+		check_column(rel, col, attnum, &found);
+	if (!is_partitioned_by_time(rel, attnum[EVENT_OCCURRED_AT]))
+		add_damage(&found, PART_PARTITIONING, EVENT_OCCURRED_AT, NULL,
+				   pstrdup("it is not partitioned by range of occurred_at"));
+	switch (find_settings(rel, &settings))
+	{
+		case SETTINGS_MISSING:
+			add_damage(&found, PART_SETTINGS, EVENT_ID, NULL,
+					   pstrdup("the trigger by eventlog._settings is missing"));
+			break;
+		case SETTINGS_INVALID:
+			add_damage(&found, PART_SETTINGS, EVENT_ID, NULL,
+					   pstrdup("the arguments of its settings trigger are invalid"));
+			break;
+		case SETTINGS_FOUND:
+			break;
+	}
+	check_constraints(rel, attnum, &found);
+	check_trigger(rel, PART_FILL, "_fill",
+				  TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT |
+				  TRIGGER_TYPE_UPDATE, &found);
+	check_trigger(rel, PART_QUEUE, "_owe", TRIGGER_TYPE_INSERT, &found);
+	check_primary_key(rel, attnum, &found);
+	check_rights(rel, &found);
+	if (!has_fatal(found))
+		check_partition_triggers(rel, &found);
+	return found;
+}
+
+/*
+ * log_unusable: why a table that has a log's triggers cannot be used as a log;
+ * NULL when it can, or is gone.
+ *
+ * For those who skip such a log with a warning: waits for an ACCESS SHARE lock
+ * as log_try_open() does.
+ */
+char *
+log_unusable(Oid relid)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	StringInfoData text;
+	ListCell   *cell;
+
+	if (rel == NULL)
+		return NULL;
+	initStringInfo(&text);
+	foreach(cell, log_damage(rel))
+	{
+		Damage	   *damage = lfirst(cell);
+
+		if (damage_is_fatal(damage))
+			appendStringInfo(&text, "%s%s", text.len > 0 ? "; " : "",
+							 damage->text);
+	}
+	relation_close(rel, AccessShareLock);
+	return text.len > 0 ? text.data : NULL;
+}
+
+/*
+ * can_be_mended: what create_log sees to.  A column that is not there may have
+ * been renamed, and rights are for those who granted them.
+ */
+static bool
+can_be_mended(const Damage *damage)
+{
+	return damage->part != PART_COLUMN && damage->part != PART_PARTITIONING &&
+		damage->part != PART_OTHER_KEY && damage->part != PART_EXECUTE &&
+		damage->part != PART_COLLATION;
+}
+
+/*
+ * damage_beyond_mending: the first that keeps a table from becoming a log and
+ * cannot be mended; NULL when there is none.
+ */
+const Damage *
+damage_beyond_mending(List *found)
+{
+	ListCell   *cell;
+
+	foreach(cell, found)
+	{
+		Damage	   *damage = lfirst(cell);
+
+		if (damage_is_fatal(damage) && !can_be_mended(damage))
+			return damage;
+	}
+	return NULL;
+}
+
+/*
+ * damage_to_mend: is there any that can be mended?
+ */
+bool
+damage_to_mend(List *found)
+{
+	ListCell   *cell;
+
+	foreach(cell, found)
+	{
+		if (can_be_mended(lfirst(cell)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * enable_trigger: in the log and in all its partitions.
+ */
+static void
+enable_trigger(const char *log, const char *name)
+{
+	run_sql(psprintf("ALTER TABLE %s ENABLE TRIGGER %s", log,
+					 quote_identifier(name)), SPI_OK_UTILITY);
+}
+
+/*
+ * trigger_named: the name of the log's trigger by a function.
+ */
+static char *
+trigger_named(Oid relid, const char *function_name)
+{
+	Oid			function = eventlog_trigger_function(function_name);
+	Relation	rel = relation_open(relid, NoLock);
+	char	   *name = NULL;
+
+	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
+	{
+		if (rel->trigdesc->triggers[i].tgfoid == function)
+			name = pstrdup(rel->trigdesc->triggers[i].tgname);
+	}
+	relation_close(rel, NoLock);
+	return name;
+}
+
+/*
+ * mend: one part, by SQL.
+ */
+static void
+mend(Oid relid, const char *log, const Damage *damage,
+	 const LogSettings *settings)
+{
+	const EventColumnInfo *column = &event_columns[damage->column];
+
+	switch (damage->part)
+	{
+		case PART_NOT_NULL:
+			run_sql(psprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL",
+							 log, column->name), SPI_OK_UTILITY);
+			break;
+		case PART_DEFAULT:
+			run_sql(psprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s",
+							 log, column->name, column->default_value),
+					SPI_OK_UTILITY);
+			break;
+		case PART_SETTINGS:
+			write_settings(log, settings);
+			break;
+		case PART_CHECK:
+			if (damage->name)
+				run_sql(psprintf("ALTER TABLE %s DROP CONSTRAINT %s", log,
+								 quote_identifier(damage->name)),
+						SPI_OK_UTILITY);
+			add_check(log);
+			break;
+		case PART_LEVEL_CHECK:
+			add_level_check(log);
+			break;
+		case PART_VALIDATION:
+			run_sql(psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", log,
+							 quote_identifier(damage->name)), SPI_OK_UTILITY);
+			break;
+		case PART_FILL:
+			if (damage->name)
+				enable_trigger(log, damage->name);
+			else
+				add_fill_trigger(log);
+			break;
+		case PART_QUEUE:
+			if (damage->name)
+				enable_trigger(log, damage->name);
+			else
+				add_queue_trigger(log);
+			break;
+		case PART_PARTITION_TRIGGERS:
+			enable_trigger(log, trigger_named(relid, "_fill"));
+			enable_trigger(log, trigger_named(relid, "_owe"));
+			break;
+		case PART_PRIMARY_KEY:
+			run_sql(psprintf("ALTER TABLE %s ADD PRIMARY KEY (occurred_at, id)",
+							 log), SPI_OK_UTILITY);
+			break;
+		default:
+			elog(ERROR, "cannot mend part %d of a log", damage->part);
+	}
+}
+
+/*
+ * log_mend: mend what can be mended, and say so; say too what cannot be.
+ * Within SPI, as the log's owner, the log locked and not open.
+ */
+void
+log_mend(Oid relid, List *found, const LogSettings *settings)
+{
+	char	   *log = qualified_name(relid);
+	ListCell   *cell;
+
+	foreach(cell, found)
+	{
+		Damage	   *damage = lfirst(cell);
+
+		if (!can_be_mended(damage))
+		{
+			ereport(WARNING,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("cannot mend log %s: %s", log, damage->text)));
+			continue;
+		}
+		mend(relid, log, damage, settings);
+		ereport(NOTICE,
+				(errmsg("mended log %s: %s", log, damage->text)));
+	}
+}
