@@ -6,24 +6,43 @@
 #define NOTIFIER_ACKS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
+#include "array.h"
 #include "loop.h"
 #include "subscription.h"
+
+#define BATCH_COLUMNS	3
+
+/*
+ * AckGroup: as many as one statement tells of at most.
+ */
+typedef struct AckGroup
+{
+	struct AckGroup *next;
+	ArrayLiteral columns[BATCH_COLUMNS];
+	int			n;
+} AckGroup;
+
+/*
+ * AckBatch: what one statement tells, and what the next ones will.
+ */
+typedef struct AckBatch
+{
+	AckGroup   *first;			/* gathered for the next ones */
+	AckGroup   *last;
+	int			n;				/* how many these are in all */
+	char	   *told[BATCH_COLUMNS];	/* told now; the first NULL: nothing is */
+	int			ntold;
+	bool		under_way;		/* the statement is; if not, it has failed */
+} AckBatch;
 
 typedef struct Acks
 {
 	const Subscription *subscription;
-	char	   *delivered;		/* not told yet: seq,seq,… */
-	size_t		len;
-	size_t		size;
-	int			ndelivered;		/* how many these are */
-	char	   *told;			/* the array that is acknowledged now */
-	int			ntold;			/* of how many */
-	int			nfailing;		/* statements about failures under way */
-	bool		untold;			/* one of these did not succeed */
-	bool		gone;			/* there is nothing to acknowledge any more */
+	AckBatch	delivered;		/* seq */
+	AckBatch	failed;			/* seq, error, seconds until the next attempt */
+	bool		gone;			/* there is nothing to tell of any more */
 	Problem		problem;
 	LoopTimer	gather_timer;	/* until what is gathered is told anyhow */
 	LoopTimer	error_timer;	/* until what could not be told is told again */
@@ -47,14 +66,15 @@ extern void acks_failed(Acks *acks, const char *seq, const char *error,
 extern void acks_tell(Acks *acks, bool last);
 
 /*
- * acks_pending: how many were sent, and the database does not know yet.
+ * acks_pending: how many were sent, and the database does not know yet what
+ * became of them.
  */
 extern int	acks_pending(const Acks *acks);
 
 /*
- * acks_are_told: does the database know everything?
+ * acks_are_failing: can nothing be told just now?
  */
-extern bool acks_are_told(const Acks *acks);
+extern bool acks_are_failing(const Acks *acks);
 
 /*
  * acks_forget: what was not told yet is owed no more.
@@ -62,6 +82,5 @@ extern bool acks_are_told(const Acks *acks);
  */
 extern void acks_forget(Acks *acks);
 extern void acks_reset(Acks *acks);
-extern void acks_destroy(Acks *acks);
 
 #endif							/* NOTIFIER_ACKS_H */

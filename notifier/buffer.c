@@ -10,12 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_BYTES		((size_t) 8 * 1024 * 1024)	/* of events in memory */
-#define FIRST_SIZE		(MAX_BYTES / 16)	/* of events not seen yet */
+#define FIRST_SIZE		1024	/* bytes of an event, before one was seen */
 
 void
-buffer_init(EventBuffer *buffer, const WebhookConfig *config)
+buffer_init(EventBuffer *buffer, const WebhookConfig *config,
+			const Subscription *subscription)
 {
+	buffer->share.subscription = subscription;
 	buffer->last = &buffer->first;
 	buffer->usual_size = FIRST_SIZE;
 	buffer->config = config;
@@ -27,7 +28,7 @@ buffer_init(EventBuffer *buffer, const WebhookConfig *config)
 static void
 forget(EventBuffer *buffer, OwedEvent *event)
 {
-	buffer->bytes -= event->size;
+	budget_free(&buffer->share, event->size);
 	if (event->attempts > 0)
 		buffer->nretried--;
 	free(event);
@@ -95,6 +96,7 @@ make_event(const PGresult *result, int row, const char *unfit)
 	event->user_id = PQgetisnull(result, row, FETCH_USER_ID) ? NULL : copies[2];
 	event->body = copies[3];
 	event->unfit = unfit != NULL;
+	event->unwanted = *PQgetvalue(result, row, FETCH_WANTED) == 'f';
 	event->size = size;
 	event->attempts = atoi(PQgetvalue(result, row, FETCH_ATTEMPTS));
 	event->created = loop_now() - atoll(PQgetvalue(result, row, FETCH_AGE));
@@ -131,7 +133,7 @@ buffer_add(EventBuffer *buffer, const PGresult *result, int row,
 	if (event == NULL)
 		return false;
 	event->generation = buffer->generation;
-	buffer->bytes += event->size;
+	budget_use(&buffer->share, event->size);
 	if (row == 0)
 		buffer->usual_size /= 2;
 	if (event->size > buffer->usual_size)
@@ -148,6 +150,12 @@ buffer_add(EventBuffer *buffer, const PGresult *result, int row,
 	return true;
 }
 
+static bool
+is_sent(const OwedEvent *event)
+{
+	return !event->unfit && !event->unwanted;
+}
+
 OwedEvent *
 buffer_take(EventBuffer *buffer, int max, int *n)
 {
@@ -157,8 +165,8 @@ buffer_take(EventBuffer *buffer, int max, int *n)
 	*n = 0;
 	if (events == NULL)
 		return NULL;
-	for (*n = 1; *n < max && last->next && !events->unfit && !last->next->unfit;
-		 (*n)++)
+	for (*n = 1; *n < max && last->next && is_sent(events) &&
+		 is_sent(last->next); (*n)++)
 		last = last->next;
 	buffer->first = last->next;
 	if (buffer->first == NULL)
@@ -204,26 +212,30 @@ ahead(const WebhookConfig *config)
 	return n > 2 * GATHERED ? n : 2 * GATHERED;
 }
 
-/*
- * fitting: of so many events, how many there is memory for; one at least when
- * there are none.
- */
-static int
-fitting(const EventBuffer *buffer, int n)
-{
-	size_t		fit = buffer->bytes < MAX_BYTES ?
-	(MAX_BYTES - buffer->bytes) / buffer->usual_size : 0;
-
-	if (fit == 0 && buffer->bytes == 0)
-		fit = 1;
-	return (size_t) n < fit ? n : (int) fit;
-}
-
 int
 buffer_room(const EventBuffer *buffer, int nunacknowledged)
 {
 	int			n = ahead(buffer->config);
 	int			room = n - buffer->nwaiting - buffer->nsent;
 
-	return room < n / 2 || nunacknowledged > 2 * n ? 0 : fitting(buffer, room);
+	return room < n / 2 || nunacknowledged > 2 * n ? 0 : room;
+}
+
+size_t
+buffer_reserve(EventBuffer *buffer, int n)
+{
+	return budget_reserve(&buffer->share, (size_t) n * buffer->usual_size);
+}
+
+void
+buffer_fetched(EventBuffer *buffer)
+{
+	budget_fetched(&buffer->share);
+}
+
+void
+buffer_destroy(EventBuffer *buffer)
+{
+	buffer_clear(buffer);
+	budget_leave(&buffer->share);
 }

@@ -10,7 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "budget.h"
 #include "config.h"
+#include "subscription.h"
 
 #define GATHERED		128		/* events that are worth a statement … */
 #define GATHER_TIME		20		/* … or as many as come in so many ms */
@@ -26,6 +28,7 @@ typedef struct OwedEvent
 	char	   *user_id;		/* NULL: none */
 	char	   *body;			/* unfit: why there is none */
 	bool		unfit;			/* its payload cannot be made */
+	bool		unwanted;		/* by the webhook's own filter */
 	int			attempts;		/* that failed */
 	int64_t		created;		/* loop_now() when it was created */
 	size_t		size;			/* in memory */
@@ -42,12 +45,14 @@ typedef struct EventBuffer
 	int			nretried;		/* of both, how many have failed before */
 	uint32_t	generation;		/* how often it was cleared */
 	uint64_t	retries_fetched;	/* how many such were ever added */
-	size_t		bytes;			/* of both */
+	BudgetShare share;			/* of memory, for both */
 	size_t		usual_size;		/* of an event, rather too much than too
 								 * little */
 } EventBuffer;
 
-extern void buffer_init(EventBuffer *buffer, const WebhookConfig *config);
+extern void buffer_init(EventBuffer *buffer, const WebhookConfig *config,
+						const Subscription *subscription);
+extern void buffer_destroy(EventBuffer *buffer);
 
 /*
  * buffer_add: a row of what statement_fetch() gives; or statement_fetch_bare,
@@ -58,7 +63,7 @@ extern bool buffer_add(EventBuffer *buffer, const PGresult *result, int row,
 
 /*
  * buffer_take: the next ones to send, at most max, as a chain of n; one that is
- * unfit alone.
+ * unfit or unwanted alone.
  * buffer_put_back: they could not be sent, and are the next again, unless the
  * buffer was cleared meanwhile.
  */
@@ -87,5 +92,12 @@ extern void buffer_clear(EventBuffer *buffer);
  * So many were sent and are not acknowledged: they count as in flight, too.
  */
 extern int	buffer_room(const EventBuffer *buffer, int nunacknowledged);
+
+/*
+ * buffer_reserve: memory for so many; how many bytes, or 0: none now, but the
+ * webhook will be called when there is some.  buffer_fetched: they are here.
+ */
+extern size_t buffer_reserve(EventBuffer *buffer, int n);
+extern void buffer_fetched(EventBuffer *buffer);
 
 #endif							/* NOTIFIER_BUFFER_H */

@@ -179,12 +179,11 @@ subscribe(void *arg)
 {
 	Claim	   *claim = arg;
 	const char *params[] = {
-		claim->config->levels, claim->config->event_type,
-		claim->subscription->log
+		claim->config->levels, claim->config->event_type
 	};
 
 	claim->asking = subscription_query(claim->subscription,
-									   statement_subscribe, 3, params,
+									   statement_subscribe, 2, params,
 									   subscribed, claim);
 }
 

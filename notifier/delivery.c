@@ -149,7 +149,8 @@ deliver(Sender *sender, OwedEvent *events, int n)
 	delivery->sender = sender;
 	delivery->events = events;
 	delivery->n = n;
-	delivery->url = payload_url(config->url, events->user_id);
+	delivery->url = payload_url(config->format, config->url,
+								events->user_id);
 	if (config->max_events > 1)
 		body = delivery->batch = make_batch(events);
 	if (delivery->url == NULL || body == NULL)

@@ -41,6 +41,12 @@ gate_is_shut(const Gate *gate)
 }
 
 bool
+gate_is_failing(const Gate *gate)
+{
+	return gate->breaker.state != BREAKER_CLOSED;
+}
+
+bool
 gate_may_send(Gate *gate, int nflying)
 {
 	if (gate_is_shut(gate) || nflying >= gate->config->max_concurrency)

@@ -45,6 +45,11 @@ extern const char *gate_trouble(const Gate *gate);
 extern bool gate_is_shut(const Gate *gate);
 
 /*
+ * gate_is_failing: is the receiver sent probes alone?
+ */
+extern bool gate_is_failing(const Gate *gate);
+
+/*
  * gate_sent: a request is on its way.  gate_answered: it came to its end.
  * request: anything that stands for it.
  */

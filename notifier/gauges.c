@@ -6,6 +6,7 @@
  */
 #include "gauges.h"
 
+#include "database.h"
 #include "log.h"
 #include "loop.h"
 #include "session.h"
@@ -113,18 +114,20 @@ answered(void *arg, PGresult *result)
 	" FROM pg_catalog.unnest($1::pg_catalog.text[])" \
 	" WITH ORDINALITY n(name, number)" \
 	" JOIN eventlog.subscriptions s ON s.name OPERATOR(pg_catalog.=) n.name" \
+	" AND ($2 IS NULL OR" \
+	" s.log::pg_catalog.oid OPERATOR(pg_catalog.=) $2::pg_catalog.oid)" \
 	" LEFT JOIN pg_catalog.pg_stat_activity a" \
 	" ON a.pid OPERATOR(pg_catalog.=) s.consumer"
 
 static void
 ask(void *arg)
 {
-	const char *params[] = {names};
+	const char *params[] = {names, database_log()};
 
 	(void) arg;
 	asked_at = loop_now();
 	if (session_is_ready(session))
-		(void) session_query(session, GAUGES_SQL, 1, params, answered, NULL);
+		(void) session_query(session, GAUGES_SQL, 2, params, answered, NULL);
 }
 
 static void

@@ -26,6 +26,7 @@
 
 #define RELOAD_GRACE	10000	/* ms for what is in flight, and changes */
 #define MIN_GRACE		10000	/* ms for what is in flight at the end */
+#define LOOKED_AFTER	100		/* webhooks at each beat of the database */
 
 typedef struct Notifier
 {
@@ -94,14 +95,16 @@ unsubscribe(void)
 	for (size_t i = 0; i < notifier.config->nwebhooks; i++)
 	{
 		const WebhookConfig *webhook = notifier.config->webhooks[i];
-		const char *params[] = {webhook->name};
+		const char *params[] = {webhook->name, database_log()};
 
 		if (!webhook->active)
 			(void) session_query(database_session(),
-								 "SELECT eventlog.unsubscribe(s.name)"
+								 "SELECT eventlog.unsubscribe(s.name, s.log)"
 								 " FROM eventlog.subscriptions s"
-								 " WHERE s.name OPERATOR(pg_catalog.=) $1",
-								 1, params, report_error,
+								 " WHERE s.name OPERATOR(pg_catalog.=) $1"
+								 " AND s.log::pg_catalog.oid"
+								 " OPERATOR(pg_catalog.=) $2::pg_catalog.oid",
+								 2, params, report_error,
 								 "could not unsubscribe");
 	}
 }
@@ -135,9 +138,18 @@ rung(const char *name)
 	fleet_wake(&notifier.fleet, name);
 }
 
+/*
+ * beat: some of the webhooks look whether what they wait for is still there; and
+ * of other notifiers with the same ones each has its share.
+ */
 static void
 beat(int nnotifiers)
 {
+	static size_t next = 0;
+	const Fleet *fleet = &notifier.fleet;
+
+	for (size_t i = 0; i < fleet->n && i < LOOKED_AFTER; i++)
+		webhook_wake(fleet->webhooks[next++ % fleet->n]);
 	if (!notifier.stopping && notifier.next == NULL && !notifier.once)
 		sharing_balance(notifier.fleet.webhooks, notifier.fleet.n, nnotifiers);
 }
@@ -403,17 +415,19 @@ counted(void *arg, PGresult *result)
 static void
 end_once(void)
 {
+	const char *params[] = {database_log()};
+
 	if (!fleet_is_quiet(&notifier.fleet) || !database_is_set_up() ||
-		!session_is_idle(database_session()) ||
-		notifier.counting)
+		!session_is_idle(database_session()) || notifier.counting)
 		return;
 	notifier.counting = true;
 	(void) session_query(database_session(),
 						 "SELECT s.name, s.pending OPERATOR(pg_catalog.+) s.retrying"
 						 " FROM eventlog.subscriptions s"
 						 " WHERE s.pending OPERATOR(pg_catalog.+) s.retrying"
-						 " OPERATOR(pg_catalog.>) 0",
-						 0, NULL, counted, NULL);
+						 " OPERATOR(pg_catalog.>) 0 AND s.log::pg_catalog.oid"
+						 " OPERATOR(pg_catalog.=) $1::pg_catalog.oid",
+						 1, params, counted, NULL);
 }
 
 /*

@@ -11,7 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NOTIFICATION_TYPE	"event_update"
+/*
+ * notification_type: as the body has it, where it has one.
+ */
+static const char *
+notification_type(PayloadFormat format)
+{
+	return format == FORMAT_ANCHORE ? "event_log" : "event_update";
+}
 
 /*
  * The charset in lower case: it means the same in any, but the CloudEvents SDK
@@ -48,7 +55,7 @@ append(char *to, const char *text, size_t len)
 }
 
 char *
-payload_url(const char *url, const char *user_id)
+payload_url(PayloadFormat format, const char *url, const char *user_id)
 {
 	char	   *escaped = http_escape(user_id ? user_id : "");
 	char	   *result = escaped ? append(NULL, "", 0) : NULL;
@@ -64,8 +71,8 @@ payload_url(const char *url, const char *user_id)
 		if (strncmp(url, "<userId>", 8) == 0)
 			result = append(result, escaped, strlen(escaped));
 		else
-			result = append(result, NOTIFICATION_TYPE,
-							strlen(NOTIFICATION_TYPE));
+			result = append(result, notification_type(format),
+							strlen(notification_type(format)));
 		url += strcspn(url, ">") + 1;
 	}
 	free(escaped);

@@ -19,7 +19,8 @@ extern const char *payload_content_type(PayloadFormat format, bool batch);
  * payload_url: a webhook's url with its placeholders filled in, url-encoded.
  * Allocated; NULL when memory lacks.
  */
-extern char *payload_url(const char *url, const char *user_id);
+extern char *payload_url(PayloadFormat format, const char *url,
+						 const char *user_id);
 
 /*
  * payload_user_fits: may the url be filled in with this user?  Not with one whose

@@ -114,12 +114,16 @@ note_flow(Poll *poll, int n)
 }
 
 /*
- * take_events: what a fetch gave.
+ * take_events: what a fetch gave.  Where that were fewer than were asked for, it
+ * may be for their size; where they are too small for that, nothing is left but
+ * perhaps one that is big, of which listen will know.
  */
 static void
 take_events(Poll *poll, const PGresult *result)
 {
 	int			n = PQntuples(result);
+	size_t		before = poll->buffer->share.used;
+	size_t		got;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -129,7 +133,8 @@ take_events(Poll *poll, const PGresult *result)
 			return;
 		}
 	}
-	if (n < poll->asked)
+	got = poll->buffer->share.used - before;
+	if (n == 0 || (n < poll->asked && got < poll->reserved / 2))
 	{
 		poll->state = POLL_CAUGHT_UP;
 		poll->singly = 0;
@@ -183,6 +188,7 @@ fetched(void *arg, PGresult *result)
 	Poll	   *poll = arg;
 
 	poll->fetching = false;
+	buffer_fetched(poll->buffer);
 	if (result == NULL || poll->state == POLL_OFF)
 		return;
 	if (subscription_is_taken(result))
@@ -207,19 +213,29 @@ void
 poll_fetch(Poll *poll, int max)
 {
 	char		number[16];
+	char		bytes[32];
 	char		age[32];
-	const char *params[] = {number, age};
+	const char *params[] = {
+		number, bytes, age, poll->config->resource_type,
+		poll->config->source_service
+	};
 
 	if (poll->singly > 0 || poll->bare)
 		max = 1;
+	poll->reserved = buffer_reserve(poll->buffer, max);
+	if (poll->reserved == 0)
+		return;
 	poll->asked = max;
+	snprintf(bytes, sizeof(bytes), "%zu", poll->reserved);
 	snprintf(number, sizeof(number), "%d", max);
 	snprintf(age, sizeof(age), "%lld",
 			 (long long) poll->config->retry.max_age / 1000);
 	poll->fetching = subscription_query(poll->subscription,
 										poll->bare ? statement_fetch_bare :
 										statement_fetch(poll->config->format),
-										2, params, fetched, poll);
+										5, params, fetched, poll);
+	if (!poll->fetching)
+		buffer_fetched(poll->buffer);
 }
 
 /*

@@ -7,6 +7,7 @@
 #define NOTIFIER_POLL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "buffer.h"
@@ -39,7 +40,8 @@ typedef struct Poll
 	PollOutcome outcome;
 	bool		fetching;		/* statements under way */
 	bool		listening;
-	int			asked;			/* of the last fetch */
+	int			asked;			/* of the last fetch: events … */
+	size_t		reserved;		/* … and bytes */
 	int			singly;			/* how many are to be fetched one by one */
 	bool		bare;			/* the next one without its payload … */
 	char	   *unfit;			/* … which cannot be made: this is why */

@@ -1,21 +1,23 @@
 /*
  * retries.c
- *		How many events are to be tried again, and when.
+ *		When events are to be tried again.
  *
- * Of what failed in this session it is known when it is due, so that nothing is
- * asked until then.  But others may have changed it meanwhile: retried, deleted
- * or cancelled it.  Where it does not come, what is still to be retried is
- * counted.
+ * Of what failed in this session it is known when it is due: the next times are
+ * kept.  What failed before is found by the slow poll.
+ *
+ * Where order is to be kept, what failed holds up all others, also what failed
+ * before; and others may have retried, deleted or cancelled it meanwhile.  So
+ * there it is counted, which takes long only where there is much of it.
  */
 #include "retries.h"
 
 #include "statements.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#define COUNT_INTERVAL	10000	/* ms between two counts of retries, unless
-								 * all others wait for them */
-#define RETRY_POLL		1000	/* ms between looks for retries */
+#define RETRY_POLL		1000	/* ms between looks for retries, in order … */
+#define OTHERS_POLL		5000	/* … and for those whose time is not known */
 #define OVERDUE_POLL	30000	/* ms, when those that are due do not come */
 
 int
@@ -30,7 +32,13 @@ static void
 time_has_come(void *arg)
 {
 	Retries    *retries = arg;
+	int			n = 0;
 
+	while (n < retries->ntimes && retries->times[n] <= loop_now())
+		n++;
+	retries->ntimes -= n;
+	memmove(retries->times, retries->times + n,
+			sizeof(retries->times[0]) * (size_t) retries->ntimes);
 	retries->time_has_come = true;
 	subscription_changed(retries->subscription);
 }
@@ -43,6 +51,26 @@ look_in(Retries *retries, int64_t delay)
 {
 	if (!retries->timer.set || retries->timer.due > loop_now() + delay)
 		loop_timer_set(&retries->timer, delay, time_has_come, retries);
+}
+
+/*
+ * keep_time: in their order; where there are too many, the latest are not kept.
+ */
+static void
+keep_time(Retries *retries, int64_t time)
+{
+	int			at = retries->ntimes;
+
+	while (at > 0 && retries->times[at - 1] > time)
+		at--;
+	if (at == RETRY_TIMES)
+		return;
+	if (retries->ntimes == RETRY_TIMES)
+		retries->ntimes--;
+	memmove(retries->times + at + 1, retries->times + at,
+			sizeof(retries->times[0]) * (size_t) (retries->ntimes - at));
+	retries->times[at] = time;
+	retries->ntimes++;
 }
 
 /*
@@ -98,6 +126,7 @@ void
 retries_expect(Retries *retries, int64_t delay)
 {
 	retries->nowed++;
+	keep_time(retries, loop_now() + delay);
 	look_in(retries, delay);
 }
 
@@ -111,23 +140,33 @@ retries_settled(Retries *retries)
 void
 retries_seek(Retries *retries)
 {
-	int64_t		interval = retries->buffer->config->ordered ? RETRY_POLL :
-		COUNT_INTERVAL;
-
 	if (retries_waiting(retries) == 0 || retries->timer.set ||
 		retries->counting)
 		return;
-	if (loop_now() - retries->counted < interval)
+	if (retries->ntimes > 0)
+		look_in(retries, retries->times[0] - loop_now());
+	else if (!retries->buffer->config->ordered)
+		look_in(retries, OTHERS_POLL);
+	else if (loop_now() - retries->counted < RETRY_POLL)
 		look_in(retries, RETRY_POLL);
 	else
 		retries_count(retries);
 }
 
 void
-retries_reset(Retries *retries)
+retries_begin(Retries *retries)
+{
+	retries->known = !retries->buffer->config->ordered;
+	if (!retries->known)
+		retries_count(retries);
+}
+
+void
+retries_end(Retries *retries)
 {
 	loop_timer_clear(&retries->timer);
 	retries->nowed = 0;
+	retries->ntimes = 0;
 	retries->fetched = 0;
 	retries->known = retries->due = retries->time_has_come = false;
 	retries->gone = false;

@@ -23,11 +23,11 @@ subscription_query(const Subscription *subscription, const char *sql, int n,
 				   const char *const *params, SessionResult callback,
 				   void *arg)
 {
-	const char *all[MAX_PARAMS] = {subscription->name};
+	const char *all[MAX_PARAMS] = {subscription->name, subscription->log};
 
-	for (int i = 0; i < n && i + 1 < MAX_PARAMS; i++)
-		all[i + 1] = params[i];
-	return session_query(subscription->session, sql, n + 1, all, callback, arg);
+	for (int i = 0; i < n && i + 2 < MAX_PARAMS; i++)
+		all[i + 2] = params[i];
+	return session_query(subscription->session, sql, n + 2, all, callback, arg);
 }
 
 /*

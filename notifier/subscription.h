@@ -28,8 +28,8 @@ typedef struct Subscription
 extern void subscription_changed(const Subscription *subscription);
 
 /*
- * subscription_query: send a statement whose $1 is the subscription's name, and
- * $2, $3, … the n further parameters.  False when memory lacks.
+ * subscription_query: send a statement whose $1 is the subscription's name, $2 its
+ * log, and $3, $4, … the n further parameters.  False when memory lacks.
  */
 extern bool subscription_query(const Subscription *subscription,
 							   const char *sql, int n,

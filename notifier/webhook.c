@@ -5,17 +5,16 @@
  *
  * Whatever happens in one of its parts, pump() takes note of it and begins what
  * can be begun then: requests, an ack, a fetch, sleep.  There is one statement
- * of a kind under way at a time.  Only change_state() changes the state, and
- * only settle() says what becomes of an event.
+ * of a kind under way at a time.  Only change_state() changes the state.
  */
 #include "webhook.h"
 
 #include "log.h"
-#include "retry.h"
+#include "settle.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
+#define IDLE_BYTES		(64 * 1024) /* of events whose receiver fails */
 #define YIELD_DELAY		6000	/* ms in which another can take what was
 								 * yielded */
 
@@ -46,7 +45,7 @@ webhook_create(const WebhookConfig *config)
 	{
 		.subscription = subscription,.config = config
 	};
-	buffer_init(&webhook->buffer, config);
+	buffer_init(&webhook->buffer, config, subscription);
 	webhook->poll = (Poll)
 	{
 		.subscription = subscription,.config = config,
@@ -79,8 +78,9 @@ webhook_destroy(Webhook *webhook)
 	http_client_destroy(webhook->sender.http);
 	claim_reset(&webhook->claim);
 	poll_end(&webhook->poll);
-	retries_reset(&webhook->retries);
-	acks_destroy(&webhook->acks);
+	buffer_destroy(&webhook->buffer);
+	retries_end(&webhook->retries);
+	acks_reset(&webhook->acks);
 	gate_destroy(&webhook->gate);
 	free(webhook);
 }
@@ -121,12 +121,12 @@ change_state(Webhook *webhook, WebhookState to, const char *reason)
 	if (webhook_is_consumer(webhook) && !was_consumer)
 	{
 		poll_begin(&webhook->poll);
-		retries_count(&webhook->retries);
+		retries_begin(&webhook->retries);
 	}
 	if (!webhook_is_consumer(webhook))
 	{
 		poll_end(&webhook->poll);
-		retries_reset(&webhook->retries);
+		retries_end(&webhook->retries);
 	}
 }
 
@@ -180,90 +180,6 @@ pause_subscription(Webhook *webhook)
 }
 
 /*
- * settle: an event is delivered (error is NULL), or is tried again in so many
- * ms, or given up (-1).  Between two sessions nobody can be told: it comes again.
- */
-static void
-settle(Webhook *webhook, OwedEvent *event, const char *error, int64_t delay)
-{
-	if (error == NULL)
-		webhook->counts.delivered++;
-	else if (delay < 0)
-	{
-		webhook->counts.dead++;
-		log_event(LOG_LEVEL_ERROR, "delivery given up",
-				  "webhook", webhook->config->name, "event", event->id, NULL);
-	}
-	if (event->attempts > 0)
-		retries_settled(&webhook->retries);
-	if (webhook->state != WEBHOOK_DOWN && error == NULL)
-		acks_delivered(&webhook->acks, event->seq);
-	else if (webhook->state != WEBHOOK_DOWN)
-	{
-		acks_failed(&webhook->acks, event->seq, error, delay);
-		if (delay >= 0)
-			retries_expect(&webhook->retries, delay);
-	}
-	buffer_settle(&webhook->buffer, event);
-}
-
-/*
- * is_too_old: is it to be given up for its age?
- */
-static bool
-is_too_old(const Webhook *webhook, const OwedEvent *event)
-{
-	int64_t		max_age = webhook->config->retry.max_age;
-
-	return max_age > 0 && loop_now() - event->created > max_age;
-}
-
-/*
- * settle_failure: the request that carried the event has failed.
- *
- * Where neither the event nor the receiver is to blame it is sent again later,
- * and costs no attempt; unless it was fetched when this session was another's
- * consumer: then it comes again by itself.
- */
-static void
-settle_failure(Webhook *webhook, OwedEvent *event, const HttpResult *result)
-{
-	RetryPolicy policy = gate_policy(&webhook->gate);
-	bool		blameless = result->outcome == HTTP_LATER ||
-	result->outcome == HTTP_LOCAL_TROUBLE;
-
-	if (result->outcome == HTTP_GONE)
-		settle(webhook, event, result->error, 0);
-	else if (!blameless)
-		settle(webhook, event, result->error,
-			   retry_delay(&policy, event->attempts + 1,
-						   loop_now() - event->created, result->retry_after,
-						   retry_random()));
-	else if (is_too_old(webhook, event))
-		settle(webhook, event, result->error, -1);
-	else
-		buffer_put_back(&webhook->buffer, event, 1);
-}
-
-/*
- * settle_unfit: its payload cannot be made; perhaps it can later.
- */
-static void
-settle_unfit(Webhook *webhook, OwedEvent *event)
-{
-	char		error[HTTP_ERROR_SIZE];
-
-	snprintf(error, sizeof(error), "could not make its payload: %s",
-			 event->body);
-	log_event(LOG_LEVEL_ERROR, "could not make the payload of an event",
-			  "webhook", webhook->config->name, "event", event->id,
-			  "error", event->body, NULL);
-	settle(webhook, event, error,
-		   retry_delay(&webhook->config->retry, event->attempts + 1,
-					   loop_now() - event->created, 0, retry_random()));
-}
-
-/*
  * finished: a request has ended; a result of NULL: with the webhook itself.
  */
 static void
@@ -279,19 +195,7 @@ finished(void *arg, OwedEvent *events, int n, const HttpResult *result)
 		if (result->outcome != HTTP_OK)
 			delivery_log_failure(&webhook->sender, events, result);
 	}
-	while (events)
-	{
-		OwedEvent  *event = events;
-
-		events = event->next;
-		event->next = NULL;
-		if (result == NULL)
-			buffer_settle(&webhook->buffer, event);
-		else if (result->outcome == HTTP_OK)
-			settle(webhook, event, NULL, 0);
-		else
-			settle_failure(webhook, event, result);
-	}
+	settle_request(webhook, events, result);
 	if (result && result->outcome == HTTP_GONE)
 		pause_subscription(webhook);
 	if (result)
@@ -313,9 +217,9 @@ begin_deliveries(Webhook *webhook)
 
 		if (events == NULL)
 			return;
-		if (events->unfit)
+		if (events->unfit || events->unwanted)
 		{
-			settle_unfit(webhook, events);
+			settle_unsent(webhook, events);
 			continue;
 		}
 		switch (deliver(&webhook->sender, events, n))
@@ -324,9 +228,7 @@ begin_deliveries(Webhook *webhook)
 				gate_sent(&webhook->gate, events);
 				break;
 			case DELIVERY_IMPOSSIBLE:
-				settle(webhook, events,
-					   "the event's user_id cannot stand in the path of the url",
-					   -1);
+				settle_impossible(webhook, events);
 				break;
 			case DELIVERY_NOT_NOW:
 				buffer_put_back(&webhook->buffer, events, n);
@@ -347,17 +249,31 @@ begin_fetch(Webhook *webhook)
 								   acks_pending(&webhook->acks));
 
 	if (!poll_can_fetch(&webhook->poll) || !webhook->retries.known ||
-		webhook->acks.nfailing > 0 || webhook->acks.problem.text)
+		acks_are_failing(&webhook->acks))
 		return;
 	if (webhook_is_held_up(webhook))
 	{
 		/* only what failed is wanted, when its time has come */
-		if (webhook->retries.timer.set || webhook->retries.counting)
+		if (webhook->retries.timer.set || webhook->retries.counting ||
+			acks_pending(&webhook->acks) > 0)
 			return;
 		room = 1;
 	}
+	else if (gate_is_failing(&webhook->gate))
+		room = webhook->buffer.nwaiting == 0;	/* to probe with */
 	if (room > 0)
 		poll_fetch(&webhook->poll, room);
+}
+
+/*
+ * holds_too_much: does it keep memory from others for a receiver that fails?
+ */
+static bool
+holds_too_much(const Webhook *webhook)
+{
+	return gate_is_failing(&webhook->gate) && webhook->buffer.nwaiting > 1 &&
+		webhook->buffer.share.used > IDLE_BYTES &&
+		webhook_is_settled(webhook);
 }
 
 /*
@@ -431,8 +347,7 @@ follow_retries(Webhook *webhook)
 }
 
 /*
- * follow_acks: a failure that could not be told is owed, but this consumer will
- * not be handed it again: so let there be another.
+ * follow_acks: see whether there is anything to tell of.
  */
 static void
 follow_acks(Webhook *webhook)
@@ -440,9 +355,6 @@ follow_acks(Webhook *webhook)
 	if (webhook->acks.gone || webhook->retries.gone)
 		subscribe_again(webhook);
 	webhook->retries.gone = false;
-	if (webhook->acks.untold && webhook->state == WEBHOOK_CONSUMER)
-		change_state(webhook, WEBHOOK_LEAVING, "a failure could not be told");
-	webhook->acks.untold = false;
 }
 
 /*
@@ -465,6 +377,8 @@ pump(void *arg)
 		claim_stop(&webhook->claim);
 	else if (webhook->state == WEBHOOK_LEAVING && webhook_is_settled(webhook))
 		release(webhook, YIELD_DELAY, "all that was begun is settled");
+	else if (webhook->state == WEBHOOK_CONSUMER && holds_too_much(webhook))
+		release(webhook, 0, "what waits for the receiver need not be in memory");
 	else if (webhook->state == WEBHOOK_CONSUMER)
 	{
 		begin_fetch(webhook);

@@ -28,7 +28,7 @@ webhook_is_settled(const Webhook *webhook)
 {
 	return webhook->sender.nflying == 0 && !webhook->claim.asking &&
 		poll_is_idle(&webhook->poll) && !webhook->retries.counting &&
-		acks_are_told(&webhook->acks);
+		acks_pending(&webhook->acks) == 0;
 }
 
 /*

@@ -16,14 +16,17 @@
  */
 #include "reader.h"
 
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "executor/spi.h"
 #include "executor/tstoreReceiver.h"
 #include "miscadmin.h"
 #include "nodes/params.h"
 #include "parser/parsetree.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "storage/procarray.h"
 #include "utils/acl.h"
@@ -203,7 +206,8 @@ append_span(StringInfo sql, const ChosenKeys *keys)
  * so that it is chosen no more, stays.
  */
 static char *
-delete_by_join_sql(Oid log, const Filter *filter, const ChosenKeys *keys)
+delete_by_join_sql(Oid log, const Filter *filter, const ChosenKeys *keys,
+				   List *sparing)
 {
 	StringInfoData sql;
 
@@ -216,6 +220,7 @@ delete_by_join_sql(Oid log, const Filter *filter, const ChosenKeys *keys)
 					 qualified_name(log));
 	append_span(&sql, keys);
 	filter_to_sql(filter, &sql);
+	append_unreferred(&sql, sparing);
 	return sql.data;
 }
 
@@ -358,14 +363,15 @@ keys_of_partition(const PartitionList *list, const ChosenKeys *keys, int first)
 }
 
 /*
- * delete_keys: DELETE what was chosen; how many there were.  Within SPI.
+ * delete_keys: DELETE what was chosen, sparing events that these foreign keys
+ * keep; how many were deleted.  Within SPI.
  *
  * By a join, unless there are foreign partitions: a join is not shipped, so
  * the rows would be reached by ctid.
  */
 static uint64
 delete_keys(Oid relid, const Filter *filter, const ChosenKeys *keys,
-			ReturnSetInfo *rsinfo)
+			List *sparing, ReturnSetInfo *rsinfo)
 {
 	EventLog   *log = log_open(relid, RowExclusiveLock);
 	PartitionList *list = partitions_to_read(log);
@@ -384,7 +390,8 @@ delete_keys(Oid relid, const Filter *filter, const ChosenKeys *keys,
 			n += run_delete(log, delete_by_ids_sql(relid, filter, &part), NULL,
 							oldest, newest + 1, rsinfo);
 		else
-			n += run_delete(log, delete_by_join_sql(relid, filter, &part),
+			n += run_delete(log, delete_by_join_sql(relid, filter, &part,
+													   sparing),
 							keys_params(&part), oldest, newest + 1, rsinfo);
 		i += part.n;
 	}
@@ -491,7 +498,7 @@ eventlog_clear(PG_FUNCTION_ARGS)
 	if (keys->n == MAX_CLEAR_KEYS)
 		clear_by_filter(log, &filter, rsinfo);
 	else if (keys->n > 0)
-		(void) delete_keys(log->oid, &filter, keys, rsinfo);
+		(void) delete_keys(log->oid, &filter, keys, NIL, rsinfo);
 	else
 		require_delete(log->oid);
 	SPI_finish();
@@ -504,16 +511,22 @@ eventlog_clear(PG_FUNCTION_ARGS)
  */
 typedef struct Purge
 {
+	UpkeepTarget target;
 	Oid			log;
-	Oid			owner;
 	bool		as_owner;
 	Filter		filter;
 	int			batch_size;
 	int64		deleted;
+	int64		chosen;			/* by the batches, whether or not deleted … */
+	int64		most;			/* … and how many that can be */
 	TimestampTz begun;
 	TimestampTz newest;			/* event of the batches */
 	TimestampTz oldest;			/* time that they can come to */
-	Oid			partition;		/* to be dropped by the next step */
+	MemoryContext context;		/* of what outlives transactions */
+	PartitionList *list;		/* what is dropped first */
+	Oid			partition;		/* to be dropped by the next step … */
+	bool		ahead;			/* … which ends in the future … */
+	bool		may_drop;		/* … if that may be */
 	bool		got_log;		/* was the log's own lock to be had? */
 	int64		dropped;		/* events, with their partitions */
 	int			nth;			/* of the partitions inside the window … */
@@ -526,22 +539,35 @@ typedef struct Purge
 } Purge;
 
 /*
- * count_purged: a step: count the rows of a partition that is to be dropped,
- * before all wait for that.
+ * count_purged: a step: is a partition to be dropped, and how many rows has it?
+ * They are counted before all wait for the drop.
+ *
+ * A partition that other tables refer to is left to the batches, and so is an
+ * empty one of the future, which there is no need to make anew.
  */
 static void
 count_purged(void *arg)
 {
 	Purge	   *purge = arg;
-	EventLog   *log = log_open_owned(purge->log, AccessShareLock);
-	Relation	rel = try_relation_open(purge->partition, AccessShareLock);
+	EventLog   *log;
+	Relation	rel;
 
-	purge->stamped = rel && stamp_heap(rel, &purge->stamp) &&
-		purge->stamp.nplain == 0;
-	if (purge->stamped)
-		purge->rows = count_rows(rel);
-	if (rel)
+	purge->got_log = purge->may_drop = purge->stamped = false;
+	log = log_open_owned(purge->log, AccessShareLock);
+	purge->got_log = true;
+	rel = try_relation_open(purge->partition, AccessShareLock);
+	if (rel != NULL)
+	{
+		purge->stamped = stamp_heap(rel, &purge->stamp) &&
+			purge->stamp.nplain == 0;
+		if (purge->stamped)
+			purge->rows = count_rows(rel);
 		relation_close(rel, NoLock);
+		purge->may_drop =
+			(!purge->ahead || relation_has_rows(purge->partition)) &&
+			!partition_is_referred(purge->partition,
+								   foreign_keys_to(purge->partition));
+	}
 	log_close(log, NoLock);
 }
 
@@ -584,7 +610,7 @@ drop_purged(void *arg)
 	purge->got_log = false;
 	log = log_open_owned(purge->log, AccessExclusiveLock);
 	purge->got_log = true;
-	list = list_partitions(log->rel);
+	list = list_own_partitions(log->rel);
 	log_close(log, NoLock);
 	for (int i = 0; i < list->n; i++)
 	{
@@ -594,12 +620,12 @@ drop_purged(void *arg)
 
 		if (item->oid != purge->partition || !is_inside(purge, item))
 			continue;
-		lock_for_drop(list, item);
+		lock_to_drop(list, item);
 		name = qualified_name(item->oid);
 		rows = rows_to_drop(purge);
-		run_sql(psprintf("DROP TABLE %s", name), SPI_OK_UTILITY);
+		drop_partition(purge->log, list, item);
 		if (item->upper > GetCurrentTimestamp())
-			create_partition(purge->log, item->lower, item->upper);
+			(void) create_partition(purge->log, item->lower, item->upper);
 		purge->deleted += rows;
 		purge->dropped += rows;
 		ereport(NOTICE,
@@ -617,7 +643,44 @@ static bool
 may_drop(const Purge *purge)
 {
 	return purge->as_owner && purge->filter.only_window &&
-		check_enable_rls(purge->log, purge->owner, true) != RLS_ENABLED;
+		check_enable_rls(purge->log, purge->target.owner, true) != RLS_ENABLED;
+}
+
+/*
+ * list_to_drop: a step: what the log consists of, into purge->list.
+ */
+static void
+list_to_drop(void *arg)
+{
+	Purge	   *purge = arg;
+	EventLog   *log = log_open_owned(purge->log, AccessShareLock);
+	MemoryContext outer = MemoryContextSwitchTo(purge->context);
+
+	purge->list = list_own_partitions(log->rel);
+	MemoryContextSwitchTo(outer);
+	log_close(log, NoLock);
+}
+
+/*
+ * drop_one: drop a partition that lies inside the window, in a transaction of
+ * its own.
+ */
+static StepResult
+drop_one(Purge *purge, const Partition *item)
+{
+	StepResult	result;
+
+	purge->partition = item->oid;
+	purge->ahead = item->upper > GetCurrentTimestamp();
+	result = attempt(&purge->target, count_purged, purge,
+					 "count the events of a purged partition");
+	SPI_commit();
+	if (result != STEP_TAKEN || !purge->may_drop)
+		return result;
+	result = attempt(&purge->target, drop_purged, purge,
+					 "drop a purged partition");
+	SPI_commit();
+	return result;
 }
 
 /*
@@ -628,37 +691,28 @@ may_drop(const Purge *purge)
 static void
 drop_inside(Purge *purge)
 {
-	EventLog   *log = log_open(purge->log, AccessShareLock);
-	PartitionList *list = list_partitions(log->rel);
-	TimestampTz now = GetCurrentTimestamp();
+	PartitionList *list;
 
-	log_close(log, AccessShareLock);
-	for (int i = 0; i < list->n; i++)
+	(void) attempt(&purge->target, list_to_drop, purge,
+				   "look at the partitions");
+	SPI_commit();
+	list = purge->list;
+	for (int i = 0; list != NULL && i < list->n; i++)
 		purge->ninside += is_inside(purge, &list->items[i]);
-	for (int i = 0; i < list->n; i++)
+	for (int i = 0; list != NULL && i < list->n; i++)
 	{
 		Partition  *item = &list->items[i];
-		StepResult	result = STEP_FAILED;
 
+		CHECK_FOR_INTERRUPTS();
 		if (!is_inside(purge, item))
 			continue;
 		purge->nth++;
-		if (get_rel_relkind(item->oid) != RELKIND_RELATION ||
-			(item->upper > now && !relation_has_rows(item->oid)))
-			continue;
-		purge->partition = item->oid;
-		purge->stamped = false;
-		if (attempt(purge->log, purge->owner, count_purged, purge,
-					"count the events of a purged partition") == STEP_TAKEN)
-		{
-			SPI_commit();
-			result = attempt(purge->log, purge->owner, drop_purged, purge,
-							 "drop a purged partition");
-		}
-		SPI_commit();
-		if (result == STEP_LOCKED && !purge->got_log)
+		if (get_rel_relkind(item->oid) == RELKIND_RELATION &&
+			drop_one(purge, item) == STEP_LOCKED && !purge->got_log)
 			break;
 	}
+	if (list != NULL)
+		free_partitions(list);
 }
 
 /*
@@ -686,6 +740,8 @@ delete_choice(Purge *purge, int n, bool sliced)
 	TimestampTz since = GetCurrentTimestamp();
 	ChosenKeys *keys = choose_keys(purge->log, &purge->filter,
 								   purge->has_after ? &purge->after : NULL, n);
+	List	   *sparing = purge->as_owner && keys->n > 0 ?
+	foreign_keys_to(purge->log) : NIL;
 	int			step = sliced ? SLICE : n;
 
 	if (keys->n == 0)
@@ -698,7 +754,9 @@ delete_choice(Purge *purge, int n, bool sliced)
 			.ids = keys->ids + i
 		};
 
-		purge->deleted += delete_keys(purge->log, &purge->filter, &slice, NULL);
+		purge->deleted += delete_keys(purge->log, &purge->filter, &slice,
+									  sparing, NULL);
+		purge->chosen += slice.n;
 		if (sliced)
 			rest(&since);
 	}
@@ -768,6 +826,67 @@ tell_leftover(const Purge *purge)
 }
 
 /*
+ * tell_kept: events that other tables refer to stay.
+ */
+static void
+tell_kept(const Purge *purge)
+{
+	int64		kept = purge->chosen - (purge->deleted - purge->dropped);
+	List	   *keys = purge->as_owner && kept > 0 ?
+	foreign_keys_to(purge->log) : NIL;
+
+	if (keys != NIL)
+		ereport(WARNING,
+				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+				 errmsg("could not purge %lld events: other tables refer to them",
+						(long long) kept),
+				 errdetail("Foreign keys: %s.", foreign_key_names(keys))));
+}
+
+/*
+ * rows_at_most: how many rows a table can hold; PG_INT64_MAX where that cannot
+ * be told at once.
+ */
+static int64
+rows_at_most(Oid relid)
+{
+	Relation	rel;
+	int64		rows = PG_INT64_MAX;
+
+	if (!ConditionalLockRelationOid(relid, AccessShareLock))
+		return rows;
+	rel = try_relation_open(relid, NoLock);
+	if (rel != NULL && rel->rd_rel->relkind == RELKIND_RELATION)
+		rows = (int64) RelationGetNumberOfBlocks(rel) * MaxHeapTuplesPerPage;
+	if (rel != NULL)
+		relation_close(rel, NoLock);
+	UnlockRelationOid(relid, AccessShareLock);
+	return rows;
+}
+
+/*
+ * most_rows: how many rows a log can hold, so that triggers that insert while
+ * rows are deleted do not keep a purge busy for ever.
+ */
+static int64
+most_rows(const EventLog *log)
+{
+	PartitionList *list = list_own_partitions(log->rel);
+	int64		sum = 0;
+
+	for (int i = -1; i < list->n; i++)
+	{
+		Oid			oid = i < 0 ? list->default_oid : list->items[i].oid;
+
+		if (OidIsValid(oid) &&
+			pg_add_s64_overflow(sum, rows_at_most(oid), &sum))
+			return PG_INT64_MAX;
+	}
+	free_partitions(list);
+	return sum;
+}
+
+/*
  * delete_rest: batch by batch, a transaction each.
  */
 static void
@@ -778,7 +897,7 @@ delete_rest(Purge *purge)
 												ALLOCSET_DEFAULT_SIZES);
 	bool		more = true;
 
-	while (more)
+	while (more && purge->chosen <= purge->most)
 	{
 		MemoryContext outer = MemoryContextSwitchTo(batch);
 		Identity	self;
@@ -786,7 +905,7 @@ delete_rest(Purge *purge)
 		CHECK_FOR_INTERRUPTS();
 		if (purge->as_owner)
 		{
-			become(&self, purge->owner);
+			become(&self, purge->target.owner);
 			fire_no_trigger_later();
 			log_close(log_open_owned(purge->log, RowExclusiveLock), NoLock);
 		}
@@ -799,6 +918,11 @@ delete_rest(Purge *purge)
 		if (more)
 			tell_progress(purge);
 	}
+	if (more)
+		ereport(WARNING,
+				(errmsg("purge ends after %lld events, more than the log held",
+						(long long) purge->chosen),
+				 errhint("See whether a trigger inserts events as others are deleted.")));
 	MemoryContextDelete(batch);
 }
 
@@ -828,6 +952,7 @@ eventlog_purge(PG_FUNCTION_ARGS)
 	bool		isnull = false;
 
 	require_autocommit(fcinfo, "purge");
+	require_read_write("eventlog.purge");
 	filter_from_args(fcinfo, 0, &purge.filter);
 	require_choice(fcinfo, &purge.filter);
 	purge.batch_size = PG_ARGISNULL(PURGE_BATCH_SIZE) ? 0 :
@@ -841,21 +966,24 @@ eventlog_purge(PG_FUNCTION_ARGS)
 	desc = BlessTupleDesc(desc);
 
 	log = log_open(log_resolve(fcinfo, PURGE_LOG), AccessShareLock);
-	purge.log = log->oid;
-	purge.owner = log->owner;
+	purge.log = purge.target.log = log->oid;
+	purge.target.owner = log->owner;
 	purge.as_owner = has_privs_of_role(GetUserId(), log->owner);
 	purge.begun = GetCurrentTimestamp();
 	purge.oldest = oldest_time(log, &purge.filter);
+	purge.most = most_rows(log);
 	log_close(log, AccessShareLock);
 
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect_ext failed");
+	purge.context = CurrentMemoryContext;
 	SPI_commit();				/* what was deferred is the caller's */
 	if (!purge.as_owner)
 		require_delete(purge.log);
 	if (may_drop(&purge))
 		drop_inside(&purge);
 	delete_rest(&purge);
+	tell_kept(&purge);
 	tell_leftover(&purge);
 	SPI_finish();
 

@@ -17,6 +17,8 @@
 #include "catalog/pg_class.h"
 #include "datatype/timestamp.h"
 #include "funcapi.h"
+#include "access/sdir.h"
+#include "executor/tuptable.h"
 #include "lib/stringinfo.h"
 #include "nodes/params.h"
 #include "nodes/pg_list.h"
@@ -24,6 +26,7 @@
 #include "utils/array.h"
 #include "utils/hsearch.h"
 #include "utils/rel.h"
+#include "utils/tuplestore.h"
 #include "utils/uuid.h"
 
 /*
@@ -31,6 +34,8 @@
  */
 extern char *eventlog_default_log;
 extern int	eventlog_dead_retention;	/* seconds */
+extern int	eventlog_max_subscriptions; /* of a log */
+extern int	eventlog_step_timeout;	/* ms; 0: none */
 extern int	eventlog_scan_method;
 
 typedef enum ScanMethod
@@ -212,7 +217,6 @@ typedef enum SettingsState
 extern EventLog *log_open(Oid relid, LOCKMODE lockmode);
 extern EventLog *log_try_open(Oid relid, LOCKMODE lockmode);
 extern void log_close(EventLog *log, LOCKMODE lockmode);
-extern bool relation_is_log(Oid relid);
 extern Oid	log_resolve(FunctionCallInfo fcinfo, int argno);
 extern void log_require_usage(Oid relid);
 extern List *all_logs(void);
@@ -220,6 +224,12 @@ extern char *qualified_name(Oid relid);
 extern SettingsState find_settings(Relation rel, LogSettings *settings);
 extern bool is_partitioned_by_time(Relation rel, AttrNumber occurred_at);
 extern void write_settings(const char *log, const LogSettings *settings);
+extern void require_settings(const LogSettings *settings);
+extern bool has_log_trigger(Relation rel);
+
+/*
+ * create.c: a log made, mended, changed
+ */
 extern void add_check(const char *log);
 extern void add_level_check(const char *log);
 extern void add_fill_trigger(const char *log);
@@ -244,6 +254,7 @@ typedef enum LogPart
 	PART_VALIDATION,
 	PART_FILL,
 	PART_QUEUE,
+	PART_SECOND_TRIGGER,
 	PART_PARTITION_TRIGGERS,
 	PART_PRIMARY_KEY,
 	PART_OTHER_KEY,
@@ -287,6 +298,9 @@ typedef struct PartitionList
 	Oid			default_oid;	/* InvalidOid: none */
 	int			n;
 	Partition  *items;			/* ascending, without the default */
+	int			ndetaching;
+	Partition  *detaching;		/* list_own_partitions: those whose DETACH
+								 * CONCURRENTLY is not finished */
 } PartitionList;
 
 extern bool is_grid(const Interval *width);
@@ -294,12 +308,15 @@ extern void require_grid(const Interval *width, const char *what);
 extern void grid_cell(const Interval *width, TimestampTz t,
 					  TimestampTz *lower, TimestampTz *upper);
 extern PartitionList *list_partitions(Relation parent);
+extern PartitionList *list_own_partitions(Relation parent);
+extern void free_partitions(PartitionList *list);
 extern const Partition *partition_at(const PartitionList *list, TimestampTz t);
 extern void free_range(const PartitionList *list, const Interval *width,
 					   TimestampTz t, TimestampTz *lower, TimestampTz *upper);
 extern TimestampTz premade_until(const LogSettings *settings, TimestampTz now);
 extern bool next_gap(const PartitionList *list, TimestampTz until,
 					 TimestampTz *at);
+extern const Partition *detaching_at(const PartitionList *list, TimestampTz t);
 extern TimestampTz expiry_time(const LogSettings *settings, TimestampTz now);
 extern Oid	create_partition(Oid log, TimestampTz lower, TimestampTz upper);
 extern char *utc_literal(TimestampTz t);
@@ -347,7 +364,17 @@ extern void run_sql(const char *sql, int expected);
 
 /*
  * upkeep.c: steps taken as a log's owner, with bounded waits
+ *
+ * UpkeepTarget: the log that steps are about, from step to step.
  */
+typedef struct UpkeepTarget
+{
+	Oid			log;
+	Oid			owner;			/* as whom the steps are taken */
+	bool		impatient;		/* a step has waited for locks in vain */
+	char	   *told;			/* the last WARNING */
+} UpkeepTarget;
+
 typedef void (*UpkeepStep) (void *arg);
 
 typedef enum StepResult
@@ -357,17 +384,71 @@ typedef enum StepResult
 	STEP_FAILED
 } StepResult;
 
-extern StepResult attempt(Oid log, Oid owner, UpkeepStep step, void *arg,
+extern StepResult attempt(UpkeepTarget *target, UpkeepStep step, void *arg,
 						  const char *what);
+extern void lock_for_step(Oid relid, LOCKMODE mode);
 extern EventLog *log_open_owned(Oid relid, LOCKMODE lockmode);
 extern void pause_upkeep(long ms);
 extern void fire_no_trigger_later(void);
-extern void lock_for_drop(const PartitionList *list, const Partition *item);
+extern void require_read_write(const char *name);
 
 /*
- * queue.c: what is owed
+ * timescan.c: the rows of one table in order of time
  */
-extern void queue_suspend(bool on);
-extern void queue_prune(Oid log);
+typedef struct TimeScan TimeScan;
+
+extern TimeScan *time_scan_begin(Relation rel, TimestampTz lower,
+								 TimestampTz upper, ScanDirection direction);
+extern bool time_scan_next(TimeScan *scan);
+extern TimestampTz time_scan_time(const TimeScan *scan);
+extern TupleTableSlot *time_scan_slot(const TimeScan *scan);
+extern void time_scan_end(TimeScan *scan);
+extern bool has_time_index(Relation rel);
+extern bool has_rows_between(Oid relid, TimestampTz lower, TimestampTz upper);
+
+/*
+ * move.c: events moved between partitions without running any code
+ */
+extern char *move_obstacle(Oid log, Oid default_oid);
+extern Tuplestorestate *take_rows(Oid default_oid, TimestampTz lower,
+								  TimestampTz upper, TupleDesc *desc,
+								  int64 *rows);
+extern void put_rows(Oid partition, Tuplestorestate *store, TupleDesc desc,
+					 int64 rows);
+
+/*
+ * reference.c: foreign keys that refer to a log or a partition
+ */
+typedef struct ForeignKey
+{
+	char	   *name;
+	Oid			referrer;
+	bool		blocks;			/* does it refuse the DELETE of an event? */
+	char	   *refers;			/* SQL: does a row of the referrer refer to e? */
+} ForeignKey;
+
+extern List *foreign_keys_to(Oid relid);
+extern void append_unreferred(StringInfo sql, List *keys);
+extern bool partition_is_referred(Oid partition, List *keys);
+extern char *foreign_key_names(List *keys);
+extern void lock_referrers(List *keys, LOCKMODE mode);
+extern List *lock_to_drop(const PartitionList *list, const Partition *item);
+extern void drop_partition(Oid log, const PartitionList *list,
+						   const Partition *item);
+
+/*
+ * maintain.c: what upkeep has to tell of a log
+ */
+extern List *default_problems(const EventLog *log, Oid default_oid,
+							  TimestampTz now);
+extern List *partition_problems(const EventLog *log, const PartitionList *list,
+								TimestampTz now);
+
+/*
+ * prune.c: upkeep of what is owed
+ */
+extern void queue_prune(UpkeepTarget *target);
+extern void queue_sweep(void);
+extern List *queue_problems(Oid log);
 
 #endif							/* EVENTLOG_H */

@@ -7,184 +7,97 @@
  * upkeep.c), and each step looks again, under its lock, whether it is still
  * to be done: so it is safe to call twice at once, and to break off.
  *
- * Rows leave the default partition range by range: lock it, take the range's
- * rows out, attach the new partition, put them in again through the parent.
- * (Filling the partition before attaching it would lose them on a logical
- * subscriber: their deletion is replicated, their insertion is not.)
+ * Events leave the default partition range by range (see move.c).  Anybody who
+ * may write can write events of any time, so what one call makes of them is
+ * bounded.  It makes at most MAX_MOVES partitions.  Events that are further
+ * ahead than the partitions made in advance stay in the default partition,
+ * unless there are DENSE_CELL or more in one cell of the grid: a partition for
+ * each few of them would never expire.
  */
 #include "eventlog.h"
 
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/xact.h"
 #include "executor/spi.h"
-#include "executor/tstoreReceiver.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/queryenvironment.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
-#include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(eventlog_maintain);
 
 #define EXPIRE_BATCH	10000
+#define REFERRED_BATCH	1000	/* where foreign keys are looked at */
 #define MOVE_BATCH		50000	/* events, while writers wait; about 1 s */
+#define MAX_MOVES		100		/* partitions out of the default in one call */
+#define MAX_FAILURES	3		/* of steps of one kind for a log */
+#define DENSE_CELL		500		/* events that are worth a partition */
+#define MAX_LOOK		100000	/* events far ahead that are looked at */
 
 /*
  * Upkeep: one log's upkeep, and what its next step is about.
  */
 typedef struct Upkeep
 {
-	Oid			log;
-	PartitionList *list;		/* as of the last look; NULL: it is no log */
-	char	   *name;			/* likewise, and those below */
-	Oid			owner;
+	UpkeepTarget target;
+	MemoryContext context;		/* of what was learnt by the last look */
+	PartitionList *list;		/* NULL: it is no log, or damaged */
+	char	   *name;
+	char	   *damage;			/* why it cannot be used, or NULL */
 	LogSettings settings;
-	Oid			partition;		/* to drop */
+	bool		has_keys;		/* do foreign keys refer to it? */
+	TimestampTz now;			/* when the upkeep of this log began */
+	Oid			partition;		/* to expire */
 	bool		got_log;		/* was the log's own lock to be had? */
+	bool		referred;		/* do rows refer to the partition's events? */
 	TimestampTz at;				/* a partition is to be made for this time */
 	TimestampTz from;			/* events before it stay where they are */
 	TimestampTz next;			/* where the grid's cell of `at` ends */
 	int64		done;			/* rows that the step took care of */
+	int64		looked;			/* events far ahead that were looked at … */
+	int64		sparse;			/* … and stay in the default partition */
 	bool		found;
 } Upkeep;
 
 /*
- * insertable_columns: the log's columns that a row is made of, for SQL, and
- * the descriptor of such rows.
- */
-static char *
-insertable_columns(Relation rel, TupleDesc *rows)
-{
-	TupleDesc	desc = RelationGetDescr(rel);
-	StringInfoData sql;
-	int			n = 0;
-
-	initStringInfo(&sql);
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-
-		if (att->attisdropped || att->attgenerated != '\0')
-			continue;
-		appendStringInfo(&sql, "%s%s", n > 0 ? ", " : "",
-						 quote_identifier(NameStr(att->attname)));
-		n++;
-	}
-	*rows = CreateTemplateTupleDesc(n);
-	for (int i = desc->natts - 1; i >= 0; i--)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-
-		if (!att->attisdropped && att->attgenerated == '\0')
-			TupleDescCopyEntry(*rows, n--, desc, i + 1);
-	}
-	return sql.data;
-}
-
-/*
- * take_rows: delete a range from the default partition, into a tuplestore.
- */
-static Tuplestorestate *
-take_rows(Oid default_oid, const char *columns, const char *range,
-		  int64 *rows)
-{
-	Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
-	DestReceiver *dest = CreateDestReceiver(DestTuplestore);
-	SPIExecuteOptions options = {0};
-	char	   *name = qualified_name(default_oid);
-
-	SetTuplestoreDestReceiverParams(dest, store, CurrentMemoryContext, true,
-									NULL, NULL);
-	options.dest = dest;
-	if (SPI_execute_extended(psprintf("DELETE FROM ONLY %s WHERE %s RETURNING %s",
-									  name, range, columns), &options) < 0)
-		elog(ERROR, "could not take rows out of %s", name);
-	*rows = SPI_processed;
-	dest->rDestroy(dest);
-	return store;
-}
-
-/*
- * put_rows: insert what take_rows() took through the parent.  They owe nothing
- * again.
- *
- * In a connection to SPI of its own, so that an error takes back the name.
- */
-static void
-put_rows(Oid log, const char *columns, Tuplestorestate *store,
-		 TupleDesc desc, int64 rows)
-{
-	EphemeralNamedRelation moved = palloc0(sizeof(EphemeralNamedRelationData));
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	moved->md.name = "moved";
-	moved->md.reliddesc = InvalidOid;
-
-	moved->md.tupdesc = desc;
-	moved->md.enrtype = ENR_NAMED_TUPLESTORE;
-	moved->md.enrtuples = rows;
-	moved->reldata = store;
-	if (SPI_register_relation(moved) != SPI_OK_REL_REGISTER)
-		elog(ERROR, "could not register the moved rows");
-	run_sql(psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE"
-					 " SELECT %s FROM moved",
-					 qualified_name(log), columns, columns),
-			SPI_OK_INSERT);
-	if (SPI_processed != rows)
-		ereport(ERROR,
-				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-				 errmsg("%lld of %lld events would be lost",
-						(long long) (rows - (int64) SPI_processed),
-						(long long) rows),
-				 errdetail("A trigger of the log kept them from being inserted again.")));
-	SPI_finish();
-}
-
-/*
  * range_of: the range that a new partition for `at` shall have; false when
- * there is one already.
+ * there is one already, or one there is being detached.
  */
 static bool
 range_of(const EventLog *log, const PartitionList *list, TimestampTz at,
 		 TimestampTz *lower, TimestampTz *upper)
 {
-	if (partition_at(list, at) != NULL)
+	if (partition_at(list, at) != NULL || detaching_at(list, at) != NULL)
 		return false;
 	free_range(list, &log->settings.partition_interval, at, lower, upper);
 	return true;
 }
 
 /*
- * nth_time: the time of the default partition's event that is MOVE_BATCH rows
- * away from `at`, in a range and an order; false when there are fewer.
+ * nth_time: the time of the row that is MOVE_BATCH rows away from a range's
+ * first one in a direction; false when there are fewer.
  */
 static bool
-nth_time(Oid default_oid, const char *range, const char *order, TimestampTz *t)
+nth_time(Relation rel, TimestampTz lower, TimestampTz upper,
+		 ScanDirection direction, TimestampTz *t)
 {
-	bool		isnull;
+	TimeScan   *scan;
+	int			n = 0;
 
-	run_sql(psprintf("SELECT occurred_at FROM ONLY %s WHERE %s"
-					 " ORDER BY occurred_at %s OFFSET %d LIMIT 1",
-					 qualified_name(default_oid), range, order, MOVE_BATCH),
-			SPI_OK_SELECT);
-	if (SPI_processed == 0)
+	if (lower >= upper)
 		return false;
-	*t = DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0],
-										   SPI_tuptable->tupdesc, 1, &isnull));
-	return true;
-}
-
-/*
- * range_sql: as a condition.
- */
-static char *
-range_sql(TimestampTz lower, TimestampTz upper)
-{
-	return psprintf("occurred_at OPERATOR(pg_catalog.>=) '%s'"
-					" AND occurred_at OPERATOR(pg_catalog.<) '%s'",
-					utc_literal(lower), utc_literal(upper));
+	scan = time_scan_begin(rel, lower, upper, direction);
+	while (n <= MOVE_BATCH && time_scan_next(scan))
+		n++;
+	if (n > MOVE_BATCH)
+		*t = time_scan_time(scan);
+	time_scan_end(scan);
+	return n > MOVE_BATCH;
 }
 
 /*
@@ -195,12 +108,14 @@ static void
 cut_range(Oid default_oid, TimestampTz at, TimestampTz *lower,
 		  TimestampTz *upper)
 {
+	Relation	rel = relation_open(default_oid, NoLock);
 	TimestampTz t;
 
-	if (nth_time(default_oid, range_sql(at + 1, *upper), "ASC", &t))
+	if (nth_time(rel, at + 1, *upper, ForwardScanDirection, &t))
 		*upper = t;
-	if (nth_time(default_oid, range_sql(*lower, at), "DESC", &t))
+	if (nth_time(rel, *lower, at, BackwardScanDirection, &t))
 		*lower = t + 1;
+	relation_close(rel, NoLock);
 }
 
 /*
@@ -208,34 +123,19 @@ cut_range(Oid default_oid, TimestampTz at, TimestampTz *lower,
  * holds of its range; how many rows.  The default partition is locked.
  */
 static int64
-fill_partition(const Upkeep *upkeep, Oid default_oid, TimestampTz lower,
-			   TimestampTz upper)
+fill_partition(Oid log, Oid default_oid, TimestampTz lower, TimestampTz upper)
 {
-	EventLog   *log = log_open(upkeep->log, NoLock);
-	TupleDesc	desc;
-	char	   *columns = insertable_columns(log->rel, &desc);
+	char	   *obstacle = move_obstacle(log, default_oid);
 	Tuplestorestate *store;
+	TupleDesc	desc;
 	int64		rows;
 
-	log_close(log, NoLock);
-	store = take_rows(default_oid, columns,
-					  range_sql(lower, upper), &rows);
-	create_partition(upkeep->log, lower, upper);
-	if (rows > 0)
-	{
-		queue_suspend(true);
-		PG_TRY();
-		{
-			put_rows(upkeep->log, columns, store, desc, rows);
-		}
-		PG_CATCH();
-		{
-			queue_suspend(false);
-			PG_RE_THROW();
-		}
-		PG_END_TRY();
-		queue_suspend(false);
-	}
+	if (obstacle != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg_internal("%s", obstacle)));
+	store = take_rows(default_oid, lower, upper, &desc, &rows);
+	put_rows(create_partition(log, lower, upper), store, desc, rows);
 	tuplestore_end(store);
 	return rows;
 }
@@ -252,11 +152,16 @@ fill_partition(const Upkeep *upkeep, Oid default_oid, TimestampTz lower,
 static void
 lock_for_attach(const Upkeep *upkeep, Oid default_oid)
 {
-	if (!OidIsValid(default_oid))
-		return;
-	if (upkeep->at <= GetCurrentTimestamp() || relation_has_rows(default_oid))
-		LockRelationOid(upkeep->log, ShareRowExclusiveLock);
-	LockRelationOid(default_oid, AccessExclusiveLock);
+	List	   *keys = foreign_keys_to(upkeep->target.log);
+
+	if (OidIsValid(default_oid))
+	{
+		if (upkeep->at <= GetCurrentTimestamp() ||
+			relation_has_rows(default_oid))
+			lock_for_step(upkeep->target.log, ShareRowExclusiveLock);
+		lock_for_step(default_oid, AccessExclusiveLock);
+	}
+	lock_referrers(keys, ShareRowExclusiveLock);
 }
 
 /*
@@ -267,8 +172,9 @@ static void
 make_partition(void *arg)
 {
 	Upkeep	   *upkeep = arg;
-	EventLog   *log = log_open_owned(upkeep->log, ShareUpdateExclusiveLock);
-	PartitionList *list = list_partitions(log->rel);
+	Oid			relid = upkeep->target.log;
+	EventLog   *log = log_open_owned(relid, ShareUpdateExclusiveLock);
+	PartitionList *list = list_own_partitions(log->rel);
 	TimestampTz lower;
 	TimestampTz upper;
 	bool		wanted = range_of(log, list, upkeep->at, &lower, &upper);
@@ -279,20 +185,39 @@ make_partition(void *arg)
 		return;					/* somebody else was faster */
 
 	lock_for_attach(upkeep, list->default_oid);
-	if (OidIsValid(list->default_oid) && relation_has_rows(list->default_oid))
+	if (OidIsValid(list->default_oid) &&
+		has_rows_between(list->default_oid, lower, upper))
 	{
 		cut_range(list->default_oid, upkeep->at, &lower, &upper);
-		upkeep->done = fill_partition(upkeep, list->default_oid, lower, upper);
+		upkeep->done = fill_partition(relid, list->default_oid, lower, upper);
 	}
 	else
-		create_partition(upkeep->log, lower, upper);
+		(void) create_partition(relid, lower, upper);
 	ereport(NOTICE,
 			(errmsg("made a partition of %s for %s to %s",
-					qualified_name(upkeep->log), utc_literal(lower),
+					qualified_name(relid), utc_literal(lower),
 					utc_literal(upper)),
 			 upkeep->done > 0 ?
-			 errdetail("%lld events moved there from the default partition.",
+			 errdetail("%lld events were moved there from the default partition.",
 					   (long long) upkeep->done) : 0));
+}
+
+/*
+ * expired_item: the partition that is to expire, if it is still there and has
+ * expired; else NULL.
+ */
+static const Partition *
+expired_item(const Upkeep *upkeep, const EventLog *log,
+			 const PartitionList *list)
+{
+	TimestampTz expiry = expiry_time(&log->settings, GetCurrentTimestamp());
+
+	for (int i = 0; i < list->n; i++)
+	{
+		if (list->items[i].oid == upkeep->partition)
+			return list->items[i].upper <= expiry ? &list->items[i] : NULL;
+	}
+	return NULL;
 }
 
 /*
@@ -304,91 +229,174 @@ drop_expired(void *arg)
 	Upkeep	   *upkeep = arg;
 	EventLog   *log;
 	PartitionList *list;
-	TimestampTz expiry;
-
-	upkeep->got_log = false;
-	log = log_open_owned(upkeep->log, AccessExclusiveLock);
-	upkeep->got_log = true;
-	list = list_partitions(log->rel);
-	expiry = expiry_time(&log->settings, GetCurrentTimestamp());
-	log_close(log, NoLock);
-	for (int i = 0; i < list->n; i++)
-	{
-		Partition  *item = &list->items[i];
-		char	   *name;
-
-		if (item->oid != upkeep->partition || item->upper > expiry)
-			continue;
-		lock_for_drop(list, item);
-		name = qualified_name(item->oid);
-		run_sql(psprintf("DROP %sTABLE %s",
-						 get_rel_relkind(item->oid) == RELKIND_FOREIGN_TABLE ?
-						 "FOREIGN " : "", name), SPI_OK_UTILITY);
-		ereport(NOTICE,
-				(errmsg("dropped partition %s of %s to %s, expired", name,
-						utc_literal(item->lower), utc_literal(item->upper))));
-	}
-}
-
-/*
- * expire_in_default: a step: delete a batch of expired rows from the default
- * partition.
- */
-static void
-expire_in_default(void *arg)
-{
-	Upkeep	   *upkeep = arg;
-	EventLog   *log = log_open_owned(upkeep->log, RowExclusiveLock);
-	PartitionList *list = list_partitions(log->rel);
-	TimestampTz expiry = expiry_time(&log->settings, GetCurrentTimestamp());
+	const Partition *item;
 	char	   *name;
 
+	upkeep->got_log = false;
+	log = log_open_owned(upkeep->target.log, AccessExclusiveLock);
+	upkeep->got_log = true;
+	list = list_own_partitions(log->rel);
+	item = expired_item(upkeep, log, list);
+	log_close(log, NoLock);
+	if (item == NULL)
+		return;
+	name = qualified_name(item->oid);
+	drop_partition(upkeep->target.log, list, item);
+	ereport(NOTICE,
+			(errmsg("dropped expired partition %s of %s to %s", name,
+					utc_literal(item->lower), utc_literal(item->upper))));
+}
+
+/*
+ * look_for_references: a step: is upkeep->partition one whose events other
+ * tables refer to?
+ */
+static void
+look_for_references(void *arg)
+{
+	Upkeep	   *upkeep = arg;
+	EventLog   *log = log_open_owned(upkeep->target.log, AccessShareLock);
+	PartitionList *list = list_own_partitions(log->rel);
+
+	upkeep->got_log = true;
+	if (expired_item(upkeep, log, list) != NULL)
+		upkeep->referred = partition_is_referred(upkeep->partition,
+												 foreign_keys_to(upkeep->partition));
+	log_close(log, NoLock);
+}
+
+/*
+ * delete_sql: DELETE the expired events of a table that no foreign key keeps: a
+ * batch of them, by ctid, where the table is an ordinary one.
+ */
+static char *
+delete_sql(Oid relid, TimestampTz expiry)
+{
+	List	   *keys = foreign_keys_to(relid);
+	char	   *name = qualified_name(relid);
+	StringInfoData rows;
+
+	initStringInfo(&rows);
+	appendStringInfo(&rows, "e.occurred_at OPERATOR(pg_catalog.<) '%s'",
+					 utc_literal(expiry));
+	append_unreferred(&rows, keys);
+	if (get_rel_relkind(relid) != RELKIND_RELATION)
+		return psprintf("DELETE FROM %s e WHERE %s", name, rows.data);
+	return psprintf("DELETE FROM ONLY %s WHERE ctid OPERATOR(pg_catalog.=) ANY"
+					" (ARRAY(SELECT e.ctid FROM ONLY %s e WHERE %s LIMIT %d))",
+					name, name, rows.data,
+					keys != NIL ? REFERRED_BATCH : EXPIRE_BATCH);
+}
+
+/*
+ * delete_expired: a step: delete a batch of expired events from
+ * upkeep->partition, which is the default or an expired one.
+ */
+static void
+delete_expired(void *arg)
+{
+	Upkeep	   *upkeep = arg;
+	EventLog   *log = log_open_owned(upkeep->target.log, RowExclusiveLock);
+	PartitionList *list = list_own_partitions(log->rel);
+	TimestampTz expiry = Min(expiry_time(&log->settings, GetCurrentTimestamp()),
+							 expiry_time(&log->settings, upkeep->now));
+
 	upkeep->done = 0;
-	if (OidIsValid(list->default_oid) && !TIMESTAMP_IS_NOBEGIN(expiry))
+	upkeep->referred = false;
+	if (!TIMESTAMP_IS_NOBEGIN(expiry) &&
+		(upkeep->partition == list->default_oid ||
+		 expired_item(upkeep, log, list) != NULL))
 	{
-		name = qualified_name(list->default_oid);
-		run_sql(psprintf("DELETE FROM ONLY %s WHERE ctid OPERATOR(pg_catalog.=) ANY"
-						 " (ARRAY(SELECT ctid FROM ONLY %s"
-						 " WHERE occurred_at OPERATOR(pg_catalog.<) '%s'"
-						 " LIMIT %d))", name, name, utc_literal(expiry),
-						 EXPIRE_BATCH),
-				SPI_OK_DELETE);
+		run_sql(delete_sql(upkeep->partition, expiry), SPI_OK_DELETE);
 		upkeep->done = SPI_processed;
+		upkeep->referred = upkeep->done == 0 && upkeep->has_keys &&
+			has_rows_between(upkeep->partition, EVENT_MIN_TIME, expiry);
 	}
 	log_close(log, NoLock);
 }
 
 /*
- * find_default_rows: a step: the time of the default partition's oldest row
- * from upkeep->from on.
+ * find_dense_cell: find the first cell of the grid from upkeep->from on, all
+ * ahead, of which the default partition has enough events for a partition.
+ */
+static void
+find_dense_cell(Upkeep *upkeep, const EventLog *log, Relation rel)
+{
+	TimeScan   *scan = time_scan_begin(rel, upkeep->from, EVENT_END_TIME,
+									   ForwardScanDirection);
+	TimestampTz end = DT_NOBEGIN;
+	int64		n = 0;
+
+	while (!upkeep->found && upkeep->looked < MAX_LOOK && time_scan_next(scan))
+	{
+		TimestampTz t = time_scan_time(scan);
+		TimestampTz lower;
+
+		if (t >= end)
+		{
+			upkeep->sparse += n;
+			n = 0;
+			upkeep->at = t;
+			grid_cell(&log->settings.partition_interval, t, &lower, &end);
+		}
+		n++;
+		upkeep->looked++;
+		upkeep->found = n == DENSE_CELL;
+	}
+	if (!upkeep->found)
+		upkeep->sparse += n;
+	upkeep->next = end;
+	time_scan_end(scan);
+}
+
+/*
+ * find_in_default: find the time of an event in the open default partition that
+ * is to be moved, from upkeep->from on.
+ */
+static void
+find_in_default(Upkeep *upkeep, const EventLog *log, Relation rel)
+{
+	TimestampTz horizon = premade_until(&log->settings, GetCurrentTimestamp());
+	TimestampTz lower;
+	TimeScan   *scan;
+
+	if (upkeep->from < horizon)
+	{
+		scan = time_scan_begin(rel, upkeep->from, horizon,
+							   ForwardScanDirection);
+		upkeep->found = time_scan_next(scan);
+		if (upkeep->found)
+		{
+			upkeep->at = time_scan_time(scan);
+			grid_cell(&log->settings.partition_interval, upkeep->at, &lower,
+					  &upkeep->next);
+		}
+		else
+			upkeep->from = horizon;
+		time_scan_end(scan);
+	}
+	if (!upkeep->found)
+		find_dense_cell(upkeep, log, rel);
+}
+
+/*
+ * find_default_rows: a step: which events of the default partition are to be
+ * moved next?
  */
 static void
 find_default_rows(void *arg)
 {
 	Upkeep	   *upkeep = arg;
-	EventLog   *log = log_open_owned(upkeep->log, AccessShareLock);
-	PartitionList *list = list_partitions(log->rel);
+	EventLog   *log = log_open_owned(upkeep->target.log, AccessShareLock);
+	PartitionList *list = list_own_partitions(log->rel);
 
 	upkeep->found = false;
 	if (OidIsValid(list->default_oid) && relation_has_rows(list->default_oid))
 	{
-		TimestampTz lower;
-		Datum		value;
-		bool		isnull;
+		Relation	rel = relation_open(list->default_oid, AccessShareLock);
 
-		run_sql(psprintf("SELECT pg_catalog.min(occurred_at) FROM ONLY %s"
-						 " WHERE %s", qualified_name(list->default_oid),
-						 range_sql(upkeep->from, EVENT_END_TIME)),
-				SPI_OK_SELECT);
-		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
-							  &isnull);
-		if (!isnull)
-		{
-			upkeep->found = true;
-			upkeep->at = DatumGetTimestampTz(value);
-			grid_cell(&log->settings.partition_interval, upkeep->at, &lower,
-					  &upkeep->next);
-		}
+		find_in_default(upkeep, log, rel);
+		relation_close(rel, NoLock);
 	}
 	log_close(log, NoLock);
 }
@@ -400,15 +408,26 @@ static void
 look(void *arg)
 {
 	Upkeep	   *upkeep = arg;
-	EventLog   *log = log_try_open(upkeep->log, AccessShareLock);
+	MemoryContext outer;
+	EventLog   *log;
 
-	upkeep->list = NULL;
+	lock_for_step(upkeep->target.log, AccessShareLock);
+	log = log_try_open(upkeep->target.log, NoLock);
+	outer = MemoryContextSwitchTo(upkeep->context);
 	if (log == NULL)
+	{
+		upkeep->damage = log_unusable(upkeep->target.log);
+		if (upkeep->damage != NULL)
+			upkeep->name = qualified_name(upkeep->target.log);
+		MemoryContextSwitchTo(outer);
 		return;
-	upkeep->name = qualified_name(upkeep->log);
-	upkeep->owner = log->owner;
+	}
+	upkeep->name = qualified_name(upkeep->target.log);
+	upkeep->target.owner = log->owner;
 	upkeep->settings = log->settings;
-	upkeep->list = list_partitions(log->rel);
+	upkeep->has_keys = foreign_keys_to(upkeep->target.log) != NIL;
+	upkeep->list = list_own_partitions(log->rel);
+	MemoryContextSwitchTo(outer);
 	log_close(log, AccessShareLock);
 }
 
@@ -418,10 +437,16 @@ look(void *arg)
 static bool
 look_at(Upkeep *upkeep)
 {
-	StepResult	result = attempt(upkeep->log, GetUserId(), look, upkeep,
-								 "look at the partitions");
+	UpkeepTarget target = upkeep->target;
+	StepResult	result;
 
+	MemoryContextReset(upkeep->context);
+	upkeep->list = NULL;
+	upkeep->name = upkeep->damage = NULL;
+	target.owner = GetUserId();
+	result = attempt(&target, look, upkeep, "look at the partitions");
 	SPI_commit();
+	upkeep->target.told = target.told;
 	return result == STEP_TAKEN;
 }
 
@@ -432,44 +457,140 @@ look_at(Upkeep *upkeep)
 static void
 make_ahead(Upkeep *upkeep)
 {
-	TimestampTz at = GetCurrentTimestamp();
+	TimestampTz at = upkeep->now;
 	TimestampTz until = premade_until(&upkeep->settings, at);
-	StepResult	result = STEP_TAKEN;
+	int			failures = 0;
 
-	while (result != STEP_LOCKED && next_gap(upkeep->list, until, &at))
+	while (failures < MAX_FAILURES && next_gap(upkeep->list, until, &at))
 	{
+		StepResult	result;
 		TimestampTz lower;
 
 		upkeep->at = at;
-		result = attempt(upkeep->log, upkeep->owner, make_partition, upkeep,
+		result = attempt(&upkeep->target, make_partition, upkeep,
 						 "make the next partition");
 		SPI_commit();
+		if (result == STEP_LOCKED)
+			break;
+		failures += result == STEP_FAILED;
 		free_range(upkeep->list, &upkeep->settings.partition_interval, at,
 				   &lower, &at);
 	}
 }
 
 /*
- * expire_default: delete the expired rows of the default partition.
+ * most_batches: how many batches the rows of a table can fill.  Code of the
+ * owner's that inserts while rows are deleted must not keep upkeep busy for ever.
+ */
+static int64
+most_batches(Oid relid, int batch)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	int64		rows = 0;
+
+	if (rel == NULL)
+		return 0;
+	if (rel->rd_rel->relkind == RELKIND_RELATION)
+		rows = (int64) RelationGetNumberOfBlocks(rel) * MaxHeapTuplesPerPage;
+	relation_close(rel, AccessShareLock);
+	return rows / batch + 1;
+}
+
+/*
+ * count_batches: a step: how many batches there can be, into upkeep->looked.
+ */
+static void
+count_batches(void *arg)
+{
+	Upkeep	   *upkeep = arg;
+
+	upkeep->looked = most_batches(upkeep->partition, REFERRED_BATCH);
+}
+
+/*
+ * delete_all_expired: delete the expired events of one table, batch by batch,
+ * and tell how many.
+ */
+static void
+delete_all_expired(Upkeep *upkeep, Oid partition)
+{
+	int64		expired = 0;
+
+	upkeep->partition = partition;
+	upkeep->looked = 0;
+	upkeep->referred = false;
+	(void) attempt(&upkeep->target, count_batches, upkeep,
+				   "delete expired events");
+	SPI_commit();
+	for (int64 i = upkeep->looked; i > 0; i--)
+	{
+		CHECK_FOR_INTERRUPTS();
+		upkeep->done = 0;
+		(void) attempt(&upkeep->target, delete_expired, upkeep,
+					   "delete expired events");
+		SPI_commit();
+		if (upkeep->done == 0)
+			break;
+		expired += upkeep->done;
+	}
+	if (expired > 0)
+		ereport(NOTICE,
+				(errmsg("deleted %lld expired events from partition %s",
+						(long long) expired,
+						get_rel_name(partition) ?
+						qualified_name(partition) : "that was dropped")));
+}
+
+/*
+ * tell_referred: of upkeep->partition, that expired events in it stay.
+ */
+static void
+tell_referred(const Upkeep *upkeep)
+{
+	if (get_rel_name(upkeep->partition) == NULL ||
+		get_rel_name(upkeep->target.log) == NULL)
+		return;
+	ereport(WARNING,
+			(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+			 errmsg("expired events of partition %s were kept: other tables refer to them",
+					qualified_name(upkeep->partition)),
+			 errdetail("Foreign keys: %s.",
+					   foreign_key_names(foreign_keys_to(upkeep->target.log))),
+			 errhint("Delete the rows that refer to them.")));
+}
+
+/*
+ * expire_default: delete the expired events of the default partition.
  */
 static void
 expire_default(Upkeep *upkeep)
 {
-	int64		expired = 0;
-
-	do
+	if (OidIsValid(upkeep->list->default_oid) &&
+		!TIMESTAMP_IS_NOBEGIN(expiry_time(&upkeep->settings, upkeep->now)))
 	{
-		CHECK_FOR_INTERRUPTS();
-		upkeep->done = 0;
-		(void) attempt(upkeep->log, upkeep->owner, expire_in_default, upkeep,
-					   "delete expired events from the default partition");
-		SPI_commit();
-		expired += upkeep->done;
-	} while (upkeep->done > 0);
-	if (expired > 0)
+		delete_all_expired(upkeep, upkeep->list->default_oid);
+		if (upkeep->referred)
+			tell_referred(upkeep);
+	}
+}
+
+/*
+ * tell_left: of the default partition, which events stay there on purpose.
+ */
+static void
+tell_left(const Upkeep *upkeep, int moves)
+{
+	if (moves == MAX_MOVES)
 		ereport(NOTICE,
-				(errmsg("deleted %lld expired events from the default partition of %s",
-						(long long) expired, upkeep->name)));
+				(errmsg("made %d partitions of %s for events in the default partition",
+						moves, upkeep->name),
+				 errhint("What is left there is moved by the next calls.")));
+	if (upkeep->sparse > 0)
+		ereport(NOTICE,
+				(errmsg("left %lld events in the default partition of %s",
+						(long long) upkeep->sparse, upkeep->name),
+				 errdetail("They are further ahead than its partitions, and fewer than %d in each partition_interval.",
+						   DENSE_CELL)));
 }
 
 /*
@@ -482,26 +603,77 @@ expire_default(Upkeep *upkeep)
 static void
 empty_default(Upkeep *upkeep)
 {
-	upkeep->from = EVENT_MIN_TIME;
-	for (;;)
+	int			moves = 0;
+	int			failures = 0;
+
+	upkeep->from = Max(expiry_time(&upkeep->settings, upkeep->now),
+					   EVENT_MIN_TIME);
+	upkeep->looked = upkeep->sparse = 0;
+	while (moves < MAX_MOVES && failures < MAX_FAILURES)
 	{
 		StepResult	result;
 
 		CHECK_FOR_INTERRUPTS();
 		upkeep->found = false;
-		(void) attempt(upkeep->log, upkeep->owner, find_default_rows, upkeep,
+		(void) attempt(&upkeep->target, find_default_rows, upkeep,
 					   "look into the default partition");
 		SPI_commit();			/* keep no lock that another one waits for */
 		if (!upkeep->found)
 			break;
-		result = attempt(upkeep->log, upkeep->owner, make_partition, upkeep,
+		result = attempt(&upkeep->target, make_partition, upkeep,
 						 "move events out of the default partition");
 		SPI_commit();
 		if (result == STEP_LOCKED)
 			break;
-		if (result == STEP_FAILED || upkeep->done == 0)
-			upkeep->from = upkeep->next;
+		moves += result == STEP_TAKEN;
+		failures += result == STEP_FAILED;
+		upkeep->from = result == STEP_FAILED || upkeep->done == 0 ?
+			upkeep->next : upkeep->at;
 	}
+	tell_left(upkeep, moves);
+}
+
+/*
+ * keep_referred: where rows refer to the events of upkeep->partition, delete
+ * what may be deleted; STEP_TAKEN when nothing refers to it any more.
+ */
+static StepResult
+keep_referred(Upkeep *upkeep)
+{
+	for (bool deleted = false;; deleted = true)
+	{
+		StepResult	result;
+
+		upkeep->got_log = upkeep->referred = false;
+		result = attempt(&upkeep->target, look_for_references, upkeep,
+						 "drop an expired partition");
+		SPI_commit();
+		if (result != STEP_TAKEN || !upkeep->referred)
+			return result;
+		if (deleted)
+			break;
+		delete_all_expired(upkeep, upkeep->partition);
+	}
+	tell_referred(upkeep);
+	return STEP_FAILED;
+}
+
+/*
+ * expire_partition: drop a partition that has expired, if it can be.
+ */
+static StepResult
+expire_partition(Upkeep *upkeep, Oid partition)
+{
+	StepResult	result = STEP_TAKEN;
+
+	upkeep->partition = partition;
+	if (upkeep->has_keys)
+		result = keep_referred(upkeep);
+	if (result == STEP_TAKEN)
+		result = attempt(&upkeep->target, drop_expired, upkeep,
+						 "drop an expired partition");
+	SPI_commit();
+	return result;
 }
 
 /*
@@ -514,17 +686,13 @@ static void
 drop_all_expired(Upkeep *upkeep)
 {
 	PartitionList *list = upkeep->list;
-	TimestampTz expiry = expiry_time(&upkeep->settings, GetCurrentTimestamp());
+	TimestampTz expiry = expiry_time(&upkeep->settings, upkeep->now);
 
 	for (int i = 0; i < list->n && list->items[i].upper <= expiry; i++)
 	{
-		StepResult	result;
-
-		upkeep->partition = list->items[i].oid;
-		result = attempt(upkeep->log, upkeep->owner, drop_expired, upkeep,
-						 "drop an expired partition");
-		SPI_commit();
-		if (result == STEP_LOCKED && !upkeep->got_log)
+		CHECK_FOR_INTERRUPTS();
+		if (expire_partition(upkeep, list->items[i].oid) == STEP_LOCKED &&
+			!upkeep->got_log)
 			break;
 	}
 }
@@ -535,14 +703,40 @@ drop_all_expired(Upkeep *upkeep)
 static void
 maintain_log(Upkeep *upkeep)
 {
+	upkeep->now = GetCurrentTimestamp();
 	make_ahead(upkeep);
 	expire_default(upkeep);
 	empty_default(upkeep);
 	if (!look_at(upkeep) || upkeep->list == NULL)
 		return;
 	drop_all_expired(upkeep);
-	queue_prune(upkeep->log);
-	SPI_commit();
+	queue_prune(&upkeep->target);
+}
+
+/*
+ * begin_upkeep, end_upkeep: of one log; what is remembered of it, and what its
+ * upkeep leaves behind, outlives the transactions and goes in the end.
+ */
+static MemoryContext
+begin_upkeep(Upkeep *upkeep, Oid log)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "eventlog upkeep",
+												  ALLOCSET_DEFAULT_SIZES);
+
+	memset(upkeep, 0, sizeof(Upkeep));
+	upkeep->target.log = log;
+	upkeep->context = AllocSetContextCreate(context, "eventlog upkeep look",
+											ALLOCSET_DEFAULT_SIZES);
+	return MemoryContextSwitchTo(context);
+}
+
+static void
+end_upkeep(MemoryContext outer)
+{
+	MemoryContext context = MemoryContextSwitchTo(outer);
+
+	MemoryContextDelete(context);
 }
 
 /*
@@ -555,19 +749,28 @@ maintain_all(void)
 
 	foreach(cell, all_logs())
 	{
-		Upkeep		upkeep = {0};
+		Upkeep		upkeep;
+		MemoryContext outer = begin_upkeep(&upkeep, lfirst_oid(cell));
 
 		CHECK_FOR_INTERRUPTS();
-		upkeep.log = lfirst_oid(cell);
-		if (!look_at(&upkeep) || upkeep.list == NULL)
-			continue;
-		if (has_privs_of_role(GetUserId(), upkeep.owner))
+		if (!look_at(&upkeep))
+			;					/* told */
+		else if (upkeep.damage != NULL)
+			ereport(WARNING,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("skipping log %s, which is damaged: %s",
+							upkeep.name, upkeep.damage),
+					 errhint("eventlog.create_log mends what can be mended.")));
+		else if (upkeep.list == NULL)
+			;					/* dropped meanwhile */
+		else if (has_privs_of_role(GetUserId(), upkeep.target.owner))
 			maintain_log(&upkeep);
 		else
 			ereport(WARNING,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("skipping log %s: only its owner can maintain it",
 							upkeep.name)));
+		end_upkeep(outer);
 	}
 }
 
@@ -577,17 +780,18 @@ maintain_all(void)
 static void
 maintain_one(Oid relid)
 {
-	Upkeep		upkeep = {0};
+	Upkeep		upkeep;
+	MemoryContext outer = begin_upkeep(&upkeep, relid);
 
-	upkeep.log = relid;
 	if (!look_at(&upkeep))
-		return;
-	if (upkeep.list == NULL)
+		;						/* told */
+	else if (upkeep.list == NULL)
 		log_close(log_open(relid, AccessShareLock), AccessShareLock);
-	else if (!has_privs_of_role(GetUserId(), upkeep.owner))
+	else if (!has_privs_of_role(GetUserId(), upkeep.target.owner))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
 	else
 		maintain_log(&upkeep);
+	end_upkeep(outer);
 }
 
 /*
@@ -597,6 +801,7 @@ Datum
 eventlog_maintain(PG_FUNCTION_ARGS)
 {
 	require_autocommit(fcinfo, "maintain");
+	require_read_write("eventlog.maintain");
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect_ext failed");
 	SPI_commit();				/* what was deferred is the caller's */
@@ -604,6 +809,74 @@ eventlog_maintain(PG_FUNCTION_ARGS)
 		maintain_all();
 	else
 		maintain_one(PG_GETARG_OID(0));
+	queue_sweep();
 	SPI_finish();
 	PG_RETURN_VOID();
+}
+
+/*
+ * count_expired: how many partitions retention is overdue for.
+ */
+static int
+count_expired(const PartitionList *list, TimestampTz expiry)
+{
+	int			n = 0;
+
+	while (n < list->n && list->items[n].upper <= expiry)
+		n++;
+	return n;
+}
+
+/*
+ * default_problems: what is wrong with the default partition, which is locked,
+ * as a list of strings.
+ */
+List *
+default_problems(const EventLog *log, Oid default_oid, TimestampTz now)
+{
+	List	   *problems = NIL;
+	TimestampTz expiry = Max(expiry_time(&log->settings, now), EVENT_MIN_TIME);
+	TimestampTz horizon = Max(premade_until(&log->settings, now), expiry);
+	char	   *obstacle = relation_has_rows(default_oid) ?
+	move_obstacle(log->oid, default_oid) : NULL;
+
+	if (obstacle != NULL)
+	{
+		problems = lappend(problems, "events in the default partition");
+		return lappend(problems, psprintf("events cannot be moved: %s", obstacle));
+	}
+	if (has_rows_between(default_oid, EVENT_MIN_TIME, expiry))
+		problems = lappend(problems, "expired events in the default partition");
+	if (has_rows_between(default_oid, expiry, horizon))
+		problems = lappend(problems, "events in the default partition");
+	if (has_rows_between(default_oid, horizon, EVENT_END_TIME))
+		problems = lappend(problems, "future events in the default partition");
+	return problems;
+}
+
+/*
+ * partition_problems: what upkeep has not done yet about the other partitions,
+ * and why it may not, likewise.  Takes no lock on any table.
+ */
+List *
+partition_problems(const EventLog *log, const PartitionList *list,
+				   TimestampTz now)
+{
+	int			expired = count_expired(list, expiry_time(&log->settings, now));
+	List	   *keys = expired > 0 ? foreign_keys_to(log->oid) : NIL;
+	List	   *problems = NIL;
+
+	if (expired > 0)
+		problems = lappend(problems,
+						   psprintf("retention overdue for %d partitions",
+									expired));
+	if (keys != NIL)
+		problems = lappend(problems,
+						   psprintf("foreign keys can keep expired events: %s",
+									foreign_key_names(keys)));
+	for (int i = 0; i < list->ndetaching; i++)
+		problems = lappend(problems,
+						   psprintf("partition %s is being detached; ALTER TABLE ... DETACH PARTITION ... FINALIZE completes that",
+									qualified_name(list->detaching[i].oid)));
+	return problems;
 }

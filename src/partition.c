@@ -9,10 +9,14 @@
  */
 #include "eventlog.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
+#include "catalog/pg_inherits.h"
 #include "commands/defrem.h"
 #include "commands/tablespace.h"
 #include "executor/spi.h"
@@ -21,8 +25,10 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #define MAX_MONTHS	1200
@@ -133,12 +139,11 @@ bound_time(PartitionBoundInfo bounds, int i)
 }
 
 /*
- * list_partitions: what the log consists of, from the relation cache.
+ * fill_list: the partitions of a descriptor, ascending, and the default.
  */
-PartitionList *
-list_partitions(Relation parent)
+static PartitionList *
+fill_list(PartitionDesc desc)
 {
-	PartitionDesc desc = RelationGetPartitionDesc(parent, true);
 	PartitionBoundInfo bounds = desc->boundinfo;
 	PartitionList *list = palloc0(sizeof(PartitionList));
 
@@ -161,6 +166,84 @@ list_partitions(Relation parent)
 		list->n++;
 	}
 	return list;
+}
+
+/*
+ * list_partitions: what the log consists of, from the relation cache, for those
+ * who read: as PostgreSQL itself sees it under the active snapshot.
+ */
+PartitionList *
+list_partitions(Relation parent)
+{
+	return fill_list(RelationGetPartitionDesc(parent, true));
+}
+
+/*
+ * detaching_partitions: those whose DETACH CONCURRENTLY is not finished, from
+ * the catalog, whatever a snapshot says.
+ */
+static List *
+detaching_partitions(Oid parent)
+{
+	Relation	rel = table_open(InheritsRelationId, AccessShareLock);
+	List	   *result = NIL;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_inherits_inhparent, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(parent));
+	scan = systable_beginscan(rel, InheritsParentIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_inherits form = (Form_pg_inherits) GETSTRUCT(tuple);
+
+		if (form->inhdetachpending)
+			result = lappend_oid(result, form->inhrelid);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return result;
+}
+
+/*
+ * list_own_partitions: the same for upkeep.  A partition that its owner is
+ * detaching is none of the log's any more, and no other can have its range yet:
+ * it is in a list of its own.
+ */
+PartitionList *
+list_own_partitions(Relation parent)
+{
+	PartitionDesc desc = RelationGetPartitionDesc(parent, false);
+	bool		any = desc->detached_exist;
+	PartitionList *list = fill_list(desc);
+	List	   *detaching = any ?
+	detaching_partitions(RelationGetRelid(parent)) : NIL;
+	int			n = 0;
+
+	if (detaching == NIL)
+		return list;
+	list->detaching = palloc(sizeof(Partition) * list_length(detaching));
+	for (int i = 0; i < list->n; i++)
+	{
+		if (!list_member_oid(detaching, list->items[i].oid))
+			list->items[n++] = list->items[i];
+		else if (list->ndetaching < list_length(detaching))
+			list->detaching[list->ndetaching++] = list->items[i];
+	}
+	list->n = n;
+	list_free(detaching);
+	return list;
+}
+
+void
+free_partitions(PartitionList *list)
+{
+	if (list->items)
+		pfree(list->items);
+	if (list->detaching)
+		pfree(list->detaching);
+	pfree(list);
 }
 
 /*
@@ -187,6 +270,22 @@ partition_at(const PartitionList *list, TimestampTz t)
 }
 
 /*
+ * cut_by: cut a range that holds t to what some partitions leave of it.
+ */
+static void
+cut_by(const Partition *items, int n, TimestampTz t, TimestampTz *lower,
+	   TimestampTz *upper)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (items[i].upper <= t)
+			*lower = Max(*lower, items[i].upper);
+		if (items[i].lower > t)
+			*upper = Min(*upper, items[i].lower);
+	}
+}
+
+/*
  * free_range: bounds for a new partition that holds t: the grid's cell, less
  * what its neighbours have of it.  There must be no partition at t.
  */
@@ -195,15 +294,8 @@ free_range(const PartitionList *list, const Interval *width, TimestampTz t,
 		   TimestampTz *lower, TimestampTz *upper)
 {
 	grid_cell(width, t, lower, upper);
-	for (int i = 0; i < list->n; i++)
-	{
-		const Partition *item = &list->items[i];
-
-		if (item->upper <= t)
-			*lower = Max(*lower, item->upper);
-		if (item->lower > t)
-			*upper = Min(*upper, item->lower);
-	}
+	cut_by(list->items, list->n, t, lower, upper);
+	cut_by(list->detaching, list->ndetaching, t, lower, upper);
 }
 
 /*
@@ -236,6 +328,21 @@ next_gap(const PartitionList *list, TimestampTz until, TimestampTz *at)
 	while (*at < until && (partition = partition_at(list, *at)) != NULL)
 		*at = partition->upper;
 	return *at < until;
+}
+
+/*
+ * detaching_at: the partition that is being detached and has t, or NULL.  No
+ * other partition can be made there until that is done.
+ */
+const Partition *
+detaching_at(const PartitionList *list, TimestampTz t)
+{
+	for (int i = 0; i < list->ndetaching; i++)
+	{
+		if (list->detaching[i].lower <= t && t < list->detaching[i].upper)
+			return &list->detaching[i];
+	}
+	return NULL;
 }
 
 /*
@@ -316,13 +423,58 @@ tablespace_clause(Oid relid)
 }
 
 /*
+ * access_method_clause: the same of a partitioned table's access method, which
+ * it can have from PostgreSQL 17 on.
+ */
+static const char *
+access_method_clause(Oid relid)
+{
+	Relation	log = table_open(relid, NoLock);
+	Oid			method = log->rd_rel->relam;
+
+	table_close(log, NoLock);
+	if (!OidIsValid(method))
+		return "";
+	return psprintf(" USING %s", quote_identifier(get_am_name(method)));
+}
+
+/*
+ * replica_identity: of the log, as a clause of ALTER TABLE for a partition; NULL
+ * where it is the default.
+ */
+static char *
+replica_identity(Oid relid, Oid partition)
+{
+	Relation	log = table_open(relid, NoLock);
+	char		identity = log->rd_rel->relreplident;
+	Oid			index = RelationGetReplicaIndex(log);
+	Relation	rel;
+
+	table_close(log, NoLock);
+	if (identity == REPLICA_IDENTITY_NOTHING)
+		return "NOTHING";
+	if (identity == REPLICA_IDENTITY_FULL)
+		return "FULL";
+	if (identity != REPLICA_IDENTITY_INDEX || !OidIsValid(index))
+		return NULL;
+	rel = table_open(partition, NoLock);
+	index = index_get_partition(rel, index);
+	table_close(rel, NoLock);
+	return OidIsValid(index) ?
+		psprintf("USING INDEX %s", quote_identifier(get_rel_name(index))) : NULL;
+}
+
+/*
  * create_partition: make and attach an empty partition.
  *
  * Within SPI, as the log's owner, the log locked and not open (ALTER TABLE
- * refuses a table that its own session has open).  ATTACH takes SHARE UPDATE EXCLUSIVE on the
- * parent, where CREATE … PARTITION OF would take ACCESS EXCLUSIVE, and for a
- * moment ACCESS EXCLUSIVE on the default partition, which must hold no row of
- * the range.
+ * refuses a table that its own session has open).  ATTACH takes SHARE UPDATE
+ * EXCLUSIVE on the parent, where CREATE … PARTITION OF would take ACCESS
+ * EXCLUSIVE, and for a moment ACCESS EXCLUSIVE on the default partition, which
+ * must hold no row of the range.
+ *
+ * The partition is as CREATE … PARTITION OF would make it.  The replica identity
+ * of the log is carried to it besides, so that a log that is published stays so.
  */
 Oid
 create_partition(Oid relid, TimestampTz lower, TimestampTz upper)
@@ -334,16 +486,24 @@ create_partition(Oid relid, TimestampTz lower, TimestampTz upper)
 										  false);
 	char	   *partition = quote_qualified_identifier(get_namespace_name(schema),
 													   name);
+	char	   *identity;
+	Oid			oid;
 
 	run_sql(psprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL"
-					 " EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING COMMENTS)%s",
-					 partition, log, tablespace_clause(relid)),
+					 " EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING COMMENTS)%s%s",
+					 partition, log, access_method_clause(relid),
+					 tablespace_clause(relid)),
 			SPI_OK_UTILITY);
 	run_sql(psprintf("ALTER TABLE %s ATTACH PARTITION %s"
 					 " FOR VALUES FROM ('%s') TO ('%s')", log, partition,
 					 utc_literal(lower), utc_literal(upper)),
 			SPI_OK_UTILITY);
-	return get_relname_relid(name, schema);
+	oid = get_relname_relid(name, schema);
+	identity = replica_identity(relid, oid);
+	if (identity != NULL)
+		run_sql(psprintf("ALTER TABLE %s REPLICA IDENTITY %s", partition,
+						 identity), SPI_OK_UTILITY);
+	return oid;
 }
 
 /*

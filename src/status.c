@@ -99,7 +99,8 @@ add_problem(List **problems, char *text)
  * find_default_problems: what is wrong with the default partition.
  */
 static void
-find_default_problems(Oid default_oid, List **problems)
+find_default_problems(const EventLog *log, Oid default_oid, TimestampTz now,
+					  List **problems)
 {
 	if (!OidIsValid(default_oid))
 		add_problem(problems, "no default partition");
@@ -109,9 +110,9 @@ find_default_problems(Oid default_oid, List **problems)
 	{
 		/* an unlogged table has no file on a standby */
 		if ((get_rel_persistence(default_oid) == RELPERSISTENCE_PERMANENT ||
-			 !RecoveryInProgress()) &&
-			relation_has_rows(default_oid))
-			add_problem(problems, "events in the default partition");
+			 !RecoveryInProgress()))
+			*problems = list_concat(*problems,
+									default_problems(log, default_oid, now));
 		UnlockRelationOid(default_oid, AccessShareLock);
 	}
 }
@@ -125,17 +126,11 @@ find_problems(const EventLog *log, const PartitionList *list,
 {
 	int			missing = missing_ahead(&log->settings, list, now);
 	int			others = owned_by_others(log, list);
-	int			expired = 0;
-	TimestampTz expiry = expiry_time(&log->settings, now);
 
-	while (expired < list->n && list->items[expired].upper <= expiry)
-		expired++;
 	if (missing > 0)
 		add_problem(problems, psprintf("%d partitions missing ahead", missing));
-	find_default_problems(list->default_oid, problems);
-	if (expired > 0)
-		add_problem(problems,
-					psprintf("retention overdue for %d partitions", expired));
+	find_default_problems(log, list->default_oid, now, problems);
+	*problems = list_concat(*problems, partition_problems(log, list, now));
 	if (others > 0)
 		add_problem(problems,
 					psprintf("%d partitions of another owner", others));
@@ -285,7 +280,7 @@ static void
 put_log(const EventLog *log, Datum *values, bool *nulls, List **problems)
 {
 	const Interval *keep = &log->settings.retention;
-	PartitionList *list = list_partitions(log->rel);
+	PartitionList *list = list_own_partitions(log->rel);
 
 	values[STATUS_PARTITION_INTERVAL] =
 		copy_interval(&log->settings.partition_interval);
@@ -305,6 +300,7 @@ put_log(const EventLog *log, Datum *values, bool *nulls, List **problems)
 		nulls[STATUS_OLDEST] = nulls[STATUS_NEWEST] = false;
 	}
 	find_problems(log, list, GetCurrentTimestamp(), problems);
+	*problems = list_concat(*problems, queue_problems(log->oid));
 }
 
 /*

@@ -1,70 +1,137 @@
 /*
  * upkeep.c
  *		How procedures that keep a log in order take their steps: as the log's
- *		owner, with bounded waits for locks, and no step failing the others.
+ *		owner, bounded in time, and without one step failing the others.
  *
- * A step is a function run in a subtransaction.  It locks the parent before
- * any partition, as everybody does.  No wait for a lock lasts longer than
- * LOCK_TIMEOUT: whoever waits for ACCESS EXCLUSIVE makes all others queue
- * behind, so a wait is short, given up, and tried again after a pause in which
- * writers go on.  What cannot be locked soon is left for the next call.
+ * A step is a function that runs in a subtransaction.  Its memory goes with it.
+ *
+ * Locks.  Whoever waits for a lock that readers or writers hold makes all who
+ * come later wait as well.  So no step waits in the queue of such a lock: it
+ * takes all its locks at once or none (lock_for_step).  If one is not to be
+ * had, the step is rolled back, and upkeep waits, holding nothing, for the end
+ * of the transactions that hold it, as CREATE INDEX CONCURRENTLY does.  That
+ * wait holds up nobody.  A holder that stays longer than upkeep's patience ends
+ * the step.  Only where the holders change each time, as with many short
+ * transactions, does the step queue, once and for QUEUE_TIMEOUT.
+ *
+ * The order of locks is: the log, its default partition, another partition,
+ * tables that foreign keys lead to or come from.  Every wait for a lock is
+ * shorter than deadlock_timeout, so nobody becomes the victim of a deadlock
+ * with upkeep.
+ *
+ * Code of the owner's.  Upkeep runs as little of it as possible: what a DELETE
+ * of single rows fires, and what indexes compute.  Such code can raise any error,
+ * and it can run for ever.  Its errors are told as a WARNING, whatever their
+ * SQLSTATE is; only a cancel that the backend itself took ends the whole call.
+ * A timer ends a step after eventlog.step_timeout.
  */
 #include "eventlog.h"
 
+#include <signal.h>
+
 #include "access/xact.h"
 #include "commands/trigger.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
 
-#define LOCK_TIMEOUT	"200ms"
-#define LOCK_TRIES		10
-#define LOCK_PAUSE		100L	/* ms between two tries */
+#define LOCK_TIMEOUT_MS	100		/* for a lock whose queue is in nobody's way */
+#define QUEUE_TIMEOUT	50		/* ms, for one that others queue behind */
+#define PATIENCE		2000	/* ms, for all tries of a step … */
+#define IMPATIENCE		200		/* … and of later ones, once one has failed */
+#define LONG_WAIT		100		/* ms: no short transaction held the lock */
+#define SHORT_HOLDERS	3		/* tries until a step may queue */
+#define RETRY_PAUSE		20		/* ms, where it is not known who holds it */
+#define TIMER_AGAIN		100		/* ms, if the timer's cancel was swallowed */
 
 /*
- * run_step: one try of a step in a subtransaction; NULL when it succeeded, or
- * the error.  What ends the session or the query is thrown on.
+ * Contention: what stood in the way of the current step's last try.  Steps are
+ * not nested.
  */
-static ErrorData *
-run_step(Oid owner, UpkeepStep step, void *arg)
+typedef struct Contention
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner resowner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
+	Oid			relid;			/* what could not be locked, or InvalidOid … */
+	LOCKMODE	mode;
+	int			nholders;		/* … and who held it then … */
+	VirtualTransactionId *holders;
+	int			ngone;			/* … of whom so many have gone */
+	TimestampTz since;			/* when it was found to be held */
+	int			rounds;			/* of tries */
+	bool		queued;			/* has the step waited for a lock itself? */
+	Oid			held;			/* the lock that it was given so, or InvalidOid */
+	LOCKMODE	held_mode;
+} Contention;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		Identity	self;
+static Contention contention;
 
-		become(&self, owner);
-		set_locally("lock_timeout", LOCK_TIMEOUT);
-		set_locally("row_security", "off");
-		fire_no_trigger_later();
-		step(arg);
-		become_again(&self);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = resowner;
+static TimeoutId step_timer = MAX_TIMEOUTS;
+static volatile sig_atomic_t step_cut = false;	/* has the timer gone off? */
 
-	if (error && ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
-		ERRCODE_OPERATOR_INTERVENTION)
-		ReThrowError(error);
-	return error;
+/*
+ * cut_step: the timer's handler, in a signal handler: as if the query had been
+ * cancelled.
+ */
+static void
+cut_step(void)
+{
+	step_cut = true;
+	InterruptPending = true;
+	QueryCancelPending = true;
+	SetLatch(MyLatch);
+}
+
+/*
+ * start_timer, stop_timer: bound a step in time; did it run out of it?
+ *
+ * The timer goes off again and again, in case the owner's code catches the
+ * error.
+ */
+static void
+start_timer(void)
+{
+	if (step_timer == MAX_TIMEOUTS)
+		step_timer = RegisterTimeout(USER_TIMEOUT, cut_step);
+	step_cut = false;
+	if (eventlog_step_timeout > 0)
+		enable_timeout_every(step_timer,
+							 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+														 eventlog_step_timeout),
+							 TIMER_AGAIN);
+}
+
+static bool
+stop_timer(void)
+{
+	disable_timeout(step_timer, false);
+	if (!step_cut)
+		return false;
+	QueryCancelPending = false; /* it was the timer's, if there is one */
+	return true;
+}
+
+/*
+ * is_cancel: was this error raised because the backend was told to cancel its
+ * query?
+ *
+ * The SQLSTATE does not tell, since anybody's code can raise it, and the
+ * backend has cleared its flag when it raised the error.  Where it was raised
+ * does.
+ */
+static bool
+is_cancel(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
+		error->funcname != NULL &&
+		strcmp(error->funcname, "ProcessInterrupts") == 0;
 }
 
 static bool
@@ -72,6 +139,88 @@ is_lock_failure(const ErrorData *error)
 {
 	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
 		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED;
+}
+
+/*
+ * set_lock_timeout: for what is done until the GUC nest level ends; always
+ * shorter than deadlock_timeout.
+ */
+static void
+set_lock_timeout(int ms)
+{
+	set_locally("lock_timeout",
+				psprintf("%dms", Max(Min(ms, DeadlockTimeout / 2), 1)));
+}
+
+/*
+ * begin_step: act as the owner, who is bound by no policy of the owner's own.
+ *
+ * A log with FORCE ROW LEVEL SECURITY would otherwise have no upkeep: the same
+ * exemption makes foreign keys hold in such a table.
+ */
+static void
+begin_step(Identity *self, Oid owner)
+{
+	Oid			user;
+	int			context;
+
+	become(self, owner);
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(user, context | SECURITY_NOFORCE_RLS);
+	set_lock_timeout(LOCK_TIMEOUT_MS);
+	set_locally("row_security", "off");
+	fire_no_trigger_later();
+}
+
+/*
+ * run_step: one try of a step in a subtransaction and a connection to SPI of
+ * its own, which frees its memory; NULL when it succeeded, or the error.  What
+ * cancels the call is thrown on.
+ */
+static ErrorData *
+run_step(Oid owner, UpkeepStep step, void *arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner resowner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+	bool		cut;
+
+	BeginInternalSubTransaction(NULL);
+	start_timer();
+	PG_TRY();
+	{
+		Identity	self;
+
+		if (SPI_connect() != SPI_OK_CONNECT)
+			elog(ERROR, "SPI_connect failed");
+		begin_step(&self, owner);
+		step(arg);
+		become_again(&self);
+		SPI_finish();
+		(void) stop_timer();
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		cut = stop_timer();
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = resowner;
+		if (is_cancel(error))
+		{
+			if (!cut)
+				ReThrowError(error);
+			error->message = psprintf("it took longer than eventlog.step_timeout (%d ms)",
+									  eventlog_step_timeout);
+		}
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = resowner;
+	return error;
 }
 
 void
@@ -84,33 +233,250 @@ pause_upkeep(long ms)
 }
 
 /*
+ * remember_holders: which transactions hold a lock that the step needs.  They
+ * are kept until the transaction ends.
+ */
+static void
+remember_holders(Oid relid, LOCKMODE mode)
+{
+	MemoryContext outer = MemoryContextSwitchTo(TopTransactionContext);
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, relid);
+	contention.relid = relid;
+	contention.mode = mode;
+	contention.since = GetCurrentTimestamp();
+	contention.holders = GetLockConflicts(&tag, mode, &contention.nholders);
+	MemoryContextSwitchTo(outer);
+}
+
+/*
+ * lock_for_step: take one of a step's locks, in their order; an error when it
+ * is not to be had now.
+ *
+ * Nobody is held up behind a wait for a lock up to SHARE UPDATE EXCLUSIVE but
+ * those who want such a one themselves.
+ */
+void
+lock_for_step(Oid relid, LOCKMODE mode)
+{
+	if (mode <= ShareUpdateExclusiveLock)
+		LockRelationOid(relid, mode);
+	else if (!ConditionalLockRelationOid(relid, mode))
+	{
+		remember_holders(relid, mode);
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not obtain lock on relation \"%s\"",
+						get_rel_name(relid) ? get_rel_name(relid) : "?")));
+	}
+}
+
+static long
+ms_until(TimestampTz deadline)
+{
+	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+}
+
+/*
+ * queue_for_lock: wait for the contended lock itself.
+ *
+ * It is done when all who held it have gone, and before others come, which is
+ * the best chance there is to get it; and once in a step: when those were many
+ * in turn, or one for long, after whom only short ones can be left.
+ */
+static void
+queue_for_lock(void)
+{
+	if (contention.queued ||
+		(contention.rounds < SHORT_HOLDERS &&
+		 !TimestampDifferenceExceeds(contention.since, GetCurrentTimestamp(),
+									 LONG_WAIT)))
+		return;
+	contention.queued = true;
+	set_lock_timeout(QUEUE_TIMEOUT);
+	LockRelationOid(contention.relid, contention.mode);
+	contention.held = contention.relid;
+	contention.held_mode = contention.mode;
+}
+
+/*
+ * wait_in_slice: wait until all holders have gone; an error when a slice of the
+ * time until the deadline is over.
+ */
+static void
+wait_in_slice(TimestampTz deadline)
+{
+	int			guc_level = NewGUCNestLevel();
+
+	set_lock_timeout((int) Max(ms_until(deadline), 1));
+	while (contention.ngone < contention.nholders)
+	{
+		(void) VirtualXactLock(contention.holders[contention.ngone], true);
+		contention.ngone++;
+	}
+	queue_for_lock();
+	AtEOXact_GUC(false, guc_level);
+}
+
+/*
+ * try_wait: the same in a subtransaction; was it successful?  Where it was, a
+ * lock stays.
+ */
+static bool
+try_wait(TimestampTz deadline)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner resowner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		wait_in_slice(deadline);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = resowner;
+		if (!is_lock_failure(error))
+			ReThrowError(error);
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = resowner;
+	return error == NULL;
+}
+
+/*
+ * wait_for_holders: wait until those who were in the step's way have gone;
+ * false at the deadline.
+ *
+ * Waits in slices that are shorter than deadlock_timeout, although upkeep holds
+ * no lock meanwhile.
+ */
+static bool
+wait_for_holders(TimestampTz deadline)
+{
+	contention.ngone = 0;
+	if (contention.nholders == 0)
+		pause_upkeep(Max(Min(ms_until(deadline), RETRY_PAUSE), 1));
+	else
+	{
+		while (ms_until(deadline) > 0 && !try_wait(deadline))
+			CHECK_FOR_INTERRUPTS();
+	}
+	return ms_until(deadline) > 0 || OidIsValid(contention.held);
+}
+
+/*
+ * let_go: of a lock that was waited for, when the step did not succeed with it.
+ */
+static void
+let_go(void)
+{
+	ResourceOwner resowner = CurrentResourceOwner;
+
+	if (!OidIsValid(contention.held))
+		return;
+	CurrentResourceOwner = CurTransactionResourceOwner;
+	UnlockRelationOid(contention.held, contention.held_mode);
+	CurrentResourceOwner = resowner;
+	contention.held = InvalidOid;
+}
+
+/*
+ * try_step: run a step until it succeeds, fails, or patience is at an end; NULL
+ * or the last error.
+ */
+static ErrorData *
+try_step(UpkeepTarget *target, UpkeepStep step, void *arg)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	TimestampTz deadline = TimestampTzPlusMilliseconds(start,
+													   target->impatient ?
+													   IMPATIENCE : PATIENCE);
+
+	memset(&contention, 0, sizeof(contention));
+	for (;;)
+	{
+		ErrorData  *error;
+
+		contention.relid = InvalidOid;
+		contention.nholders = 0;
+		contention.rounds++;
+		error = run_step(target->owner, step, arg);
+		if (error == NULL)
+			return NULL;
+		let_go();
+		if (!is_lock_failure(error) || !wait_for_holders(deadline))
+			return error;
+		FreeErrorData(error);
+	}
+}
+
+/*
+ * was_told: was the same WARNING given about this log before?  A loop whose
+ * steps all fail for one reason gives it once.
+ */
+static bool
+was_told(UpkeepTarget *target, const char *what, const ErrorData *error)
+{
+	char	   *text = psprintf("%s: %s", what, error->message);
+
+	if (target->told != NULL && strcmp(target->told, text) == 0)
+	{
+		pfree(text);
+		return true;
+	}
+	if (target->told != NULL)
+		pfree(target->told);
+	target->told = text;
+	return false;
+}
+
+/*
  * attempt: take a step as the log's owner; a WARNING when it could not be
- * taken now.  `what` completes the sentence "could not … of LOG".
+ * taken now.  `what` completes the sentence "could not … of LOG", or "could not
+ * …" where there is no log.
+ *
+ * To be called in a memory context that outlives transactions.
  */
 StepResult
-attempt(Oid log, Oid owner, UpkeepStep step, void *arg, const char *what)
+attempt(UpkeepTarget *target, UpkeepStep step, void *arg, const char *what)
 {
-	char	   *name = get_rel_name(log) ? qualified_name(log) : "a dropped log";
-	ErrorData  *error = NULL;
+	ErrorData  *error = try_step(target, step, arg);
 	StepResult	result;
 
-	for (int i = 0; i < LOCK_TRIES; i++)
-	{
-		if (i > 0)
-			pause_upkeep(LOCK_PAUSE);
-		error = run_step(owner, step, arg);
-		if (error == NULL)
-			return STEP_TAKEN;
-		if (!is_lock_failure(error))
-			break;
-	}
+	if (error == NULL)
+		return STEP_TAKEN;
 	result = is_lock_failure(error) ? STEP_LOCKED : STEP_FAILED;
-	ereport(WARNING,
-			(errcode(error->sqlerrcode),
-			 errmsg("could not %s of %s: %s", what, name, error->message),
-			 error->detail ? errdetail_internal("%s", error->detail) : 0,
-			 result == STEP_LOCKED ?
-			 errhint("It is left for the next call.") : 0));
+	if (result == STEP_LOCKED)
+		target->impatient = true;
+	if (!was_told(target, what, error))
+	{
+		char	   *name = get_rel_name(target->log) ?
+		qualified_name(target->log) : NULL;
+
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("could not %s%s%s: %s", what, name ? " of " : "",
+						name ? name : "", error->message),
+				 error->detail ? errdetail_internal("%s", error->detail) : 0,
+				 result == STEP_LOCKED ?
+				 errhint("It is left for the next call.") :
+				 error->hint &&
+				 error->sqlerrcode != ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST ?
+				 errhint("%s", error->hint) : 0));
+		if (name)
+			pfree(name);
+	}
 	FreeErrorData(error);
 	return result;
 }
@@ -122,12 +488,14 @@ attempt(Oid log, Oid owner, UpkeepStep step, void *arg, const char *what)
 EventLog *
 log_open_owned(Oid relid, LOCKMODE lockmode)
 {
-	EventLog   *log = log_open(relid, lockmode);
+	EventLog   *log;
 
+	lock_for_step(relid, lockmode);
+	log = log_open(relid, NoLock);
 	if (log->owner != GetUserId())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("log \"%s\" has got another owner meanwhile",
+				 errmsg("the owner of log \"%s\" was changed concurrently",
 						RelationGetRelationName(log->rel))));
 	return log;
 }
@@ -149,12 +517,16 @@ fire_no_trigger_later(void)
 }
 
 /*
- * lock_for_drop: the locks of a DROP, in order, the parent being locked.
+ * require_read_write: refuse to run a procedure that writes where each of its
+ * transactions would be refused to, before it has done anything.
  */
 void
-lock_for_drop(const PartitionList *list, const Partition *item)
+require_read_write(const char *name)
 {
-	if (OidIsValid(list->default_oid))
-		LockRelationOid(list->default_oid, AccessExclusiveLock);
-	LockRelationOid(item->oid, AccessExclusiveLock);
+	PreventCommandDuringRecovery(name);
+	if (XactReadOnly || DefaultXactReadOnly)
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("cannot execute %s in a read-only transaction", name),
+				 errhint("Set default_transaction_read_only to off in the session that calls it.")));
 }

@@ -213,7 +213,7 @@ my $bulk = receiver();
 my $count = sub { my @lines = slurp_file($bulk->{requests}) =~ /\n/g; return scalar @lines; };
 set_modes($bulk, '/big' => 'hold');
 $config = write_config({ event_update => { url => "$bulk->{url}/big" } });
-query("SELECT eventlog.subscribe('event_update'); SELECT count(eventlog.emit('big', message => repeat('x', 2000000))) FROM generate_series(1, 40) g");
+query("SELECT eventlog.subscribe('event_update'); SELECT count(eventlog.emit('big', details => jsonb_build_object('x', repeat('x', 2000000)))) FROM generate_series(1, 40) g");
 $notifier = start_notifier($config, 'event_update');
 await(sub { $count->() >= 3 }, 'big events are in flight');
 set_modes($bulk);

@@ -21,7 +21,7 @@ my ($config, $notifier);
 
 sub forget
 {
-	query("SELECT eventlog.unsubscribe(name) FROM eventlog.subscriptions");
+	query("SELECT eventlog.unsubscribe(name, log) FROM eventlog.subscriptions");
 }
 
 # A receiver that fails for a few seconds, with all that may be in flight under
@@ -60,13 +60,13 @@ stop_notifier($notifier);
 
 # Who asks for a pause is sent nothing meanwhile, and no event is blamed for it.
 forget();
-set_modes($receiver, '/pause' => '429:4');
+set_modes($receiver, '/pause' => '429:15');
 $notifier = start_notifier(write_config({ pause => { url => "$url/pause", max_concurrency => 4, retry => { max_attempts => 2 } } },
 	listen => "127.0.0.1:$port"), 'pause');
 query("SELECT count(eventlog.emit('pause')) FROM generate_series(1, 50)");
-await(sub { requests($receiver, '/pause') > 0 }, 'it asks for a pause of four seconds');
+await(sub { requests($receiver, '/pause') > 0 }, 'it asks for a pause of fifteen seconds');
 my $pause_began = time;
-await(sub { metrics($port) =~ /^eventlog_notifications_in_flight\{webhook="pause"\} 0$/m }, 'all that was in flight is answered');
+await(sub { metrics($port) =~ /^eventlog_notification_requests_in_flight\{webhook="pause"\} 0$/m }, 'all that was in flight is answered');
 my $asked = requests($receiver, '/pause');
 cmp_ok($asked, '<=', 4, 'no more than may be in flight');
 set_modes($receiver);
@@ -74,10 +74,10 @@ SKIP:
 {
 	sleep 2;
 	my $sent = requests($receiver, '/pause');
-	skip 'too slow to tell', 1 if time - $pause_began >= 4;
+	skip 'too slow to tell', 1 if time - $pause_began >= 10;
 	is($sent, $asked, 'in the pause nothing is sent');
 }
-like(notifier_log($notifier), qr/level=warning msg="receiver asks for a pause" webhook=pause seconds=4\.000$/m, 'which is told');
+like(notifier_log($notifier), qr/level=warning msg="receiver asks for a pause" webhook=pause seconds=15\.000$/m, 'which is told');
 is(query("SELECT count(*) FROM eventlog.deliveries WHERE attempts > 0"), 0, 'and costs no attempt');
 await(sub { owed('pause') == 0 }, 'then all are delivered');
 is(query("SELECT delivered FROM eventlog.subscriptions"), 50, 'all of them');
@@ -92,6 +92,15 @@ my @times = map { $_->{at} } requests($receiver, '/rate');
 is(scalar(@times), 60, 'once each');
 my ($most) = sort { $b <=> $a } map { my $from = $_; scalar grep { $_ >= $from && $_ < $from + 1000 } @times } @times;
 cmp_ok($most, '<=', 24, 'never many more than 20 within a second');
+stop_notifier($notifier);
+
+# What a webhook does not want is owed no more, and not sent.
+forget();
+$notifier = start_notifier(write_config({ wants => { url => "$url/wants", resource_type => 'image', source_service => 'catalog' } }), 'wants');
+query("SELECT eventlog.emit('no', resource_type => 'tag', source_service => 'catalog'), eventlog.emit('no', resource_type => 'image'),"
+	  . " eventlog.emit('yes', resource_type => 'image', source_service => 'catalog')");
+await(sub { owed('wants') == 0 }, 'three events are owed no more');
+is_deeply([ map { decode_json($_->{body})->{type} } requests($receiver, '/wants') ], ['yes'], 'and the one that is wanted was sent');
 stop_notifier($notifier);
 
 done_testing();

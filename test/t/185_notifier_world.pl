@@ -19,11 +19,12 @@ my $receiver = receiver();
 my $url = $receiver->{url};
 my $port = PostgreSQL::Test::Cluster::get_free_port();
 my %quick = (initial_backoff => '10ms', max_backoff => '200ms', max_attempts => 0);
+my $nworlds = 0;
 my ($config, $notifier);
 
 sub forget
 {
-	query("SELECT eventlog.unsubscribe(name) FROM eventlog.subscriptions");
+	query("SELECT eventlog.unsubscribe(name, log) FROM eventlog.subscriptions WHERE log IS NOT NULL");
 }
 
 # count: how often the notifier's log has it.
@@ -47,6 +48,31 @@ await(sub { metrics($port, '/readyz') =~ /\n200$/ }, 'it is ready again');
 query("SELECT eventlog.emit('after')");
 await(sub { requests($receiver, '/dropped') == 2 }, 'and delivers');
 stop_notifier($notifier);
+
+# The log is dropped and made again, or another one takes its name; the extension
+# itself is made anew.
+my %worlds = (
+	'a log that was dropped and made again' => "DROP TABLE events; SELECT eventlog.create_log('events')",
+	'a log that took the name of another' => "ALTER TABLE events RENAME TO events_before; SELECT eventlog.create_log('events')",
+	'an extension that was made anew' => "DROP EXTENSION eventlog CASCADE; DROP TABLE IF EXISTS events, events_before;"
+	  . " CREATE EXTENSION eventlog; SELECT eventlog.create_log('events')");
+foreach my $world (sort keys %worlds)
+{
+	forget();
+	my $path = '/world' . ++$nworlds;
+	$notifier = start_notifier(write_config({ world => { url => "$url$path" } }, listen => "127.0.0.1:$port"), 'world');
+	query("SELECT eventlog.emit('before')");
+	await(sub { requests($receiver, $path) == 1 }, "$world: before, an event is delivered");
+	await(sub { metrics($port, '/readyz') =~ /\n200$/ }, "$world: it is ready");
+	query($worlds{$world});
+	await(sub { query("SELECT count(*) FROM eventlog.subscriptions WHERE name = 'world' AND log = 'events'::regclass AND consumer IS NOT NULL") == 1 },
+		"$world: is found again");
+	query("SELECT eventlog.emit('after')");
+	await(sub { requests($receiver, $path) == 2 }, "$world: and delivers");
+	await(sub { metrics($port, '/readyz') =~ /\n200$/ }, "$world: it is ready again");
+	cmp_ok(count('level=error'), '<=', 2, "$world: nothing is told again and again");
+	stop_notifier($notifier);
+}
 
 # An event whose payload cannot be made: a function that fails for its time.
 forget();

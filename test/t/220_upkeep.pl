@@ -49,7 +49,7 @@ while ($maintain->pumpable)
 }
 $maintain->finish;
 cmp_ok($written, '>', 0, 'writers go on');
-like($output, qr/WARNING: +could not drop an expired partition of public\.events: canceling statement due to lock timeout\nHINT: +It is left for the next call/,
+like($output, qr/WARNING: +could not drop an expired partition of public\.events: could not obtain lock on relation "events"\nHINT: +It is left for the next call/,
 	'upkeep gives up');
 is(() = $output =~ /WARNING/g, 1, 'at the first partition, since it is the log that is held');
 is(query('SELECT problems FROM eventlog.logs'), '{"retention overdue for 2 partitions"}', 'which shows');
@@ -100,7 +100,7 @@ query("INSERT INTO events (event_type, occurred_at) SELECT 'many', '2022-08-24Z'
 	"INSERT INTO events (event_type, occurred_at) SELECT 'same', '2022-08-30 12:00Z' FROM generate_series(1, 50002) g;");
 ($output) = ('');
 begin_maintain(\$output)->finish;
-my @moved = $output =~ /(\d+) events moved/g;
+my @moved = $output =~ /(\d+) events were moved/g;
 is(join(' ', @moved), '50002 50002 19996 50002', 'in steps');
 is(query("SELECT count(*), count(DISTINCT tableoid), count(*) FILTER (WHERE tableoid = 'events_default'::regclass) FROM events WHERE event_type IN ('many', 'same')"),
 	'170002|4|0', 'all of it');
@@ -132,7 +132,8 @@ for my $round (1 .. 30)
 	is(query($all), $sum, "round $round: nothing is lost ($left left)");
 }
 cmp_ok($killed, '>', 0, 'some were killed midway');
-query('CALL eventlog.maintain()');
+# (one call makes 100 partitions out of the default)
+query('CALL eventlog.maintain()') for 1 .. 2;
 is(query($all), $sum, 'nor in the end');
 is(query('SELECT problems FROM eventlog.logs'), '{}', 'all is done');
 is(query('SELECT pending FROM eventlog.subscriptions'), 1, 'nothing is owed again');

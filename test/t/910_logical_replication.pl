@@ -49,9 +49,21 @@ END
 arrive('emitted and inserted');
 
 # Upkeep moves events out of the default partition: to the subscriber's own.
+# Logical decoding sees a DELETE and an INSERT of each, by its key.
+$publisher->safe_psql('postgres', "SELECT pg_create_logical_replication_slot('moves', 'test_decoding')");
 $publisher->safe_psql('postgres', 'CALL eventlog.maintain()');
-is($publisher->safe_psql('postgres', 'SELECT count(*) FROM events_default'), 0, 'events are moved');
+is($publisher->safe_psql('postgres', "SELECT count(*), string_agg(event_type, ',') FROM events_default"), '1|far', 'events are moved, but for one far ahead');
 arrive('none is lost by that');
+is($publisher->safe_psql('postgres', <<'END'), 'DELETE|508|508', 'deleted by their keys');
+SELECT op, count(*), count(*) FILTER (WHERE data ~ 'DELETE: id\[uuid\]:\S+ occurred_at\[timestamp with time zone\]:\S+ \S+$')
+  FROM pg_logical_slot_peek_changes('moves', NULL, NULL, 'include-xids', '0'), substring(data, '^table \S+ (\w+):') op
+ WHERE data LIKE 'table public.events\_default:%' GROUP BY 1;
+END
+is($publisher->safe_psql('postgres', <<'END'), 'INSERT|500', 'inserted into their partitions');
+SELECT op, count(*) FROM pg_logical_slot_get_changes('moves', NULL, NULL), substring(data, '^table \S+ (\w+):') op
+ WHERE data ~ '^table public.events_p2001' GROUP BY 1;
+END
+$publisher->safe_psql('postgres', "SELECT pg_drop_replication_slot('moves')");
 $subscriber->safe_psql('postgres', 'CALL eventlog.maintain()');
 arrive('nor by upkeep there');
 

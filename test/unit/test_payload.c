@@ -13,7 +13,7 @@ static void
 url(const char *template, const char *user, const char *expected,
 	const char *name)
 {
-	char	   *got = payload_url(template, user);
+	char	   *got = payload_url(FORMAT_STANDARD, template, user);
 
 	is_text(got, expected, name);
 	free(got);
@@ -28,11 +28,15 @@ main(void)
 		"a%5c..%5cb", "./x", "..%00"
 	};
 	char		shown[8];
+	char	   *got;
 	LogLevel	level;
 
 	url("https://h/x", "u", "https://h/x", "no placeholder");
 	url("https://h/<notification_type>/<userId>", "admin",
 		"https://h/event_update/admin", "both");
+	got = payload_url(FORMAT_ANCHORE, "https://h/<notification_type>", "u");
+	is_text(got, "https://h/event_log", "in the format that has a type of its own");
+	free(got);
 	url("https://h/<userId>", NULL, "https://h/", "no user");
 	url("https://h/?u=<userId>&v=<userId>", "a/b ü&c",
 		"https://h/?u=a%2Fb%20%C3%BC%26c&v=a%2Fb%20%C3%BC%26c", "url-encoded");

@@ -1,0 +1,235 @@
+/*
+ * reference.c
+ *		Foreign keys that refer to a log: what they allow upkeep to drop and to
+ *		delete.
+ *
+ * DROP TABLE refuses a partition of a table that foreign keys refer to, whether
+ * or not a row refers to it; DETACH PARTITION refuses only the latter.  So such
+ * a partition is detached and then dropped.  Where a row refers to one of its
+ * events, the other events are deleted: by DELETE, so that ON DELETE CASCADE and
+ * SET NULL do what they say, but for events that NO ACTION and RESTRICT keep.
+ */
+#include "eventlog.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_operator.h"
+#include "executor/spi.h"
+#include "nodes/parsenodes.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+/*
+ * operator_sql: an operator, for SQL in any search_path.
+ */
+static char *
+operator_sql(Oid oid)
+{
+	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(oid));
+	Form_pg_operator operator;
+	char	   *sql;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for operator %u", oid);
+	operator = (Form_pg_operator) GETSTRUCT(tuple);
+	sql = psprintf("OPERATOR(%s.%s)",
+				   quote_identifier(get_namespace_name(operator->oprnamespace)),
+				   NameStr(operator->oprname));
+	ReleaseSysCache(tuple);
+	return sql;
+}
+
+/*
+ * refers_sql: the condition that a row of the referring table refers to the
+ * event e.
+ */
+static char *
+refers_sql(HeapTuple tuple)
+{
+	Form_pg_constraint constraint = (Form_pg_constraint) GETSTRUCT(tuple);
+	AttrNumber	conkey[INDEX_MAX_KEYS];
+	AttrNumber	confkey[INDEX_MAX_KEYS];
+	Oid			operators[INDEX_MAX_KEYS];
+	StringInfoData sql;
+	int			n;
+
+	DeconstructFkConstraintRow(tuple, &n, conkey, confkey, operators, NULL,
+							   NULL, NULL, NULL);
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "EXISTS (SELECT FROM %s f WHERE ",
+					 qualified_name(constraint->conrelid));
+	for (int i = 0; i < n; i++)
+	{
+		char	   *key = get_attname(constraint->confrelid, confkey[i], false);
+		char	   *column = get_attname(constraint->conrelid, conkey[i], false);
+
+		appendStringInfo(&sql, "%se.%s %s f.%s", i > 0 ? " AND " : "",
+						 quote_identifier(key), operator_sql(operators[i]),
+						 quote_identifier(column));
+	}
+	appendStringInfoChar(&sql, ')');
+	return sql.data;
+}
+
+/*
+ * foreign_keys_to: the foreign keys of other tables that refer to a table, in
+ * the order of the tables' Oids.
+ */
+List *
+foreign_keys_to(Oid relid)
+{
+	Relation	rel = table_open(ConstraintRelationId, AccessShareLock);
+	List	   *tuples = NIL;
+	List	   *result = NIL;
+	ListCell   *cell;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_constraint_confrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		if (((Form_pg_constraint) GETSTRUCT(tuple))->contype == CONSTRAINT_FOREIGN)
+			tuples = lappend(tuples, heap_copytuple(tuple));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	foreach(cell, tuples)
+	{
+		Form_pg_constraint form;
+		ForeignKey *item;
+
+		tuple = lfirst(cell);
+		form = (Form_pg_constraint) GETSTRUCT(tuple);
+		if (get_rel_name(form->conrelid) == NULL)
+			continue;			/* dropped concurrently */
+		item = palloc(sizeof(ForeignKey));
+		item->name = pstrdup(NameStr(form->conname));
+		item->referrer = form->conrelid;
+		item->blocks = form->confdeltype == FKCONSTR_ACTION_NOACTION ||
+			form->confdeltype == FKCONSTR_ACTION_RESTRICT;
+		item->refers = refers_sql(tuple);
+		result = lappend(result, item);
+	}
+	return result;
+}
+
+/*
+ * append_unreferred: AND, that no foreign key refuses the DELETE of event e.
+ */
+void
+append_unreferred(StringInfo sql, List *keys)
+{
+	ListCell   *cell;
+
+	foreach(cell, keys)
+	{
+		const ForeignKey *key = lfirst(cell);
+
+		if (key->blocks)
+			appendStringInfo(sql, " AND NOT %s", key->refers);
+	}
+}
+
+/*
+ * partition_is_referred: does any row refer to an event of a partition?  Within
+ * SPI.
+ */
+bool
+partition_is_referred(Oid partition, List *keys)
+{
+	ListCell   *cell;
+
+	foreach(cell, keys)
+	{
+		const ForeignKey *key = lfirst(cell);
+
+		run_sql(psprintf("SELECT FROM %s e WHERE %s LIMIT 1",
+						 qualified_name(partition), key->refers),
+				SPI_OK_SELECT);
+		if (SPI_processed > 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * foreign_key_names: for people: "a" of t, "b" of u.
+ */
+char *
+foreign_key_names(List *keys)
+{
+	StringInfoData names;
+	ListCell   *cell;
+
+	initStringInfo(&names);
+	foreach(cell, keys)
+	{
+		const ForeignKey *key = lfirst(cell);
+
+		appendStringInfo(&names, "%s\"%s\" of %s", names.len > 0 ? ", " : "",
+						 key->name, get_rel_name(key->referrer) ?
+						 qualified_name(key->referrer) : "a dropped table");
+	}
+	return names.data;
+}
+
+/*
+ * lock_referrers: lock the referring tables for a step, after those of the log.
+ */
+void
+lock_referrers(List *keys, LOCKMODE mode)
+{
+	ListCell   *cell;
+
+	foreach(cell, keys)
+	{
+		const ForeignKey *key = lfirst(cell);
+
+		lock_for_step(key->referrer, mode);
+	}
+}
+
+/*
+ * lock_to_drop: the locks of drop_partition(), in order, the log being locked;
+ * the foreign keys that refer to the partition.
+ */
+List *
+lock_to_drop(const PartitionList *list, const Partition *item)
+{
+	List	   *keys;
+
+	if (OidIsValid(list->default_oid))
+		lock_for_step(list->default_oid, AccessExclusiveLock);
+	lock_for_step(item->oid, AccessExclusiveLock);
+	keys = foreign_keys_to(item->oid);
+	lock_referrers(keys, AccessExclusiveLock);
+	return keys;
+}
+
+/*
+ * drop_partition: drop a partition of a log that is locked.  Within a step.
+ *
+ * An error where a row refers to one of its events.
+ */
+void
+drop_partition(Oid log, const PartitionList *list, const Partition *item)
+{
+	List	   *keys = lock_to_drop(list, item);
+	char	   *name = qualified_name(item->oid);
+
+	if (keys != NIL)
+		run_sql(psprintf("ALTER TABLE %s DETACH PARTITION %s",
+						 qualified_name(log), name), SPI_OK_UTILITY);
+	run_sql(psprintf("DROP %sTABLE %s",
+					 get_rel_relkind(item->oid) == RELKIND_FOREIGN_TABLE ?
+					 "FOREIGN " : "", name), SPI_OK_UTILITY);
+}

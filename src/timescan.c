@@ -1,0 +1,179 @@
+/*
+ * timescan.c
+ *		The rows of one table between two times, in order of time.
+ *
+ * By the primary key, which begins with occurred_at, under a snapshot of now.
+ * Checks no rights, and no policy applies.
+ */
+#include "eventlog.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/stratnum.h"
+#include "access/tableam.h"
+#include "catalog/pg_index.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+struct TimeScan
+{
+	Relation	rel;
+	Relation	index;
+	AttrNumber	attnum;			/* occurred_at */
+	Snapshot	snapshot;
+	ScanDirection direction;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;
+};
+
+/*
+ * is_time_index: is this a valid primary key that begins with occurred_at?
+ * Takes no lock.
+ */
+static bool
+is_time_index(Oid oid, AttrNumber occurred_at)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(oid));
+	Form_pg_index form;
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_index) GETSTRUCT(tuple);
+	result = form->indisprimary && form->indisvalid &&
+		form->indkey.values[0] == occurred_at;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/*
+ * time_index: the table's primary key, if it is one of these, else InvalidOid.
+ */
+static Oid
+time_index(Relation rel)
+{
+	AttrNumber	occurred_at = find_column(RelationGetDescr(rel),
+										  EVENT_OCCURRED_AT);
+	Oid			result = InvalidOid;
+	List	   *indexes;
+	ListCell   *cell;
+
+	if (rel->rd_rel->relkind != RELKIND_RELATION)
+		return InvalidOid;
+	indexes = RelationGetIndexList(rel);
+	foreach(cell, indexes)
+	{
+		if (!OidIsValid(result) && is_time_index(lfirst_oid(cell), occurred_at))
+			result = lfirst_oid(cell);
+	}
+	list_free(indexes);
+	return result;
+}
+
+bool
+has_time_index(Relation rel)
+{
+	return OidIsValid(time_index(rel));
+}
+
+/*
+ * time_scan_begin: scan rows with lower <= occurred_at < upper.  The table is
+ * open and locked until time_scan_end().  An error where it has no such index.
+ */
+TimeScan *
+time_scan_begin(Relation rel, TimestampTz lower, TimestampTz upper,
+				ScanDirection direction)
+{
+	TimeScan   *scan = palloc(sizeof(TimeScan));
+	Oid			index = time_index(rel);
+	ScanKeyData keys[2];
+
+	if (!OidIsValid(index))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" has no primary key that begins with occurred_at",
+						RelationGetRelationName(rel))));
+	scan->rel = rel;
+	scan->attnum = find_column(RelationGetDescr(rel), EVENT_OCCURRED_AT);
+	scan->direction = direction;
+	scan->index = index_open(index, AccessShareLock);
+	scan->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	scan->slot = table_slot_create(rel, NULL);
+	ScanKeyInit(&keys[0], 1, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
+				TimestampTzGetDatum(lower));
+	ScanKeyInit(&keys[1], 1, BTLessStrategyNumber, F_TIMESTAMPTZ_LT,
+				TimestampTzGetDatum(upper));
+	scan->scan = compat_index_beginscan(rel, scan->index, scan->snapshot, 2);
+	index_rescan(scan->scan, keys, 2, NULL, 0);
+	return scan;
+}
+
+/*
+ * time_scan_next: go on to the next row; false when there is none.
+ */
+bool
+time_scan_next(TimeScan *scan)
+{
+	CHECK_FOR_INTERRUPTS();
+	return index_getnext_slot(scan->scan, scan->direction, scan->slot);
+}
+
+TupleTableSlot *
+time_scan_slot(const TimeScan *scan)
+{
+	return scan->slot;
+}
+
+TimestampTz
+time_scan_time(const TimeScan *scan)
+{
+	bool		isnull;
+
+	return DatumGetTimestampTz(slot_getattr(scan->slot, scan->attnum, &isnull));
+}
+
+void
+time_scan_end(TimeScan *scan)
+{
+	ExecDropSingleTupleTableSlot(scan->slot);
+	index_endscan(scan->scan);
+	index_close(scan->index, AccessShareLock);
+	UnregisterSnapshot(scan->snapshot);
+	pfree(scan);
+}
+
+/*
+ * has_rows_between: does a table hold any row of these times that is visible
+ * now?  Tells no more than that.
+ *
+ * Where it has no primary key by time, or that is locked: whether it holds any
+ * row.
+ */
+bool
+has_rows_between(Oid relid, TimestampTz lower, TimestampTz upper)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	Oid			index = rel ? time_index(rel) : InvalidOid;
+	bool		by_time = OidIsValid(index) &&
+	ConditionalLockRelationOid(index, AccessShareLock);
+	bool		found = false;
+
+	if (by_time && lower < upper)
+	{
+		TimeScan   *scan = time_scan_begin(rel, lower, upper,
+										   ForwardScanDirection);
+
+		found = time_scan_next(scan);
+		time_scan_end(scan);
+	}
+	if (by_time)
+		UnlockRelationOid(index, AccessShareLock);
+	if (rel)
+		relation_close(rel, AccessShareLock);
+	return rel && !by_time ? relation_has_rows(relid) : found;
+}
