@@ -352,7 +352,10 @@ eventlog_log_status(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
 		desc->natts != STATUS_NCOLUMNS)
-		elog(ERROR, "eventlog._log_status has another result type");
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the view eventlog.logs is of another version than the library"),
+				 errhint("ALTER EXTENSION eventlog UPDATE")));
 	desc = BlessTupleDesc(desc);
 	memset(nulls, true, sizeof(nulls));
 
