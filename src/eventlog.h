@@ -34,6 +34,7 @@
  */
 extern char *eventlog_default_log;
 extern int	eventlog_dead_retention;	/* seconds */
+extern int	eventlog_max_subscriptions; /* of a log */
 extern int	eventlog_step_timeout;	/* ms; 0: none */
 extern int	eventlog_scan_method;
 
@@ -454,9 +455,10 @@ extern List *partition_problems(const EventLog *log, const PartitionList *list,
 								TimestampTz now);
 
 /*
- * queue.c: what is owed
+ * prune.c: upkeep of what is owed
  */
 extern void queue_prune(UpkeepTarget *target);
 extern void queue_sweep(void);
+extern List *queue_problems(Oid log);
 
 #endif							/* EVENTLOG_H */

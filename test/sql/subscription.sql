@@ -101,11 +101,13 @@ CALL pg_temp.reset();
 -- A dropped log shows as NULL, and what was owed of it is cancelled.
 SELECT eventlog.subscribe('other', log => 'sub_other');
 SELECT eventlog.emit('gone', log => 'sub_other') IS NOT NULL AS emitted;
+SELECT 'sub_other'::regclass::oid AS gone \gset
 DROP TABLE sub_other;
-SELECT count(*) FROM eventlog.fetch('other', 10);
+SELECT count(*) FROM eventlog.fetch('other', 10, log => :gone);
 SELECT name, log, pending, cancelled FROM eventlog.subscriptions ORDER BY name;
-SELECT eventlog.release('other');
-SELECT eventlog.unsubscribe(name) FROM eventlog.subscriptions ORDER BY name;
+SELECT eventlog.release('other', :gone);
+SELECT eventlog.unsubscribe('other', :gone);
+SELECT eventlog.unsubscribe(name, log) FROM eventlog.subscriptions ORDER BY name;
 
 DROP VIEW owed;
 DROP TABLE sub_log;
