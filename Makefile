@@ -2,9 +2,10 @@
 #
 #   make            build both            make demo   see it work
 #   make install    install both          make test   run all tests
+#   make test-assert                      the same on a PostgreSQL with assertions
 #
-# demo and test install what the machine lacks and find a PostgreSQL of their
-# own; the rest are PGXS's targets and need pg_config (or PG_CONFIG=...).
+# demo and the tests install what the machine lacks and find a PostgreSQL of
+# their own; the rest are PGXS's targets and need pg_config (or PG_CONFIG=...).
 
 EXTENSION = eventlog
 EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" eventlog.control)
@@ -27,7 +28,7 @@ PG_CONFIG ?= pg_config
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 ifneq ($(PGXS),)
 include $(PGXS)
-else ifneq ($(filter-out demo test,$(or $(MAKECMDGOALS),all)),)
+else ifneq ($(filter-out demo test test-assert,$(or $(MAKECMDGOALS),all)),)
 $(error $(PG_CONFIG) names no PGXS; test/install-deps installs what is missing)
 endif
 
@@ -49,12 +50,18 @@ demo:
 	@test/demo
 test:
 	@test/run
+test-assert:
+	@test/run assert
+fuzz-sql:
+	@PG_CONFIG='$(PG_CONFIG)' test/fuzz-sql
+soak:
+	@PG_CONFIG='$(PG_CONFIG)' test/soak
 
 format:
 	@test/format
 check-format:
 	@test/format --check
 
-.PHONY: demo test format check-format $(NOTIFIER)
+.PHONY: demo test test-assert fuzz-sql soak format check-format $(NOTIFIER)
 
 include test/bench/bench.mk

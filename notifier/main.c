@@ -259,7 +259,10 @@ unsubscribe(const WebhookConfig *webhook)
 	(void) session_query(notifier.session,
 						 "SELECT eventlog.unsubscribe(s.name)"
 						 " FROM eventlog.subscriptions s"
-						 " WHERE s.name OPERATOR(pg_catalog.=) $1",
+						 " WHERE s.name OPERATOR(pg_catalog.=) $1"
+						 " AND s.log::pg_catalog.oid OPERATOR(pg_catalog.=)"
+						 " pg_catalog.to_regclass(pg_catalog.current_setting("
+						 "'eventlog.default_log'))::pg_catalog.oid",
 						 1, params, ignore_result, "could not unsubscribe");
 }
 
@@ -269,6 +272,8 @@ unsubscribe(const WebhookConfig *webhook)
 static void
 log_found(void *arg, PGresult *result)
 {
+	const char *params[1];
+
 	(void) arg;
 	if (result == NULL)
 		return;
@@ -287,8 +292,16 @@ log_found(void *arg, PGresult *result)
 	}
 	free(notifier.log);
 	notifier.log = strdup(PQgetvalue(result, 0, 0));
-	(void) session_query(notifier.session, "SET search_path = ''", 0, NULL,
-						 ignore_result, "could not set up the session");
+	params[0] = notifier.log;
+	(void) session_query(notifier.session,
+						 "SELECT pg_catalog.set_config('search_path', '', false),"
+						 " pg_catalog.set_config('eventlog.default_log',"
+						 " pg_catalog.format('%I.%I', n.nspname, c.relname), false)"
+						 " FROM pg_catalog.pg_class c"
+						 " JOIN pg_catalog.pg_namespace n"
+						 " ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
+						 " WHERE c.oid OPERATOR(pg_catalog.=) $1::pg_catalog.oid",
+						 1, params, ignore_result, "could not set up the session");
 	for (size_t i = 0; i < notifier.config->nwebhooks; i++)
 	{
 		if (!notifier.config->webhooks[i].active)

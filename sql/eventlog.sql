@@ -16,7 +16,7 @@ COMMENT ON SCHEMA eventlog IS
 CREATE TYPE eventlog.level AS ENUM
   ('debug', 'info', 'warning', 'error', 'critical');
 COMMENT ON TYPE eventlog.level IS
-  'how bad it is: debug < info < warning < error < critical';
+  'how bad it is: debug < info < warning < error < critical; where a level comes in as text, any case and the names that syslog, OpenTelemetry and log4j have are taken';
 
 CREATE TYPE eventlog.event AS (
   id uuid,
@@ -51,12 +51,13 @@ COMMENT ON COLUMN eventlog.event.source_host IS
   'the host that it runs on, up to 255 bytes';
 COMMENT ON COLUMN eventlog.event.occurred_at IS
   'when it happened, from 1970 up to year 9999';
-COMMENT ON COLUMN eventlog.event.message IS 'for people';
+COMMENT ON COLUMN eventlog.event.message IS 'for people, up to 1 MiB';
 COMMENT ON COLUMN eventlog.event.category IS 'free to use, up to 255 bytes';
-COMMENT ON COLUMN eventlog.event.details IS 'for programs';
+COMMENT ON COLUMN eventlog.event.details IS 'for programs, up to 8 MiB';
 COMMENT ON COLUMN eventlog.event.user_id IS
   'the account that the resource belongs to, up to 1,024 bytes';
-COMMENT ON COLUMN eventlog.event.base_url IS 'of the source service';
+COMMENT ON COLUMN eventlog.event.base_url IS
+  'of the source service, up to 2,048 bytes';
 COMMENT ON COLUMN eventlog.event.request_id IS
   'of the request that it happened in, up to 255 bytes';
 COMMENT ON COLUMN eventlog.event.created_at IS 'when the row was written';
@@ -319,7 +320,7 @@ RETURNS TABLE (bucket timestamptz, level eventlog.level, events bigint,
                bar text) LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
 AS 'MODULE_PATHNAME', 'eventlog_histogram';
 COMMENT ON FUNCTION eventlog.histogram(interval, text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
-  'how many events at which level in each bucket of that width, in UTC, weeks from Monday; empty buckets between the first and the last have no level';
+  'how many events at which level in each bucket of that width, in UTC, weeks from Monday; empty buckets between the first and the last have no level; at most 100,000 rows';
 
 --
 -- Writing, as the caller
@@ -401,18 +402,19 @@ COMMENT ON PROCEDURE eventlog.purge(text, text, text, text, text, text, text, te
 --
 -- Webhooks, the database side: who is owed what, and its handing out.
 -- Nothing here is granted to PUBLIC but the functions, which check for
--- themselves, and the views, which show one's own.
+-- themselves, and the views, which read through them.
 --
 
 CREATE SEQUENCE eventlog._subscription_id AS int;
 CREATE TABLE eventlog._subscription (
   id int NOT NULL DEFAULT pg_catalog.nextval('eventlog._subscription_id') PRIMARY KEY,
-  name text COLLATE pg_catalog."C" NOT NULL UNIQUE,
+  name text COLLATE pg_catalog."C" NOT NULL,
   owner regrole NOT NULL,
   log regclass NOT NULL,
   levels text[],
   event_type text COLLATE pg_catalog."C",
-  paused boolean NOT NULL DEFAULT false
+  paused boolean NOT NULL DEFAULT false,
+  UNIQUE (log, name)
 );
 COMMENT ON TABLE eventlog._subscription IS 'who is owed which events';
 
@@ -424,8 +426,11 @@ COMMENT ON FUNCTION eventlog._subscription_changed() IS
 CREATE TRIGGER changed
   AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON eventlog._subscription
   FOR EACH STATEMENT EXECUTE FUNCTION eventlog._subscription_changed();
+ALTER TABLE eventlog._subscription ENABLE ALWAYS TRIGGER changed;
 
-CREATE SEQUENCE eventlog._queue_seq;
+-- No index is unique and the sequence cycles, so that no row that is restored
+-- or planted can make a writer fail.
+CREATE SEQUENCE eventlog._queue_seq CYCLE;
 CREATE TABLE eventlog._queue (
   subscription int NOT NULL,
   seq bigint NOT NULL,
@@ -434,9 +439,9 @@ CREATE TABLE eventlog._queue (
   attempts int NOT NULL DEFAULT 0,
   next_attempt_at timestamptz,
   failed_at timestamptz,
-  last_error text,
-  PRIMARY KEY (subscription, seq)
+  last_error text
 );
+CREATE INDEX _queue_owed ON eventlog._queue (subscription, seq);
 CREATE INDEX _queue_new ON eventlog._queue (subscription, xid, seq);
 CREATE INDEX _queue_retry ON eventlog._queue (subscription, next_attempt_at, seq)
   WHERE next_attempt_at IS NOT NULL;
@@ -454,16 +459,25 @@ CREATE TABLE eventlog._tally (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE eventlog._tally IS 'what became of what was owed';
 
--- A subscription of a log that is gone is not dumped: its Oid might be
--- another table's by then.
+-- The role that makes the extension, often a database's owner and no superuser,
+-- is the one that dumps and restores it.  A row that it plants lets it do
+-- nothing as another role: whoever uses a subscription must be a member of its
+-- owner, and its events are read with that owner's rights.
+GRANT SELECT, INSERT ON
+  eventlog._subscription, eventlog._queue, eventlog._tally TO @extowner@;
+GRANT SELECT, UPDATE ON SEQUENCE
+  eventlog._subscription_id, eventlog._queue_seq TO @extowner@;
+
+-- A subscription whose log or owner is gone is not dumped: its Oid might be
+-- another one's by then.
 SELECT pg_catalog.pg_extension_config_dump('eventlog._subscription',
-  'WHERE log::oid IN (SELECT oid FROM pg_catalog.pg_class)');
+  'WHERE log::oid IN (SELECT oid FROM pg_catalog.pg_class) AND owner::oid IN (SELECT oid FROM pg_catalog.pg_roles)');
 SELECT pg_catalog.pg_extension_config_dump('eventlog._subscription_id', '');
 SELECT pg_catalog.pg_extension_config_dump('eventlog._queue',
-  'WHERE subscription IN (SELECT id FROM eventlog._subscription WHERE log::oid IN (SELECT oid FROM pg_catalog.pg_class))');
+  'WHERE subscription IN (SELECT id FROM eventlog._subscription WHERE log::oid IN (SELECT oid FROM pg_catalog.pg_class) AND owner::oid IN (SELECT oid FROM pg_catalog.pg_roles))');
 SELECT pg_catalog.pg_extension_config_dump('eventlog._queue_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('eventlog._tally',
-  'WHERE subscription IN (SELECT id FROM eventlog._subscription WHERE log::oid IN (SELECT oid FROM pg_catalog.pg_class))');
+  'WHERE subscription IN (SELECT id FROM eventlog._subscription WHERE log::oid IN (SELECT oid FROM pg_catalog.pg_class) AND owner::oid IN (SELECT oid FROM pg_catalog.pg_roles))');
 
 CREATE FUNCTION eventlog.subscribe(
   name text,
@@ -475,61 +489,80 @@ AS 'MODULE_PATHNAME', 'eventlog_subscribe';
 COMMENT ON FUNCTION eventlog.subscribe(text, text[], text, regclass) IS
   'from now on each new event of these levels and this prefix of types is owed to name; again: replaces the filters; needs SELECT on the log';
 
-CREATE FUNCTION eventlog.unsubscribe(name text)
+CREATE FUNCTION eventlog.unsubscribe(name text, log regclass DEFAULT NULL)
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_unsubscribe';
-COMMENT ON FUNCTION eventlog.unsubscribe(text) IS
+COMMENT ON FUNCTION eventlog.unsubscribe(text, regclass) IS
   'drop a subscription and what it is owed';
 
-CREATE FUNCTION eventlog.pause(name text)
+CREATE FUNCTION eventlog.pause(name text, log regclass DEFAULT NULL)
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_pause';
-COMMENT ON FUNCTION eventlog.pause(text) IS
+COMMENT ON FUNCTION eventlog.pause(text, regclass) IS
   'what is owed waits until eventlog.resume';
 
-CREATE FUNCTION eventlog.resume(name text)
+CREATE FUNCTION eventlog.resume(name text, log regclass DEFAULT NULL)
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_resume';
-COMMENT ON FUNCTION eventlog.resume(text) IS
+COMMENT ON FUNCTION eventlog.resume(text, regclass) IS
   'what is owed is handed out again after eventlog.pause';
 
-CREATE FUNCTION eventlog.fetch(name text, max int)
+CREATE FUNCTION eventlog.alter_subscription(
+  name text, owner regrole, log regclass DEFAULT NULL)
+RETURNS void LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'eventlog_alter_subscription';
+COMMENT ON FUNCTION eventlog.alter_subscription(text, regrole, regclass) IS
+  'give a subscription to another role, which needs SELECT on the log; the caller must be a member of both';
+
+CREATE FUNCTION eventlog.fetch(
+  name text, max int, max_bytes bigint DEFAULT NULL,
+  log regclass DEFAULT NULL)
 RETURNS TABLE (seq bigint, attempts int, event eventlog.event)
 LANGUAGE c VOLATILE ROWS 100
 AS 'MODULE_PATHNAME', 'eventlog_fetch';
-COMMENT ON FUNCTION eventlog.fetch(text, int) IS
-  'the next events owed, at most max, and how often each has failed; makes this session the consumer; error 55006 while another one is';
+COMMENT ON FUNCTION eventlog.fetch(text, int, bigint, regclass) IS
+  'the next events owed, at most max and together at most max_bytes unless one alone is larger, and how often each has failed; makes this session the consumer; error 55006 while another one is';
 
-CREATE FUNCTION eventlog.ack(name text, seqs bigint[])
+CREATE FUNCTION eventlog.ack(
+  name text, seqs bigint[], log regclass DEFAULT NULL)
 RETURNS bigint LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_ack';
-COMMENT ON FUNCTION eventlog.ack(text, bigint[]) IS
+COMMENT ON FUNCTION eventlog.ack(text, bigint[], regclass) IS
   'these were delivered and are owed no more; how many';
 
 CREATE FUNCTION eventlog.fail(
   name text, seq bigint, error text DEFAULT NULL,
-  next_attempt_at timestamptz DEFAULT NULL)
+  next_attempt_at timestamptz DEFAULT NULL, log regclass DEFAULT NULL)
 RETURNS bigint LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_fail';
-COMMENT ON FUNCTION eventlog.fail(text, bigint, text, timestamptz) IS
+COMMENT ON FUNCTION eventlog.fail(text, bigint, text, timestamptz, regclass) IS
   'this one failed and is handed out again at that time; NULL: it is dead; how many changed';
 
-CREATE FUNCTION eventlog.release(name text)
+CREATE FUNCTION eventlog.fail_batch(
+  name text, seqs bigint[], errors text[], next_attempt_at timestamptz[],
+  log regclass DEFAULT NULL)
+RETURNS bigint LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'eventlog_fail_batch';
+COMMENT ON FUNCTION eventlog.fail_batch(text, bigint[], text[], timestamptz[], regclass) IS
+  'these failed, each with its error and its next time; a time that is NULL: it is dead; how many changed';
+
+CREATE FUNCTION eventlog.release(name text, log regclass DEFAULT NULL)
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_release';
-COMMENT ON FUNCTION eventlog.release(text) IS
+COMMENT ON FUNCTION eventlog.release(text, regclass) IS
   'this session is the consumer no more; what it has not settled is handed out again';
 
-CREATE FUNCTION eventlog.listen(name text)
+CREATE FUNCTION eventlog.listen(name text, log regclass DEFAULT NULL)
 RETURNS boolean LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_listen';
-COMMENT ON FUNCTION eventlog.listen(text) IS
-  'true: nothing is owed now, and NOTIFY eventlog will tell as soon as something is; false: fetch again shortly';
+COMMENT ON FUNCTION eventlog.listen(text, regclass) IS
+  'true: nothing is owed now, and NOTIFY eventlog with this name will tell as soon as something is; false: fetch again shortly';
 
-CREATE FUNCTION eventlog.retry(name text, seq bigint DEFAULT NULL)
+CREATE FUNCTION eventlog.retry(
+  name text, seq bigint DEFAULT NULL, log regclass DEFAULT NULL)
 RETURNS bigint LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_retry';
-COMMENT ON FUNCTION eventlog.retry(text, bigint) IS
+COMMENT ON FUNCTION eventlog.retry(text, bigint, regclass) IS
   'dead deliveries, or that one, are owed again; how many';
 
 CREATE FUNCTION eventlog.replay(
@@ -552,50 +585,60 @@ AS 'MODULE_PATHNAME', 'eventlog_replay';
 COMMENT ON FUNCTION eventlog.replay(text, text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
   'past events that the filter and the subscription choose are owed once more; how many';
 
-CREATE VIEW eventlog.subscriptions WITH (security_barrier) AS
+-- The views read through functions that return what the caller may see, so
+-- that not even a plan tells of anything else.
+
+CREATE FUNCTION eventlog._subscriptions()
+RETURNS TABLE (id int, name text, owner regrole, log regclass, levels text[],
+               event_type text, paused boolean, consumer int)
+LANGUAGE c STABLE ROWS 10
+AS 'MODULE_PATHNAME', 'eventlog_subscriptions';
+COMMENT ON FUNCTION eventlog._subscriptions() IS
+  'the subscriptions that the caller may see';
+
+CREATE FUNCTION eventlog._subscription_counts(subscription int)
+RETURNS TABLE (pending bigint, retrying bigint, dead bigint,
+               oldest_pending_at timestamptz, delivered bigint,
+               cancelled bigint, last_delivered_at timestamptz,
+               last_error text, last_error_at timestamptz)
+LANGUAGE c STABLE STRICT COST 1000 ROWS 1
+AS 'MODULE_PATHNAME', 'eventlog_subscription_counts';
+COMMENT ON FUNCTION eventlog._subscription_counts(int) IS
+  'how the deliveries of a subscription are that the caller may see';
+
+CREATE FUNCTION eventlog._deliveries(subscription int, state text)
+RETURNS TABLE (seq bigint, event_id uuid, attempts int,
+               next_attempt_at timestamptz, last_error text)
+LANGUAGE c STABLE STRICT COST 1000 ROWS 1000
+AS 'MODULE_PATHNAME', 'eventlog_deliveries';
+COMMENT ON FUNCTION eventlog._deliveries(int, text) IS
+  'what is owed, in that state, to a subscription of one''s own roles';
+
+CREATE VIEW eventlog.subscriptions AS
 SELECT s.name,
        s.owner,
-       c.oid::pg_catalog.regclass AS log,
+       s.log,
        s.levels,
        s.event_type,
        s.paused,
-       (SELECT l.pid
-          FROM pg_catalog.pg_locks l
-          JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) l.database
-         WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'
-           AND d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
-           AND l.classid OPERATOR(pg_catalog.=) 1702259815::oid
-           AND l.objid OPERATOR(pg_catalog.=) s.id::oid
-           AND l.objsubid OPERATOR(pg_catalog.=) 3
-           AND l.granted LIMIT 1) AS consumer,
-       q.pending,
-       q.retrying,
-       q.dead,
-       t.delivered,
-       t.cancelled,
-       q.oldest_pending_at,
-       t.last_delivered_at,
-       t.last_error,
-       t.last_error_at
-  FROM eventlog._subscription s
-  LEFT JOIN eventlog._tally t ON t.subscription OPERATOR(pg_catalog.=) s.id
-  LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) s.log::oid
- CROSS JOIN LATERAL (
-       SELECT pg_catalog.count(*) FILTER (WHERE q.attempts OPERATOR(pg_catalog.=) 0
-                AND q.next_attempt_at IS DISTINCT FROM 'infinity') AS pending,
-              pg_catalog.count(*) FILTER (WHERE q.attempts OPERATOR(pg_catalog.>) 0
-                AND q.next_attempt_at OPERATOR(pg_catalog.<) 'infinity') AS retrying,
-              pg_catalog.count(*) FILTER (WHERE q.next_attempt_at OPERATOR(pg_catalog.=) 'infinity') AS dead,
-              pg_catalog.min(eventlog.id_time(q.event_id)) FILTER
-                (WHERE q.next_attempt_at IS DISTINCT FROM 'infinity') AS oldest_pending_at
-         FROM eventlog._queue q
-        WHERE q.subscription OPERATOR(pg_catalog.=) s.id) q
- WHERE pg_catalog.pg_has_role(s.owner, 'USAGE');
+       s.consumer,
+       c.pending,
+       c.retrying,
+       c.dead,
+       c.delivered,
+       c.cancelled,
+       c.oldest_pending_at,
+       c.last_delivered_at,
+       c.last_error,
+       c.last_error_at
+  FROM eventlog._subscriptions() s
+ CROSS JOIN LATERAL eventlog._subscription_counts(s.id) c;
 COMMENT ON VIEW eventlog.subscriptions IS
-  'the subscriptions of one''s own roles, and how their deliveries are';
+  'the subscriptions of one''s own roles, and how their deliveries are; members of pg_read_all_stats see all, without filters and errors';
 COMMENT ON COLUMN eventlog.subscriptions.log IS 'NULL: dropped';
 COMMENT ON COLUMN eventlog.subscriptions.levels IS 'NULL: all';
 COMMENT ON COLUMN eventlog.subscriptions.event_type IS 'prefix; NULL: all';
+COMMENT ON COLUMN eventlog.subscriptions.paused IS 'paused, or its owner is gone';
 COMMENT ON COLUMN eventlog.subscriptions.consumer IS 'pid of the session that fetches; NULL: nobody does';
 COMMENT ON COLUMN eventlog.subscriptions.pending IS 'owed and not tried yet';
 COMMENT ON COLUMN eventlog.subscriptions.retrying IS 'failed, and to be tried again';
@@ -605,21 +648,33 @@ COMMENT ON COLUMN eventlog.subscriptions.cancelled IS 'how many were deleted, or
 COMMENT ON COLUMN eventlog.subscriptions.oldest_pending_at IS 'when the oldest event occurred that is still owed';
 GRANT SELECT ON eventlog.subscriptions TO PUBLIC;
 
-CREATE VIEW eventlog.deliveries WITH (security_barrier) AS
+-- One branch for each state, so that a condition on the state leaves the
+-- others out.
+CREATE VIEW eventlog.deliveries AS
 SELECT s.name AS subscription,
-       q.seq,
-       q.event_id,
-       CASE WHEN q.next_attempt_at OPERATOR(pg_catalog.=) 'infinity' THEN 'dead'
-            WHEN q.attempts OPERATOR(pg_catalog.=) 0 THEN 'pending'
-            ELSE 'retrying' END AS state,
-       q.attempts,
-       NULLIF(q.next_attempt_at, 'infinity') AS next_attempt_at,
-       q.last_error
-  FROM eventlog._queue q
-  JOIN eventlog._subscription s ON s.id OPERATOR(pg_catalog.=) q.subscription
- WHERE pg_catalog.pg_has_role(s.owner, 'USAGE');
+       d.seq,
+       d.event_id,
+       d.state,
+       d.attempts,
+       d.next_attempt_at,
+       d.last_error,
+       s.log
+  FROM eventlog._subscriptions() s
+ CROSS JOIN LATERAL (
+       SELECT p.seq, p.event_id, 'pending' AS state, p.attempts,
+              p.next_attempt_at, p.last_error
+         FROM eventlog._deliveries(s.id, 'pending') p
+       UNION ALL
+       SELECT r.seq, r.event_id, 'retrying', r.attempts, r.next_attempt_at,
+              r.last_error
+         FROM eventlog._deliveries(s.id, 'retrying') r
+       UNION ALL
+       SELECT x.seq, x.event_id, 'dead', x.attempts, x.next_attempt_at,
+              x.last_error
+         FROM eventlog._deliveries(s.id, 'dead') x) d;
 COMMENT ON VIEW eventlog.deliveries IS
   'what is owed to the subscriptions of one''s own roles';
 COMMENT ON COLUMN eventlog.deliveries.state IS 'pending, retrying or dead';
 COMMENT ON COLUMN eventlog.deliveries.attempts IS 'how often it has failed';
+COMMENT ON COLUMN eventlog.deliveries.log IS 'NULL: dropped';
 GRANT SELECT ON eventlog.deliveries TO PUBLIC;

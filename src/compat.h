@@ -43,6 +43,7 @@ extern int	no_such_variable
 	object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE)
 #define compat_schema_aclcheck(schema, role) \
 	object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE)
+#define compat_require_can_become(member, role) check_can_set_role(member, role)
 #define compat_insert_index_tuples(result, slot, estate) \
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
 #define compat_relfilenode(rel) ((rel)->rd_locator.relNumber)
@@ -56,6 +57,8 @@ extern int	no_such_variable
 	pg_proc_aclcheck(function, role, ACL_EXECUTE)
 #define compat_schema_aclcheck(schema, role) \
 	pg_namespace_aclcheck(schema, role, ACL_USAGE)
+#define compat_require_can_become(member, role) \
+	check_is_member_of_role(member, role)
 #endif
 
 /* an index scan without order-by keys */

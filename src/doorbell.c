@@ -4,14 +4,16 @@
  *
  * 1. Locks
  *
- * Two heavyweight locks stand for each subscription, in the class of advisory
- * locks with fourth fields that SQL's advisory functions cannot make:
+ * There are two kinds of heavyweight locks, in the class of advisory locks with
+ * fourth fields that SQL's advisory functions cannot make:
  *
- *	C (CONSUMER)	held Exclusive by the consumer's session, from its first fetch
- *					until it ends or releases.
- *	T (BELL)		held Share by a consumer's session that sleeps; held
- *					RowExclusive by a transaction that owes something, from just
- *					before its commit to its end.
+ *	C (CONSUMER)	one for each subscription.  Held Exclusive by the consumer's
+ *					session, from its first fetch until it ends or releases.
+ *	T (BELL)		NSLOTS for each log; a subscription's is found by its number.
+ *					Held Share by a session while it sleeps as the consumer of
+ *					any of T's subscriptions; held RowExclusive by a transaction
+ *					that owes something to any of them, from just before its
+ *					commit to its end.
  *
  * Nobody ever waits for either: both sides only try.
  *
@@ -21,20 +23,23 @@
  * flushed, so notifying transactions commit one at a time.  So the bell works
  * as a network card's interrupt does: on when idle, off under load.
  *
- *	writer, before it commits:	try T in RowExclusive mode.
- *		It has it:		no consumer sleeps.  Keep it to the end; ring nothing.
- *		It has not:		one does.  NOTIFY.
+ *	writer, before it commits, for each subscription that it owes something:
+ *						try T in RowExclusive mode.
+ *		It has it:		no consumer of T sleeps.  Keep it to the end; ring
+ *						nothing.
+ *		It has not:		one does.  NOTIFY, with the subscription's name.
  *	consumer, nothing found:	try T in Share mode.
  *		It has not:		a writer is committing: look again soon.
  *		It has it:		look once more; if there is still nothing, sleep.
  *
  * RowExclusive does not conflict with itself, nor Share with itself; they
  * conflict with each other.  A transaction lets its locks go after what it did
- * has become visible.  So for any writer W and any sleep of the consumer:
+ * has become visible.  So for any writer W that owes something to a
+ * subscription S, and any sleep of a consumer of S:
  *
- *	- W tried T after the consumer had it: W could not have it, and its NOTIFY
- *	  comes with its commit.
- *	- W had T before the consumer tried: either W still held it, and then the
+ *	- W tried T after the consumer's session had it: W could not have it, and
+ *	  its NOTIFY for S comes with its commit.
+ *	- W had T before the session tried: either W still held it, and then the
  *	  consumer did not sleep; or W had let it go, and then what it owes was
  *	  visible when the consumer looked once more.
  *
@@ -44,6 +49,23 @@
  * savepoint that was rolled back rings or locks for nothing, which is harmless.
  * A transaction that is prepared does neither (NOTIFY would make it fail); a
  * consumer finds what it owes by its slow poll.
+ *
+ * 3. One bell for many
+ *
+ * With a lock for each subscription, whoever may subscribe to a log could have
+ * its writers take as many locks as they like.  So subscriptions share T.  The
+ * argument above holds as it stands, since it never asks whose consumer it is
+ * that holds T, only that S's does:
+ *
+ *	- A session that sleeps for two subscriptions of one T takes it once, and
+ *	  keeps it until it sleeps for neither.  For the second one "the session
+ *	  had it" may be long before it looks once more.  Whoever tried T since
+ *	  then has rung for that one too, and that NOTIFY comes after the look, or
+ *	  its commit before it.
+ *	- A consumer of another subscription of T that sleeps makes W ring for S
+ *	  though nobody sleeps there: one NOTIFY too many.
+ *	- A writer that owes something to another subscription of T keeps S's
+ *	  consumer awake until it has committed: one look too many.
  */
 #include "queue.h"
 
@@ -55,22 +77,53 @@
 
 #define CHANNEL			"eventlog"
 
-/* fields of the lock tags; the view eventlog.subscriptions knows them too */
+/* fields of the lock tags; T's slots are numbered from LOCK_BELL on */
 #define LOCK_CLASS		0x65766c67	/* "evlg", 1702259815 */
 #define LOCK_CONSUMER	3
-#define LOCK_BELL		4
+#define LOCK_BELL		64
+#define NSLOTS			64
 
-/* subscriptions that this transaction owes something, in TopTransactionContext */
-static List *owing = NIL;
-static bool registered = false;
+/*
+ * Owing: a subscription that this transaction owes something.
+ */
+typedef struct Owing
+{
+	int			subscription;	/* hash key */
+	Oid			log;
+	char		name[NAMEDATALEN];
+} Owing;
+
+/*
+ * Sleep: a subscription that this session sleeps for.
+ */
+typedef struct Sleep
+{
+	int			subscription;
+	LOCKTAG		tag;
+} Sleep;
+
+static HTAB *owing = NULL;		/* in TopTransactionContext */
+static uint64 transaction = 1;	/* the number of the current one, for marks */
+static List *sleeps = NIL;		/* of Sleep, in TopMemoryContext */
 
 static LOCKTAG
-lock_tag(int subscription, int which)
+consumer_tag(int subscription)
 {
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_CLASS, (uint32) subscription,
-						 which);
+						 LOCK_CONSUMER);
+	return tag;
+}
+
+static LOCKTAG
+bell_tag(Oid log, int subscription)
+{
+	LOCKTAG		tag;
+
+	/* neighbours in number are of different slots */
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_CLASS, log,
+						 LOCK_BELL + (uint32) subscription % NSLOTS);
 	return tag;
 }
 
@@ -80,7 +133,7 @@ lock_tag(int subscription, int which)
 bool
 consumer_lock(int subscription)
 {
-	LOCKTAG		tag = lock_tag(subscription, LOCK_CONSUMER);
+	LOCKTAG		tag = consumer_tag(subscription);
 
 	return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
 }
@@ -92,7 +145,7 @@ consumer_lock(int subscription)
 bool
 consumer_holds(int subscription)
 {
-	LOCKTAG		tag = lock_tag(subscription, LOCK_CONSUMER);
+	LOCKTAG		tag = consumer_tag(subscription);
 
 	return compat_lock_held_by_me(&tag, ExclusiveLock);
 }
@@ -100,19 +153,18 @@ consumer_holds(int subscription)
 void
 consumer_unlock(int subscription)
 {
-	LOCKTAG		tag = lock_tag(subscription, LOCK_CONSUMER);
+	LOCKTAG		tag = consumer_tag(subscription);
 
 	LockRelease(&tag, ExclusiveLock, true);
 }
 
 /*
- * consumer_pid: which session is the consumer; 0 when none is any more.
+ * consumer_pid: which session is the consumer, by GetLockStatusData(); 0 when
+ * none is.
  */
 int
-consumer_pid(int subscription)
+consumer_pid(const LockData *locks, int subscription)
 {
-	LockData   *locks = GetLockStatusData();
-
 	for (int i = 0; i < locks->nelements; i++)
 	{
 		LockInstanceData *lock = &locks->locks[i];
@@ -128,27 +180,90 @@ consumer_pid(int subscription)
 	return 0;
 }
 
-/*
- * bell_arm: the consumer's try for T; false when a writer is committing.
- */
-bool
-bell_arm(int subscription)
+static bool
+is_same_lock(const LOCKTAG *a, const LOCKTAG *b)
 {
-	LOCKTAG		tag = lock_tag(subscription, LOCK_BELL);
-
-	return compat_lock_held_by_me(&tag, ShareLock) ||
-		LockAcquire(&tag, ShareLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+	return memcmp(a, b, sizeof(LOCKTAG)) == 0;
 }
 
 /*
- * bell_disarm: let T go, if it is held.
+ * forget_sleeps: of one subscription, or of all that share this T.  Tells
+ * whether any is left that shares it.
+ */
+static bool
+forget_sleeps(const LOCKTAG *tag, int subscription, bool all)
+{
+	bool		left = false;
+	ListCell   *cell;
+
+	foreach(cell, sleeps)
+	{
+		Sleep	   *sleep = lfirst(cell);
+
+		if (!is_same_lock(&sleep->tag, tag))
+			continue;
+		if (all || sleep->subscription == subscription)
+		{
+			sleeps = foreach_delete_current(sleeps, cell);
+			pfree(sleep);
+		}
+		else
+			left = true;
+	}
+	return left;
+}
+
+/*
+ * remember_sleep: the session sleeps for this subscription, for all that is
+ * known beforehand.
+ */
+static void
+remember_sleep(const LOCKTAG *tag, int subscription)
+{
+	MemoryContext outer;
+	Sleep	   *sleep;
+
+	(void) forget_sleeps(tag, subscription, false);
+	outer = MemoryContextSwitchTo(TopMemoryContext);
+	sleep = palloc(sizeof(Sleep));
+	sleep->subscription = subscription;
+	sleep->tag = *tag;
+	sleeps = lappend(sleeps, sleep);
+	MemoryContextSwitchTo(outer);
+}
+
+/*
+ * bell_arm: the consumer's try for T; false when a writer is committing.
+ *
+ * Where DISCARD ALL or pg_advisory_unlock_all() has let T go, those that the
+ * session slept for by it sleep no more.
+ */
+bool
+bell_arm(const Subscription *subscription)
+{
+	LOCKTAG		tag = bell_tag(subscription->log, subscription->id);
+
+	if (!compat_lock_held_by_me(&tag, ShareLock))
+	{
+		(void) forget_sleeps(&tag, 0, true);
+		if (LockAcquire(&tag, ShareLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+			return false;
+	}
+	remember_sleep(&tag, subscription->id);
+	return true;
+}
+
+/*
+ * bell_disarm: let T go, if it is held, unless the session sleeps for another
+ * of its subscriptions.
  */
 void
-bell_disarm(int subscription)
+bell_disarm(const Subscription *subscription)
 {
-	LOCKTAG		tag = lock_tag(subscription, LOCK_BELL);
+	LOCKTAG		tag = bell_tag(subscription->log, subscription->id);
 
-	if (compat_lock_held_by_me(&tag, ShareLock))
+	if (!forget_sleeps(&tag, subscription->id, false) &&
+		compat_lock_held_by_me(&tag, ShareLock))
 		LockRelease(&tag, ShareLock, true);
 }
 
@@ -158,21 +273,20 @@ bell_disarm(int subscription)
 static void
 ring(void)
 {
-	bool		sleeping = false;
-	ListCell   *cell;
+	HASH_SEQ_STATUS status;
+	Owing	   *entry;
 
-	foreach(cell, owing)
+	hash_seq_init(&status, owing);
+	while ((entry = hash_seq_search(&status)) != NULL)
 	{
-		LOCKTAG		tag = lock_tag(lfirst_int(cell), LOCK_BELL);
+		LOCKTAG		tag = bell_tag(entry->log, entry->subscription);
 
 		/* one's own locks do not conflict, but one may go to sleep oneself */
 		if (compat_lock_held_by_me(&tag, ShareLock) ||
 			LockAcquire(&tag, RowExclusiveLock, false, true) ==
 			LOCKACQUIRE_NOT_AVAIL)
-			sleeping = true;
+			Async_Notify(CHANNEL, entry->name);
 	}
-	if (sleeping)
-		Async_Notify(CHANNEL, "");
 }
 
 static void
@@ -180,30 +294,57 @@ at_transaction_event(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_PRE_COMMIT)
 	{
-		if (owing != NIL)
+		if (owing)
 			ring();
 	}
 	else if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
 			 event == XACT_EVENT_PREPARE)
-		owing = NIL;			/* its memory goes with the transaction */
+	{
+		owing = NULL;			/* its memory goes with the transaction */
+		transaction++;
+	}
 }
 
 /*
- * bell_owes: this transaction owes something to a subscription.
+ * begin_owing: the table of what this transaction owes.
  */
-void
-bell_owes(int subscription)
+static void
+begin_owing(void)
 {
-	MemoryContext context;
+	static bool registered = false;
+	HASHCTL		ctl = {0};
 
 	if (!registered)
 	{
 		RegisterXactCallback(at_transaction_event, NULL);
 		registered = true;
 	}
-	if (list_member_int(owing, subscription))
+	ctl.keysize = sizeof(int);
+	ctl.entrysize = sizeof(Owing);
+	ctl.hcxt = TopTransactionContext;
+	owing = hash_create("eventlog owing", 8, &ctl,
+						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/*
+ * bell_owes: this transaction owes something to a subscription.  That is marked
+ * in it, so that the next row costs one look.
+ */
+void
+bell_owes(Subscription *subscription)
+{
+	Owing	   *entry;
+	bool		found;
+
+	if (subscription->marked == transaction)
 		return;
-	context = MemoryContextSwitchTo(TopTransactionContext);
-	owing = lappend_int(owing, subscription);
-	MemoryContextSwitchTo(context);
+	if (owing == NULL)
+		begin_owing();
+	entry = hash_search(owing, &subscription->id, HASH_ENTER, &found);
+	if (!found)
+	{
+		entry->log = subscription->log;
+		strlcpy(entry->name, subscription->name, sizeof(entry->name));
+	}
+	subscription->marked = transaction;
 }

@@ -36,6 +36,7 @@ PG_MODULE_MAGIC;
 
 char	   *eventlog_default_log = NULL;
 int			eventlog_dead_retention = 30 * SECS_PER_DAY;
+int			eventlog_max_subscriptions = 100;
 int			eventlog_step_timeout = 60000;
 int			eventlog_scan_method = SCAN_AUTO;
 
@@ -70,6 +71,12 @@ _PG_init(void)
 							&eventlog_step_timeout,
 							60000, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("eventlog.max_subscriptions",
+							"How many subscriptions a log may have.",
+							"A log that has more owes events to the first of them by name.",
+							&eventlog_max_subscriptions,
+							100, 0, 10000,
+							PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable("eventlog.scan_method",
 							 "How events are read, for tests and for comparison.",
 							 "auto chooses; the others insist on one way where it is possible.",

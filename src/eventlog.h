@@ -34,6 +34,7 @@
  */
 extern char *eventlog_default_log;
 extern int	eventlog_dead_retention;	/* seconds */
+extern int	eventlog_max_subscriptions; /* of a log */
 extern int	eventlog_step_timeout;	/* ms; 0: none */
 extern int	eventlog_scan_method;
 
@@ -216,7 +217,6 @@ typedef enum SettingsState
 extern EventLog *log_open(Oid relid, LOCKMODE lockmode);
 extern EventLog *log_try_open(Oid relid, LOCKMODE lockmode);
 extern void log_close(EventLog *log, LOCKMODE lockmode);
-extern bool relation_is_log(Oid relid);
 extern Oid	log_resolve(FunctionCallInfo fcinfo, int argno);
 extern void log_require_usage(Oid relid);
 extern List *all_logs(void);
@@ -224,6 +224,12 @@ extern char *qualified_name(Oid relid);
 extern SettingsState find_settings(Relation rel, LogSettings *settings);
 extern bool is_partitioned_by_time(Relation rel, AttrNumber occurred_at);
 extern void write_settings(const char *log, const LogSettings *settings);
+extern void require_settings(const LogSettings *settings);
+extern bool has_log_trigger(Relation rel);
+
+/*
+ * create.c: a log made, mended, changed
+ */
 extern void add_check(const char *log);
 extern void add_level_check(const char *log);
 extern void add_fill_trigger(const char *log);
@@ -248,6 +254,7 @@ typedef enum LogPart
 	PART_VALIDATION,
 	PART_FILL,
 	PART_QUEUE,
+	PART_SECOND_TRIGGER,
 	PART_PARTITION_TRIGGERS,
 	PART_PRIMARY_KEY,
 	PART_OTHER_KEY,
@@ -438,9 +445,10 @@ extern List *partition_problems(const EventLog *log, const PartitionList *list,
 								TimestampTz now);
 
 /*
- * queue.c: what is owed
+ * prune.c: upkeep of what is owed
  */
 extern void queue_prune(UpkeepTarget *target);
 extern void queue_sweep(void);
+extern List *queue_problems(Oid log);
 
 #endif							/* EVENTLOG_H */

@@ -248,11 +248,11 @@ open_partition(Oid partition, Snapshot snapshot, OpenPartition *open)
 	open->rel = try_relation_open(partition, AccessShareLock);
 	if (open->rel == NULL)
 		return true;
-	open->indexes = *lookup_indexes(open->rel);
 
 	/* SQL gives PostgreSQL's own error for an unlogged table on a standby */
-	if ((!RelationIsPermanent(open->rel) && RecoveryInProgress()) ||
-		!open->indexes.fit ||
+	if (RelationIsPermanent(open->rel) || !RecoveryInProgress())
+		open->indexes = *lookup_indexes(open->rel);
+	if (!open->indexes.fit ||
 		(TransactionIdIsValid(open->indexes.check_xmin) &&
 		 !TransactionIdPrecedes(open->indexes.check_xmin, TransactionXmin)))
 	{

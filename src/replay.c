@@ -5,7 +5,7 @@
  * What the filter and the subscription choose, with the rights of the
  * subscription's owner.  A few are found as list finds them, newest first, and
  * owed from the oldest on; where they are many, one statement reads them in that
- * order.
+ * order, batch by batch.
  */
 #include "queue.h"
 #include "reader.h"
@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 
 #define MAX_FOUND		10000	/* more than that are read by SQL */
 #define SQL_BATCH		1000
@@ -24,7 +25,7 @@ PG_FUNCTION_INFO_V1(eventlog_replay);
  */
 typedef struct Replay
 {
-	const Subscription *subscription;
+	Subscription *subscription;
 	int			n;				/* of the filter */
 	int			nids;			/* and of the subscription too */
 	pg_uuid_t  *ids;
@@ -102,11 +103,12 @@ put_replayed(OpenPartition *open, void *arg)
  * too much.
  */
 static int64
-replay_found(const EventLog *log, const Subscription *subscription,
-			 const Filter *filter)
+replay_found(const EventLog *log, Subscription *subscription,
+			 const Filter *filter, QueueWriter *writer)
 {
 	Replay		replay = {subscription};
 	EventPage	page = {0};
+	int64		n = 0;
 
 	page.limit = MAX_FOUND;
 	replay.ids = palloc(sizeof(pg_uuid_t) * MAX_FOUND);
@@ -114,15 +116,16 @@ replay_found(const EventLog *log, const Subscription *subscription,
 		replay.n == MAX_FOUND)
 		return -1;
 	for (int i = replay.nids - 1; i >= 0; i--)
-		queue_insert(subscription->id, &replay.ids[i]);
-	return replay.nids;
+		n += queue_put(writer, subscription, &replay.ids[i]);
+	pfree(replay.ids);
+	return n;
 }
 
 /*
  * replay_batch: owe what is wanted of the events just read.
  */
 static int64
-replay_batch(const Subscription *subscription)
+replay_batch(Subscription *subscription, QueueWriter *writer)
 {
 	int64		n = 0;
 
@@ -139,8 +142,7 @@ replay_batch(const Subscription *subscription)
 
 		if (no_id || !wants(subscription, type, no_type, level, no_level))
 			continue;
-		queue_insert(subscription->id, DatumGetUUIDP(id));
-		n++;
+		n += queue_put(writer, subscription, DatumGetUUIDP(id));
 	}
 	return n;
 }
@@ -149,13 +151,18 @@ replay_batch(const Subscription *subscription)
  * replay_by_sql: by one statement, in batches.
  */
 static int64
-replay_by_sql(const EventLog *log, const Subscription *subscription,
-			  const Filter *filter)
+replay_by_sql(const EventLog *log, Subscription *subscription,
+			  const Filter *filter, QueueWriter *writer)
 {
+	MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext,
+												"eventlog replay batch",
+												ALLOCSET_DEFAULT_SIZES);
 	StringInfoData sql;
 	Portal		portal;
+	MemoryContext outer;
 	int			level = reach_default(log, filter->since, filter->before);
 	int64		n = 0;
+	uint64		nread;
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT e.id, e.event_type, e.level FROM %s e"
@@ -169,10 +176,15 @@ replay_by_sql(const EventLog *log, const Subscription *subscription,
 	{
 		CHECK_FOR_INTERRUPTS();
 		SPI_cursor_fetch(portal, true, SQL_BATCH);
-		n += replay_batch(subscription);
+		nread = SPI_processed;
+		outer = MemoryContextSwitchTo(batch);
+		n += replay_batch(subscription, writer);
+		MemoryContextSwitchTo(outer);
+		MemoryContextReset(batch);
 		SPI_freetuptable(SPI_tuptable);
-	} while (SPI_processed > 0);
+	} while (nread > 0);
 	SPI_cursor_close(portal);
+	MemoryContextDelete(batch);
 	return n;
 }
 
@@ -182,21 +194,17 @@ replay_by_sql(const EventLog *log, const Subscription *subscription,
 Datum
 eventlog_replay(PG_FUNCTION_ARGS)
 {
-	Subscription *subscription = subscription_require(fcinfo, 0);
+	Subscription *subscription = subscription_require(fcinfo, 0,
+													  1 + FILTER_NARGS);
+	QueueWriter writer;
 	Identity	self;
 	Filter		filter;
 	EventLog   *log;
 	int64		n;
 
 	filter_from_args(fcinfo, 1, &filter);
-	if (!PG_ARGISNULL(1 + FILTER_NARGS) &&
-		PG_GETARG_OID(1 + FILTER_NARGS) != subscription->log)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("subscription \"%s\" is of another log",
-						subscription->name),
-				 errhint("Leave log out: only events of the subscription's own log are replayed.")));
 	log = log_open(subscription->log, AccessShareLock);
+	subscription_require_readable(log->rel, subscription->owner);
 	if (!narrow(subscription, &filter))
 	{
 		log_close(log, NoLock);
@@ -204,12 +212,13 @@ eventlog_replay(PG_FUNCTION_ARGS)
 	}
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+	queue_open(&writer);
 	become(&self, subscription->owner);
-	log_require_usage(subscription->log);
-	n = replay_found(log, subscription, &filter);
+	n = replay_found(log, subscription, &filter, &writer);
 	if (n < 0)
-		n = replay_by_sql(log, subscription, &filter);
+		n = replay_by_sql(log, subscription, &filter, &writer);
 	become_again(&self);
+	queue_close(&writer);
 	SPI_finish();
 	log_close(log, NoLock);
 	PG_RETURN_INT64(n);

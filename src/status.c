@@ -300,6 +300,7 @@ put_log(const EventLog *log, Datum *values, bool *nulls, List **problems)
 		nulls[STATUS_OLDEST] = nulls[STATUS_NEWEST] = false;
 	}
 	find_problems(log, list, GetCurrentTimestamp(), problems);
+	*problems = list_concat(*problems, queue_problems(log->oid));
 }
 
 /*

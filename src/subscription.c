@@ -1,199 +1,142 @@
 /*
  * subscription.c
- *		Who is owed which events: subscribe and its like, and the backend's
- *		copy of the subscriptions, which every writer looks at.
+ *		Who is owed which events: rows of eventlog._subscription, and the
+ *		functions that make, change and drop them.
  *
- * The copy is read with a fresh catalog snapshot, so that it is right under
- * REPEATABLE READ too, and thrown away when the relation cache is told that
- * eventlog._subscription has changed.  A statement trigger on that table tells
- * so, whoever changes it: these functions, a restore, or a superuser by hand.
- * Whoever looks accepts invalidations first: a statement of an open
- * transaction, whose locks are held already, would miss what was committed
- * since.
+ * A subscription's name is its log's own, as a trigger's is its table's.  It
+ * belongs to a role: members of that role may use and change it, and its events
+ * are read with that role's rights, whoever fetches them.
+ *
+ * These functions read the row by the index on (log, name) with a fresh catalog
+ * snapshot.  The copy that writers look at is another matter: subcache.c.
  */
 #include "queue.h"
 
-#include "access/genam.h"
+#include "access/detoast.h"
 #include "access/htup_details.h"
+#include "access/stratnum.h"
 #include "access/table.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
-#define MAX_NAME_BYTES	255
+#define MAX_NAME_BYTES		(NAMEDATALEN - 1)
+#define MAX_PREFIX_BYTES	255
+#define MAX_LEVELS			32	/* elements of a list; several may be the same */
+#define MAX_LEVELS_BYTES	4096	/* of a stored list */
+#define SHOWN_BYTES			60	/* of a value that is refused */
 
-/* columns of eventlog._subscription */
-enum
-{
-	SUB_ID = 1, SUB_NAME, SUB_OWNER, SUB_LOG, SUB_LEVELS, SUB_EVENT_TYPE,
-	SUB_PAUSED
-};
-
-PG_FUNCTION_INFO_V1(eventlog_subscription_changed);
 PG_FUNCTION_INFO_V1(eventlog_subscribe);
 PG_FUNCTION_INFO_V1(eventlog_unsubscribe);
 PG_FUNCTION_INFO_V1(eventlog_pause);
 PG_FUNCTION_INFO_V1(eventlog_resume);
+PG_FUNCTION_INFO_V1(eventlog_alter_subscription);
 
-static MemoryContext copy_context = NULL;
-static Subscription *copies = NULL;
-static int	ncopies = 0;
-static Oid	copied_from = InvalidOid;
-static bool copy_is_valid = false;
-
-static void
-invalidate_copy(Oid relid)
+/*
+ * subscription_scan: the rows of a log, of all logs if that is InvalidOid, or
+ * the one with that name.  NULL when there is no such table, as while the
+ * extension is being dropped.  A snapshot of NULL is a fresh one.  To be ended
+ * by owned_scan_end().
+ */
+SysScanDesc
+subscription_scan(Relation *rel, Oid log, const char *name, Snapshot snapshot)
 {
-	if (!OidIsValid(relid) || relid == copied_from)
-		copy_is_valid = false;
+	Oid			relid = eventlog_relation_oid("_subscription");
+	Oid			index = eventlog_relation_oid("_subscription_log_name_key");
+	ScanKeyData keys[2];
+	int			nkeys = 0;
+
+	*rel = OidIsValid(relid) ? table_open(relid, AccessShareLock) : NULL;
+	if (*rel == NULL)
+		return NULL;
+	if (OidIsValid(log))
+		ScanKeyInit(&keys[nkeys++], SUB_LOG, BTEqualStrategyNumber, F_OIDEQ,
+					ObjectIdGetDatum(log));
+	if (name)
+		ScanKeyInit(&keys[nkeys++], SUB_NAME, BTEqualStrategyNumber, F_TEXTEQ,
+					CStringGetTextDatum(name));
+	return systable_beginscan(*rel, index, OidIsValid(index) && nkeys > 0,
+							  snapshot, nkeys, keys);
 }
 
 /*
- * eventlog._subscription_changed(): AFTER any change, FOR EACH STATEMENT
- */
-Datum
-eventlog_subscription_changed(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigdata = (TriggerData *) fcinfo->context;
-
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("eventlog._subscription_changed is a trigger")));
-	CacheInvalidateRelcache(trigdata->tg_relation);
-	return PointerGetDatum(NULL);
-}
-
-/*
- * set_levels: the levels of an array as flags; all if it is null.
+ * read_levels: the levels of a stored list as flags; all if it is null.  What
+ * is no list of levels, or longer than any of ours, has none.
  */
 static void
-set_levels(Subscription *copy, Datum levels, bool isnull)
+read_levels(Subscription *subscription, Datum stored, bool isnull)
 {
+	ArrayType  *array;
 	Datum	   *names;
 	bool	   *nulls;
 	int			n;
 
-	if (isnull)
-	{
-		memset(copy->levels, true, sizeof(copy->levels));
+	memset(subscription->levels, isnull, sizeof(subscription->levels));
+	if (isnull || toast_raw_datum_size(stored) > MAX_LEVELS_BYTES)
 		return;
-	}
-	deconstruct_array(DatumGetArrayTypeP(levels), TEXTOID, -1, false,
-					  TYPALIGN_INT, &names, &nulls, &n);
+	array = DatumGetArrayTypeP(stored);
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls,
+					  &n);
 	for (int i = 0; i < n; i++)
 	{
-		if (!nulls[i])
-			copy->levels[level_require(DatumGetTextPP(names[i]))] = true;
+		text	   *name = nulls[i] ? NULL : DatumGetTextPP(names[i]);
+		int			level = name ? level_find(VARDATA_ANY(name),
+											  VARSIZE_ANY_EXHDR(name)) : -1;
+
+		if (level >= 0)
+			subscription->levels[level] = true;
 	}
-}
-
-static void
-copy_row(Subscription *copy, HeapTuple row, TupleDesc desc)
-{
-	bool		isnull;
-	Datum		value;
-
-	memset(copy, 0, sizeof(*copy));
-	copy->id = DatumGetInt32(heap_getattr(row, SUB_ID, desc, &isnull));
-	copy->name = TextDatumGetCString(heap_getattr(row, SUB_NAME, desc, &isnull));
-	copy->owner = DatumGetObjectId(heap_getattr(row, SUB_OWNER, desc, &isnull));
-	copy->log = DatumGetObjectId(heap_getattr(row, SUB_LOG, desc, &isnull));
-	copy->paused = DatumGetBool(heap_getattr(row, SUB_PAUSED, desc, &isnull));
-	value = heap_getattr(row, SUB_LEVELS, desc, &isnull);
-	set_levels(copy, value, isnull);
-	value = heap_getattr(row, SUB_EVENT_TYPE, desc, &isnull);
-	if (!isnull)
-		copy->event_type = DatumGetTextPCopy(value);
 }
 
 /*
- * read_subscriptions: make the copy anew.
+ * subscription_read: a row of the table; false when it lacks what each has.
+ *
+ * Rows come from restores, from superusers, and from the role that made the
+ * extension: what they hold beyond our bounds wants no event.
  */
-static void
-read_subscriptions(Oid relid)
+bool
+subscription_read(HeapTuple row, TupleDesc desc, Subscription *subscription)
 {
-	Relation	rel = table_open(relid, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
-	HeapTuple	row;
+	static const AttrNumber needed[] = {
+		SUB_ID, SUB_NAME, SUB_OWNER, SUB_LOG, SUB_PAUSED
+	};
+	Datum		values[SUB_PAUSED + 1];
+	bool		nulls[SUB_PAUSED + 1];
+	text	   *name;
 
-	while (HeapTupleIsValid(row = systable_getnext(scan)))
+	for (int i = SUB_ID; i <= SUB_PAUSED; i++)
+		values[i] = heap_getattr(row, i, desc, &nulls[i]);
+	for (int i = 0; i < lengthof(needed); i++)
 	{
-		if (copies == NULL)
-			copies = palloc(sizeof(Subscription));
-		else
-			copies = repalloc(copies, sizeof(Subscription) * (ncopies + 1));
-		copy_row(&copies[ncopies], row, RelationGetDescr(rel));
-		ncopies++;
+		if (nulls[needed[i]])
+			return false;
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-}
-
-/*
- * subscriptions_load: see that the copy is right; how many there are.
- */
-int
-subscriptions_load(void)
-{
-	MemoryContext outer;
-	Oid			relid;
-
-	AcceptInvalidationMessages();
-	if (copy_is_valid)
-		return ncopies;
-	if (copy_context == NULL)
-	{
-		copy_context = AllocSetContextCreate(CacheMemoryContext,
-											 "eventlog subscriptions",
-											 ALLOCSET_SMALL_SIZES);
-		on_relation_change(invalidate_copy);
-	}
-	MemoryContextReset(copy_context);
-	copies = NULL;
-	ncopies = 0;
-	relid = eventlog_relation_oid("_subscription");
-	if (!OidIsValid(relid))
-		return 0;				/* the extension is gone: look again next time */
-
-	copied_from = relid;
-	copy_is_valid = true;		/* until an invalidation, even while we read */
-	outer = MemoryContextSwitchTo(copy_context);
-	PG_TRY();
-	{
-		read_subscriptions(relid);
-	}
-	PG_CATCH();
-	{
-		copy_is_valid = false;
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(outer);
-	return ncopies;
-}
-
-/*
- * subscription_next: the next subscription of a log at or after *from, which
- * is 0 at first; NULL when there are no more.
- */
-const Subscription *
-subscription_next(Oid log, int *from)
-{
-	while (*from < ncopies)
-	{
-		const Subscription *copy = &copies[(*from)++];
-
-		if (copy->log == log)
-			return copy;
-	}
-	return NULL;
+	if (toast_raw_datum_size(values[SUB_NAME]) - VARHDRSZ > MAX_NAME_BYTES)
+		return false;
+	memset(subscription, 0, sizeof(*subscription));
+	name = DatumGetTextPP(values[SUB_NAME]);
+	text_to_cstring_buffer(name, subscription->name,
+						   sizeof(subscription->name));
+	subscription->id = DatumGetInt32(values[SUB_ID]);
+	subscription->owner = DatumGetObjectId(values[SUB_OWNER]);
+	subscription->log = DatumGetObjectId(values[SUB_LOG]);
+	subscription->paused = DatumGetBool(values[SUB_PAUSED]);
+	read_levels(subscription, values[SUB_LEVELS], nulls[SUB_LEVELS]);
+	if (nulls[SUB_EVENT_TYPE])
+		return true;
+	if (toast_raw_datum_size(values[SUB_EVENT_TYPE]) - VARHDRSZ > MAX_PREFIX_BYTES)
+		memset(subscription->levels, false, sizeof(subscription->levels));
+	else
+		subscription->event_type = DatumGetTextPCopy(values[SUB_EVENT_TYPE]);
+	return true;
 }
 
 /*
@@ -216,9 +159,56 @@ subscription_wants(const Subscription *subscription, const text *event_type,
 }
 
 /*
+ * subscription_is_orphan: is the role that it belongs to gone?  It counts as
+ * paused then.
+ */
+bool
+subscription_is_orphan(const Subscription *subscription)
+{
+	return !SearchSysCacheExists1(AUTHOID,
+								  ObjectIdGetDatum(subscription->owner));
+}
+
+/*
+ * find_subscription: the subscription of that name, in the current context;
+ * NULL when there is none.
+ */
+static Subscription *
+find_subscription(Oid log, const char *name)
+{
+	Subscription *found = palloc(sizeof(Subscription));
+	Relation	rel;
+	SysScanDesc scan = subscription_scan(&rel, log, name, NULL);
+	HeapTuple	row = scan ? systable_getnext(scan) : NULL;
+
+	if (!HeapTupleIsValid(row) ||
+		!subscription_read(row, RelationGetDescr(rel), found))
+	{
+		pfree(found);
+		found = NULL;
+	}
+	owned_scan_end(scan, rel);
+	return found;
+}
+
+/*
+ * shown: the beginning of a value, for an error that refuses it.
+ */
+static char *
+shown(const text *value)
+{
+	int			len = VARSIZE_ANY_EXHDR(value);
+
+	if (len <= SHOWN_BYTES)
+		return text_to_cstring(value);
+	return psprintf("%.*s...", pg_mbcliplen(VARDATA_ANY(value), len, SHOWN_BYTES),
+					VARDATA_ANY(value));
+}
+
+/*
  * name_from_args: a subscription's name.
  */
-static text *
+static char *
 name_from_args(FunctionCallInfo fcinfo, int argno)
 {
 	text	   *name;
@@ -232,103 +222,68 @@ name_from_args(FunctionCallInfo fcinfo, int argno)
 		VARSIZE_ANY_EXHDR(name) > MAX_NAME_BYTES)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid name of a subscription: \"%s\"",
-						text_to_cstring(name)),
+				 errmsg("invalid name of a subscription: \"%s\"", shown(name)),
 				 errhint("A name is 1 to %d bytes.", MAX_NAME_BYTES)));
-	return name;
+	return text_to_cstring(name);
 }
 
 /*
  * require_member: only members of its owner may use a subscription.
  */
 static void
-require_member(const char *name, Oid owner)
+require_member(const Subscription *subscription)
 {
-	if (!has_privs_of_role(GetUserId(), owner))
+	if (!has_privs_of_role(GetUserId(), subscription->owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for subscription \"%s\"", name),
-				 errhint("Only members of the role that made it may use it.")));
+				 errmsg("permission denied for subscription \"%s\"",
+						subscription->name),
+				 errhint("Only members of the role that it belongs to may use it.")));
 }
 
 /*
- * subscription_require: the subscription that an argument names, as a copy of
- * the caller's own; an error when there is none or the caller may not use it.
+ * subscription_require: the subscription that two arguments name, as the
+ * caller's own; an error when there is none or the caller may not use it.
  */
 Subscription *
-subscription_require(FunctionCallInfo fcinfo, int argno)
+subscription_require(FunctionCallInfo fcinfo, int name_arg, int log_arg)
 {
-	char	   *name = text_to_cstring(name_from_args(fcinfo, argno));
-	int			n = subscriptions_load();
+	char	   *name = name_from_args(fcinfo, name_arg);
+	Oid			log = log_resolve(fcinfo, log_arg);
+	Subscription *found = find_subscription(log, name);
 
-	for (int i = 0; i < n; i++)
+	if (found == NULL)
 	{
-		Subscription *found;
+		char	   *log_name = get_rel_name(log);
 
-		if (strcmp(copies[i].name, name) != 0)
-			continue;
-		require_member(name, copies[i].owner);
-		found = palloc(sizeof(Subscription));
-		*found = copies[i];
-		found->name = name;
-		if (found->event_type)
-			found->event_type = DatumGetTextPCopy(PointerGetDatum(copies[i].event_type));
-		return found;
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("subscription \"%s\" of log \"%s\" does not exist", name,
+						log_name ? log_name : psprintf("%u", log)),
+				 errhint("The view eventlog.subscriptions lists them with their logs; eventlog.subscribe makes one.")));
 	}
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("subscription \"%s\" does not exist", name),
-			 errhint("SELECT eventlog.subscribe(%s)", quote_literal_cstr(name))));
+	require_member(found);
+	return found;
 }
 
 /*
- * kept_plan: a statement of our own, prepared once a session.
+ * subscription_require_readable: an error unless a role may read all of a log.
  */
-SPIPlanPtr
-kept_plan(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types)
+void
+subscription_require_readable(Relation log, Oid role)
 {
-	if (*plan == NULL)
-	{
-		*plan = SPI_prepare(sql, nargs, (Oid *) types);
-		if (*plan == NULL || SPI_keepplan(*plan) != 0)
-			elog(ERROR, "could not prepare: %s", sql);
-	}
-	return *plan;
+	Oid			schema = RelationGetNamespace(log);
+	AclResult	acl = compat_schema_aclcheck(schema, role);
+
+	if (acl != ACLCHECK_OK)
+		aclcheck_error(acl, OBJECT_SCHEMA, get_namespace_name(schema));
+	acl = pg_class_aclcheck(RelationGetRelid(log), role, ACL_SELECT);
+	if (acl != ACLCHECK_OK)
+		aclcheck_error(acl, OBJECT_TABLE, RelationGetRelationName(log));
 }
 
 /*
- * run_owned: run such a statement as the extension's owner; how many rows.
- * Within SPI.
- *
- * Its text is ours and everything in it is qualified: what a caller brings
- * comes as parameters.  Each is made for an index, and shall use it also while
- * the queue has no statistics, or those of when it was empty: a sort of all
- * that is owed at each fetch would be the plan then.
- */
-int64
-run_owned(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types,
-		  Datum *values, const char *nulls)
-{
-	Identity	self;
-	int			result;
-
-	eventlog_require_name();
-	become(&self, eventlog_owner());
-	set_locally("enable_seqscan", "off");
-	set_locally("enable_bitmapscan", "off");
-	set_locally("enable_sort", "off");
-	set_locally("plan_cache_mode", "force_generic_plan");
-	result = SPI_execute_plan(kept_plan(plan, sql, nargs, types), values, nulls,
-							  false, 0);
-	if (result < 0)
-		elog(ERROR, "SPI_execute_plan failed: %s: %s",
-			 SPI_result_code_string(result), sql);
-	become_again(&self);
-	return SPI_processed;
-}
-
-/*
- * levels_from_args: the levels as they are kept, each checked; NULL for all.
+ * levels_from_args: the levels as they are kept, each checked.
  */
 static Datum
 levels_from_args(FunctionCallInfo fcinfo, int argno)
@@ -342,13 +297,20 @@ levels_from_args(FunctionCallInfo fcinfo, int argno)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("levels must be a list")));
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
-					  &names, &nulls, &n);
+	n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 	if (n == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("levels must not be empty"),
 				 errhint("NULL stands for all levels.")));
+	if (n > MAX_LEVELS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many levels: %d", n),
+				 errhint("A list has at most %d; NULL stands for all levels.",
+						 MAX_LEVELS)));
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
+					  &names, &nulls, &n);
 	for (int i = 0; i < n; i++)
 	{
 		if (nulls[i])
@@ -362,19 +324,157 @@ levels_from_args(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
- * require_replaceable: a subscription of that name may only be replaced by
- * members of its owner.
+ * prefix_from_args: a prefix of types of events.
+ */
+static Datum
+prefix_from_args(FunctionCallInfo fcinfo, int argno)
+{
+	text	   *prefix = PG_GETARG_TEXT_PP(argno);
+
+	if (VARSIZE_ANY_EXHDR(prefix) > MAX_PREFIX_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("event_type of a subscription is too long: \"%s\"",
+						shown(prefix)),
+				 errhint("A prefix is at most %d bytes.", MAX_PREFIX_BYTES)));
+	return PointerGetDatum(prefix);
+}
+
+/*
+ * Filters: what subscribe is given.
+ */
+typedef struct Filters
+{
+	Datum		levels;
+	Datum		event_type;
+	char		nulls[2];		/* of these two, as SPI wants them */
+} Filters;
+
+static Filters
+filters_from_args(FunctionCallInfo fcinfo)
+{
+	Filters		filters = {.nulls = {'n', 'n'}};
+
+	if (!PG_ARGISNULL(1))
+	{
+		filters.levels = levels_from_args(fcinfo, 1);
+		filters.nulls[0] = ' ';
+	}
+	if (!PG_ARGISNULL(2))
+	{
+		filters.event_type = prefix_from_args(fcinfo, 2);
+		filters.nulls[1] = ' ';
+	}
+	return filters;
+}
+
+/*
+ * replace_filters: of a subscription that is there; false when it has gone or
+ * has got another owner meanwhile.  Within SPI.
+ */
+static bool
+replace_filters(const Subscription *found, const Filters *filters)
+{
+	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {INT4OID, OIDOID, TEXTARRAYOID, TEXTOID};
+	Datum		values[4];
+	char		nulls[] = "    ";
+
+	values[0] = Int32GetDatum(found->id);
+	values[1] = ObjectIdGetDatum(found->owner);
+	values[2] = filters->levels;
+	values[3] = filters->event_type;
+	memcpy(nulls + 2, filters->nulls, 2);
+	return run_owned(&plan,
+					 "UPDATE eventlog._subscription"
+					 " SET levels = $3, event_type = $4"
+					 " WHERE id OPERATOR(pg_catalog.=) $1"
+					 " AND owner::pg_catalog.oid OPERATOR(pg_catalog.=) $2",
+					 4, types, values, nulls) > 0;
+}
+
+/*
+ * require_below_cap: an error when a log has more subscriptions than it may.
+ *
+ * This is asked once one's own row is there, and it counts those of open
+ * transactions too: of two who add the last one at once, at least one is
+ * refused.
  */
 static void
-require_replaceable(const char *name)
+require_below_cap(Relation log)
 {
-	int			n = subscriptions_load();
+	SnapshotData dirty;
+	Relation	rel;
+	SysScanDesc scan;
+	int			n = 0;
 
-	for (int i = 0; i < n; i++)
-	{
-		if (strcmp(copies[i].name, name) == 0)
-			require_member(name, copies[i].owner);
-	}
+	InitDirtySnapshot(dirty);
+	scan = subscription_scan(&rel, RelationGetRelid(log), NULL, &dirty);
+	while (scan && n <= eventlog_max_subscriptions &&
+		   HeapTupleIsValid(systable_getnext(scan)))
+		n++;
+	owned_scan_end(scan, rel);
+	if (n > eventlog_max_subscriptions)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("log \"%s\" cannot have more than %d subscriptions",
+						RelationGetRelationName(log),
+						eventlog_max_subscriptions),
+				 errhint("Drop one with eventlog.unsubscribe, or have a superuser raise eventlog.max_subscriptions.")));
+}
+
+/*
+ * insert_subscription: a new one, of the caller; false when another session
+ * has just made one of that name.  Within SPI.
+ */
+static bool
+insert_subscription(Relation log, const char *name, const Filters *filters)
+{
+	static SPIPlanPtr insert = NULL;
+	static SPIPlanPtr tally = NULL;
+	static const Oid types[] = {TEXTOID, OIDOID, OIDOID, TEXTARRAYOID, TEXTOID};
+	Datum		values[5];
+	char		nulls[] = "     ";
+
+	values[0] = CStringGetTextDatum(name);
+	values[1] = ObjectIdGetDatum(GetUserId());
+	values[2] = ObjectIdGetDatum(RelationGetRelid(log));
+	values[3] = filters->levels;
+	values[4] = filters->event_type;
+	memcpy(nulls + 3, filters->nulls, 2);
+	if (run_owned(&insert,
+				  "INSERT INTO eventlog._subscription"
+				  " (name, owner, log, levels, event_type)"
+				  " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+				  5, types, values, nulls) == 0)
+		return false;
+	require_below_cap(log);
+	(void) run_owned(&tally,
+					 "INSERT INTO eventlog._tally (subscription)"
+					 " SELECT id FROM eventlog._subscription"
+					 " WHERE log::pg_catalog.oid OPERATOR(pg_catalog.=) $3"
+					 " AND name OPERATOR(pg_catalog.=) $1"
+					 " ON CONFLICT DO NOTHING", 3, types, values, nulls);
+	return true;
+}
+
+/*
+ * subscribe: replace the filters of the subscription of that name, or make it;
+ * false when that is to be tried again.
+ */
+static bool
+subscribe(Relation log, const char *name, const Filters *filters)
+{
+	Subscription *found = find_subscription(RelationGetRelid(log), name);
+
+	/* whoever cannot read the log is not told which names there are */
+	if (found == NULL || !has_privs_of_role(GetUserId(), found->owner))
+		subscription_require_readable(log, GetUserId());
+	if (found == NULL)
+		return insert_subscription(log, name, filters);
+	require_member(found);
+	subscription_require_readable(log, found->owner);
+	return replace_filters(found, filters);
 }
 
 /*
@@ -383,77 +483,44 @@ require_replaceable(const char *name)
 Datum
 eventlog_subscribe(PG_FUNCTION_ARGS)
 {
-	static SPIPlanPtr upsert = NULL;
-	static SPIPlanPtr tally = NULL;
-	static const Oid types[] = {TEXTOID, OIDOID, OIDOID, TEXTARRAYOID, TEXTOID};
-	Datum		values[5];
-	char		nulls[] = "     ";
-	text	   *name = name_from_args(fcinfo, 0);
-	EventLog   *log;
-	AclResult	acl;
+	char	   *name = name_from_args(fcinfo, 0);
+	Filters		filters = filters_from_args(fcinfo);
+	EventLog   *log = log_open(log_resolve(fcinfo, 3), AccessShareLock);
 
-	values[0] = PointerGetDatum(name);
-	values[1] = ObjectIdGetDatum(GetUserId());
-	if (PG_ARGISNULL(1))
-		nulls[3] = 'n';
-	else
-		values[3] = levels_from_args(fcinfo, 1);
-	if (PG_ARGISNULL(2))
-		nulls[4] = 'n';
-	else
-		values[4] = PG_GETARG_DATUM(2);
-
-	log = log_open(log_resolve(fcinfo, 3), AccessShareLock);
-	acl = pg_class_aclcheck(log->oid, GetUserId(), ACL_SELECT);
-	if (acl != ACLCHECK_OK)
-		aclcheck_error(acl, OBJECT_TABLE, RelationGetRelationName(log->rel));
-	values[2] = ObjectIdGetDatum(log->oid);
-	require_replaceable(text_to_cstring(name));
-
+	if (log->rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("log \"%s\" is temporary",
+						RelationGetRelationName(log->rel)),
+				 errhint("Subscribe to a log that other sessions can read.")));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	/* only a row of the owner that was checked is replaced */
-	if (run_owned(&upsert,
-				  "INSERT INTO eventlog._subscription AS s"
-				  " (name, owner, log, levels, event_type)"
-				  " VALUES ($1, $2, $3, $4, $5)"
-				  " ON CONFLICT (name) DO UPDATE SET log = excluded.log,"
-				  " levels = excluded.levels, event_type = excluded.event_type"
-				  " WHERE pg_catalog.pg_has_role($2, s.owner, 'USAGE')",
-				  5, types, values, nulls) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for subscription \"%s\"",
-						text_to_cstring(name))));
-	(void) run_owned(&tally,
-					 "INSERT INTO eventlog._tally (subscription)"
-					 " SELECT id FROM eventlog._subscription"
-					 " WHERE name OPERATOR(pg_catalog.=) $1"
-					 " ON CONFLICT DO NOTHING", 1, types, values, nulls);
+	while (!subscribe(log->rel, name, &filters))
+		CHECK_FOR_INTERRUPTS();
 	SPI_finish();
 	log_close(log, NoLock);
 	PG_RETURN_VOID();
 }
 
 /*
- * eventlog.unsubscribe(name text)
+ * eventlog.unsubscribe(name text, log regclass)
  *
- * What a transaction that began before owes it meanwhile is swept up by
- * maintain.
+ * If that is rolled back, the session is its consumer no more all the same.
  */
 Datum
 eventlog_unsubscribe(PG_FUNCTION_ARGS)
 {
-	static SPIPlanPtr plans[3] = {NULL};
-	static const char *const sql[3] = {
+	static SPIPlanPtr plans[3];
+	static const char *const sql[] = {
 		"DELETE FROM eventlog._subscription WHERE id OPERATOR(pg_catalog.=) $1",
 		"DELETE FROM eventlog._tally WHERE subscription OPERATOR(pg_catalog.=) $1",
 		"DELETE FROM eventlog._queue WHERE subscription OPERATOR(pg_catalog.=) $1"
 	};
 	static const Oid types[] = {INT4OID};
-	Subscription *subscription = subscription_require(fcinfo, 0);
+	Subscription *subscription = subscription_require(fcinfo, 0, 1);
 	Datum		value = Int32GetDatum(subscription->id);
 
+	consumer_end(subscription);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	for (int i = 0; i < lengthof(sql); i++)
@@ -481,24 +548,83 @@ set_paused(const Subscription *subscription, bool paused)
 }
 
 /*
- * eventlog.pause(name text)
+ * eventlog.pause(name text, log regclass)
  */
 Datum
 eventlog_pause(PG_FUNCTION_ARGS)
 {
-	set_paused(subscription_require(fcinfo, 0), true);
+	set_paused(subscription_require(fcinfo, 0, 1), true);
 	PG_RETURN_VOID();
 }
 
 /*
- * eventlog.resume(name text)
+ * eventlog.resume(name text, log regclass)
  */
 Datum
 eventlog_resume(PG_FUNCTION_ARGS)
 {
-	Subscription *subscription = subscription_require(fcinfo, 0);
+	Subscription *subscription = subscription_require(fcinfo, 0, 1);
 
 	set_paused(subscription, false);
-	bell_owes(subscription->id);
+	bell_owes(subscription);
+	PG_RETURN_VOID();
+}
+
+/*
+ * change_owner: false when it has gone or has got another owner meanwhile.
+ */
+static bool
+change_owner(const Subscription *subscription, Oid owner)
+{
+	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {INT4OID, OIDOID, OIDOID};
+	Datum		values[3];
+	bool		changed;
+
+	values[0] = Int32GetDatum(subscription->id);
+	values[1] = ObjectIdGetDatum(subscription->owner);
+	values[2] = ObjectIdGetDatum(owner);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	changed = run_owned(&plan,
+						"UPDATE eventlog._subscription SET owner = $3"
+						" WHERE id OPERATOR(pg_catalog.=) $1"
+						" AND owner::pg_catalog.oid OPERATOR(pg_catalog.=) $2",
+						3, types, values, NULL) > 0;
+	SPI_finish();
+	return changed;
+}
+
+/*
+ * eventlog.alter_subscription(name text, owner regrole, log regclass)
+ *
+ * As with ALTER … OWNER TO, the caller must be able to become the new owner.
+ */
+Datum
+eventlog_alter_subscription(PG_FUNCTION_ARGS)
+{
+	Subscription *subscription = subscription_require(fcinfo, 0, 2);
+	Oid			owner;
+	EventLog   *log;
+
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("owner of a subscription must not be null")));
+	owner = PG_GETARG_OID(1);
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(owner)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role with OID %u does not exist", owner)));
+	compat_require_can_become(GetUserId(), owner);
+	log = log_open(subscription->log, AccessShareLock);
+	subscription_require_readable(log->rel, owner);
+	if (!change_owner(subscription, owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("subscription \"%s\" was changed meanwhile",
+						subscription->name)));
+	bell_owes(subscription);
+	log_close(log, NoLock);
 	PG_RETURN_VOID();
 }

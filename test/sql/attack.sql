@@ -54,7 +54,7 @@ END $$;
 INSERT INTO attack.log (event_type, occurred_at) VALUES ('moved', '2021-01-01Z'), ('purged', '2021-02-01Z'), ('dropped', '2021-03-01Z'),
   ('expired', '1990-01-01Z'), ('kept', '2020-12-01Z');
 SELECT eventlog.subscribe('attack', log => 'attack.log');
-SELECT eventlog.replay('attack');
+SELECT eventlog.replay('attack', log => 'attack.log');
 CREATE TRIGGER a BEFORE INSERT OR UPDATE OR DELETE ON attack.log FOR EACH ROW EXECUTE FUNCTION attack.trigger();
 CREATE TRIGGER b AFTER INSERT OR UPDATE OR DELETE ON attack.log FOR EACH ROW EXECUTE FUNCTION attack.trigger();
 CREATE TRIGGER c BEFORE INSERT OR UPDATE OR DELETE ON attack.log FOR EACH STATEMENT EXECUTE FUNCTION attack.trigger();
@@ -153,10 +153,10 @@ TRUNCATE attack.seen;
 SET client_min_messages = warning;
 SET search_path = attack, pg_catalog, public;
 SELECT eventlog.subscribe('attack_root', log => 'attack.log');
-SELECT eventlog.replay('attack_root');
-SELECT (event).event_type FROM eventlog.fetch('attack_root', 10);
-SELECT eventlog.ack('attack_root', array_agg(seq)) FROM eventlog.deliveries WHERE subscription = 'attack_root';
-SELECT eventlog.listen('attack_root');
+SELECT eventlog.replay('attack_root', log => 'attack.log');
+SELECT (event).event_type FROM eventlog.fetch('attack_root', 10, log => 'attack.log');
+SELECT eventlog.ack('attack_root', array_agg(seq), 'attack.log') FROM eventlog.deliveries WHERE subscription = 'attack_root';
+SELECT eventlog.listen('attack_root', 'attack.log');
 SELECT event_type FROM eventlog.list(log => 'attack.log');
 SET eventlog.scan_method = sql;
 SELECT event_type FROM eventlog.list('m', log => 'attack.log');
@@ -169,7 +169,7 @@ SELECT name, owner, pending FROM eventlog.subscriptions ORDER BY 1;
 SELECT * FROM public.attack_result();
 
 -- A superuser who makes her table a log again does so as her.
-SELECT eventlog.unsubscribe('attack_root');
+SELECT eventlog.unsubscribe('attack_root', 'attack.log');
 DROP EXTENSION eventlog CASCADE;
 CREATE EXTENSION eventlog;
 SET ROLE attack_alice;

@@ -67,12 +67,14 @@ RESET eventlog.scan_method;
 CREATE TRIGGER owe AFTER INSERT ON hostile.log FOR EACH ROW EXECUTE FUNCTION eventlog._owe();
 SELECT eventlog.subscribe('hostile', log => 'hostile.log');
 INSERT INTO hostile.log (id, event_type, level, occurred_at) VALUES ('8c179a3b-27a5-43fe-9285-cf4feb65561d', 'a', 'info', 'infinity');
+SELECT pending FROM eventlog.subscriptions WHERE name = 'hostile';
+DELETE FROM hostile.log;
 ALTER TABLE hostile.log DISABLE TRIGGER owe;
 INSERT INTO hostile.log (id, event_type, level, occurred_at)
   VALUES ('8c179a3b-27a5-43fe-9285-cf4feb65561d', 'Ä %', 'info', 'infinity'),
          ('48c18a84-575d-45ef-bf5b-41e0f3a87177', 'a', 'LOUD', '-infinity'),
          ('f6084efd-159c-43a1-a051-8b6df5e58505', 'a', 'error', '4000-01-01 BC');
-SELECT eventlog.replay('hostile');
+SELECT eventlog.replay('hostile', log => 'hostile.log');
 SELECT event_type, level, occurred_at FROM eventlog.list(min_level => 'info', log => 'hostile.log');
 SELECT event_type FROM eventlog.list(since => '4001-01-01 BC', before => '2000-01-01', page_size => 1, log => 'hostile.log');
 SELECT count(*) FROM eventlog.list(log => 'hostile.log');
@@ -95,7 +97,7 @@ SELECT eventlog.create_log('hostile_other.log');
 SELECT eventlog.alter_log('hostile_other.log', '1 day');
 RESET ROLE;
 
-SELECT eventlog.unsubscribe('hostile');
+SELECT eventlog.unsubscribe('hostile', 'hostile.log');
 DROP SCHEMA hostile, hostile_other CASCADE;
 DROP ROLE hostile_role;
 
@@ -124,16 +126,16 @@ SELECT renamed_schema.list(log => 'taken_log');
 \set VERBOSITY terse
 RESET eventlog.scan_method;
 SELECT renamed_schema.types(log => 'taken_log');
-SELECT renamed_schema.fetch('taken', 1);
+SELECT renamed_schema.fetch('taken', 1, log => 'taken_log');
 SELECT renamed_schema.subscribe('other', log => 'taken_log');
 SELECT renamed_schema.create_log('taken_other');
 SELECT renamed_schema.alter_log('taken_log', premake => 1);
 SELECT count(*) FROM eventlog._queue;
 DROP SCHEMA eventlog CASCADE;
 ALTER SCHEMA renamed_schema RENAME TO eventlog;
-SELECT (event).event_type FROM eventlog.fetch('taken', 10);
+SELECT (event).event_type FROM eventlog.fetch('taken', 10, log => 'taken_log');
 SELECT event_type FROM eventlog.list(log => 'taken_log');
-SELECT eventlog.unsubscribe('taken');
+SELECT eventlog.unsubscribe('taken', 'taken_log');
 DROP TABLE taken_log;
 REVOKE CREATE ON DATABASE :"db" FROM hostile_taker;
 DROP ROLE hostile_taker;

@@ -34,10 +34,9 @@ DO $$ BEGIN FOR i IN 1..100 LOOP PERFORM eventlog.emit('loop', 'error'); END LOO
 SELECT * FROM owed;
 CALL pg_temp.reset();
 
-COPY (SELECT 'sync.copy', 'error', clock_timestamp() FROM generate_series(1, 100000)) TO PROGRAM 'cat > "$PGDATA/eventlog_copy"';
-SELECT current_setting('data_directory') || '/eventlog_copy' AS file \gset
-COPY sub_log (event_type, level, occurred_at) FROM :'file';
-COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; rm "$PGDATA/eventlog_copy"';
+COPY (SELECT 'sync.copy', 'error', clock_timestamp() FROM generate_series(1, 100000)) TO PROGRAM 'cat > eventlog_copy';
+COPY sub_log (event_type, level, occurred_at) FROM 'eventlog_copy';
+COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; rm eventlog_copy';
 SELECT * FROM owed;
 CALL pg_temp.reset();
 
@@ -102,11 +101,13 @@ CALL pg_temp.reset();
 -- A dropped log shows as NULL, and what was owed of it is cancelled.
 SELECT eventlog.subscribe('other', log => 'sub_other');
 SELECT eventlog.emit('gone', log => 'sub_other') IS NOT NULL AS emitted;
+SELECT 'sub_other'::regclass::oid AS gone \gset
 DROP TABLE sub_other;
-SELECT count(*) FROM eventlog.fetch('other', 10);
+SELECT count(*) FROM eventlog.fetch('other', 10, log => :gone);
 SELECT name, log, pending, cancelled FROM eventlog.subscriptions ORDER BY name;
-SELECT eventlog.release('other');
-SELECT eventlog.unsubscribe(name) FROM eventlog.subscriptions ORDER BY name;
+SELECT eventlog.release('other', :gone);
+SELECT eventlog.unsubscribe('other', :gone);
+SELECT eventlog.unsubscribe(name, log) FROM eventlog.subscriptions ORDER BY name;
 
 DROP VIEW owed;
 DROP TABLE sub_log;

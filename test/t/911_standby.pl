@@ -44,6 +44,21 @@ foreach my $write ("SELECT eventlog.emit('x')", "SELECT eventlog.clear('new')", 
 	like($error, qr/read-only transaction|during recovery/, "not on a standby: $write");
 }
 
+# An unlogged partition is PostgreSQL's own error; the rest of the log is read.
+$primary->safe_psql('postgres', "SELECT eventlog.create_log('half', premake => 0)");
+$primary->safe_psql('postgres', 'ALTER TABLE half_default SET UNLOGGED');
+$primary->safe_psql('postgres', "SELECT eventlog.emit('half', log => 'half')");
+$primary->wait_for_catchup($standby);
+foreach my $read ("SELECT eventlog.list(log => 'half')", "SELECT eventlog.count(log => 'half')", "SELECT eventlog.types('half', log => 'half')",
+	"SELECT eventlog.get(eventlog.new_id('2000-01-01Z'), log => 'half')")
+{
+	my ($status, $out, $error) = $standby->psql('postgres', $read);
+
+	like($error, qr/cannot access temporary or unlogged relations during recovery/, "an unlogged partition: $read");
+}
+is($standby->safe_psql('postgres', "SELECT problems FROM eventlog.logs WHERE log = 'half'::regclass"), '{}', 'the view tells of it all the same');
+is($standby->safe_psql('postgres', "SELECT count(*) FROM eventlog.get((SELECT id FROM events LIMIT 1))"), 1, 'and another log is read');
+
 # What was owed is owed after a failover; what was acknowledged is not.
 $primary->safe_psql('postgres', "SELECT eventlog.fetch('hook', 1)");
 my $first = $primary->safe_psql('postgres', "SELECT (event).event_type FROM eventlog.fetch('hook', 1)");

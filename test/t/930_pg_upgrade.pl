@@ -183,7 +183,7 @@ is($consumer->query("SELECT count(*) FROM eventlog.fetch('paused', 1000)"), $owe
 is($consumer->query("SELECT eventlog.retry('pager')"), 1, 'pager: what was dead is revived');
 is($consumer->query("SELECT attempts FROM eventlog.fetch('pager', 1000)"), 0, 'and handed out');
 $consumer->quit;
-my ($status, $out, $error) = $new->psql('postgres', "SET ROLE auditor; SELECT eventlog.fetch('own', 1)");
+my ($status, $out, $error) = $new->psql('postgres', "SET ROLE auditor; SELECT eventlog.fetch('own', 1, log => 'app.log')");
 like($error, qr/permission denied for subscription "own"/, 'a subscription is still the role\'s that made it');
 $new->safe_psql('postgres', "SELECT eventlog.subscribe('another', log => 'events')");
 is($new->safe_psql('postgres', 'SELECT count(DISTINCT id), count(*) FROM eventlog._subscription'), '5|5', 'a new subscription has a number of its own');

@@ -1,0 +1,496 @@
+/*
+ * fetch.c
+ *		eventlog.fetch: what is owed is handed out.
+ *
+ * 1. Whose rights
+ *
+ * The caller must be a member of the subscription's owner.  The queue is read
+ * and written by statements of our own as the extension's owner; the events
+ * are read with the rights of the subscription's owner.  What that role may
+ * not see, and what is gone, is cancelled.
+ *
+ * 2. What cannot be read
+ *
+ * Reading an event can fail: a policy raises an error, its text has no
+ * equivalent in the client's encoding, memory lacks.  Such an event must not
+ * hold up the others.  So events are read in a subtransaction, as many as come
+ * without an error in one.  Where one fails, what was handed out before it
+ * stays so; it is dead, with the error as its reason, and the next
+ * subtransaction begins behind it.
+ *
+ * Some errors are no event's fault and end the fetch: those by which the backend
+ * ends a statement, those of putting an event into the result, and those that
+ * the same statement gives when it looks for no event at all, as when the owner
+ * may not execute a policy's function.  Which error is the backend's own is told
+ * by the place that raised it: an SQLSTATE can be raised by any function.
+ *
+ * 3. Memory
+ *
+ * Each event is read in a context that is reset for the next.  The result is a
+ * tuplestore, which goes to disk beyond work_mem.
+ */
+#include "consumer.h"
+#include "reader.h"
+
+#include "access/detoast.h"
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+#include "utils/typcache.h"
+
+#define MAX_FETCH		10000	/* what one call hands out at most */
+#define FETCH_BATCH		1000	/* what is looked for at once */
+#define MAX_EVENT_BYTES	(32 * 1024 * 1024)	/* of one that can be rendered */
+
+PG_FUNCTION_INFO_V1(eventlog_fetch);
+
+/*
+ * Fetch: a call of fetch.
+ */
+typedef struct Fetch
+{
+	const Subscription *subscription;
+	Consumer   *consumer;
+	Place	   *place;
+	ReturnSetInfo *rsinfo;
+	TupleDesc	event_desc;
+	MemoryContext event_context;	/* reset for each event */
+	int			max;
+	int64		max_bytes;
+	int			n;				/* handed out */
+	int			nlooked;		/* looked at */
+	int64		bytes;			/* of what was handed out */
+	bool		full;			/* the next event does not fit */
+	/* while a log is being read */
+	EventLog   *log;
+	PartitionList *partitions;	/* the default one locked before any snapshot is
+								 * taken: nothing is moved out of it */
+	/* the current event */
+	const Owed *owed;
+	bool		found;
+	bool		storing;
+	int64		size;
+	Datum		event;
+} Fetch;
+
+/*
+ * Batch: some of what is owed, on its way.
+ */
+typedef struct Batch
+{
+	const OwedList *list;
+	int			at;				/* the next one */
+	Datum	   *gone;
+	int			ngone;
+} Batch;
+
+/*
+ * check_text: an error if a text cannot be sent to the client.
+ */
+static void
+check_text(const text *value)
+{
+	int			len = VARSIZE_ANY_EXHDR(value);
+	char	   *converted = pg_server_to_client(VARDATA_ANY(value), len);
+
+	if (converted != VARDATA_ANY(value))
+		pfree(converted);
+}
+
+/*
+ * check_event: an error if the event cannot be rendered or sent.  Sets its
+ * size.
+ */
+static void
+check_event(Fetch *fetch, const Datum *values, const bool *nulls)
+{
+	bool		converts = pg_get_client_encoding() != GetDatabaseEncoding();
+
+	fetch->size = 0;
+	for (int col = 0; col < EVENT_NCOLUMNS; col++)
+	{
+		if (!nulls[col] && (event_columns[col].type == TEXTOID ||
+							event_columns[col].type == JSONBOID) &&
+			col != EVENT_LEVEL)
+			fetch->size += toast_raw_datum_size(values[col]) - VARHDRSZ;
+	}
+	if (fetch->size > MAX_EVENT_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the event is too large: " INT64_FORMAT " bytes, at most %d can be handed out",
+						fetch->size, MAX_EVENT_BYTES)));
+	for (int col = 0; converts && col < EVENT_NCOLUMNS; col++)
+	{
+		if (nulls[col] || col == EVENT_LEVEL)
+			continue;
+		if (event_columns[col].type == TEXTOID)
+			check_text(DatumGetTextPP(values[col]));
+		else if (event_columns[col].type == JSONBOID)
+		{
+			Jsonb	   *jsonb = DatumGetJsonbP(values[col]);
+
+			check_text(cstring_to_text(JsonbToCString(NULL, &jsonb->root,
+													  VARSIZE(jsonb))));
+		}
+	}
+}
+
+/*
+ * take_event: a sink: the event in the slot.
+ */
+static void
+take_event(OpenPartition *open, void *arg)
+{
+	Fetch	   *fetch = arg;
+	Datum		values[EVENT_NCOLUMNS];
+	bool		nulls[EVENT_NCOLUMNS];
+
+	event_values(open, values, nulls);
+	check_event(fetch, values, nulls);
+	fetch->event = HeapTupleGetDatum(heap_form_tuple(fetch->event_desc, values,
+													 nulls));
+	fetch->found = true;
+}
+
+/*
+ * read_by_sql: the same where the log cannot be read by its index.
+ */
+static void
+read_by_sql(Fetch *fetch, const pg_uuid_t *id)
+{
+	StringInfoData sql;
+	Datum		values[EVENT_NCOLUMNS];
+	bool		nulls[EVENT_NCOLUMNS];
+
+	initStringInfo(&sql);
+	append_event_select(&sql, fetch->log->oid);
+	append_event_key(&sql, id);
+	if (SPI_execute(sql.data, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read an event: %s", sql.data);
+	if (SPI_processed > 0)
+	{
+		HeapTuple	row = SPI_tuptable->vals[0];
+
+		heap_deform_tuple(row, SPI_tuptable->tupdesc, values, nulls);
+		check_event(fetch, values, nulls);
+		fetch->event = heap_copy_tuple_as_datum(row, fetch->event_desc);
+		fetch->found = true;
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * read_one: the current event, if it is to be seen under the active snapshot.
+ */
+static void
+read_one(Fetch *fetch)
+{
+	TimestampTz t;
+
+	fetch->found = false;
+	if (!queue_event_time(&fetch->owed->event_id, &t))
+		return;
+	if (!scan_event(fetch->log, fetch->partitions, &fetch->owed->event_id,
+					take_event, fetch))
+		read_by_sql(fetch, &fetch->owed->event_id);
+}
+
+/*
+ * put_one: the current event into the result; false when it does not fit.
+ */
+static bool
+put_one(Fetch *fetch)
+{
+	Datum		values[3];
+	bool		nulls[3] = {0};
+
+	if (fetch->n > 0 && fetch->size > fetch->max_bytes - fetch->bytes)
+	{
+		fetch->full = true;
+		return false;
+	}
+	values[0] = Int64GetDatum(fetch->owed->seq);
+	values[1] = Int32GetDatum(fetch->owed->attempts);
+	values[2] = fetch->event;
+	fetch->storing = true;
+	tuplestore_putvalues(fetch->rsinfo->setResult, fetch->rsinfo->setDesc,
+						 values, nulls);
+	fetch->storing = false;
+	fetch->n++;
+	fetch->bytes += fetch->size;
+	if (fetch->owed->retry)
+		place_remember_retry(fetch->place, fetch->owed->seq);
+	return true;
+}
+
+static bool
+is_full(const Fetch *fetch)
+{
+	return fetch->full || fetch->n >= fetch->max;
+}
+
+/*
+ * put_some: hand out the batch from where it stands, until the call has
+ * enough.  As the subscription's owner.
+ */
+static void
+put_some(Fetch *fetch, Batch *batch)
+{
+	MemoryContext outer = MemoryContextSwitchTo(fetch->event_context);
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	for (; batch->at < batch->list->n && !is_full(fetch); batch->at++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(fetch->event_context);
+		fetch->owed = &batch->list->items[batch->at];
+		read_one(fetch);
+		if (!fetch->found)
+			batch->gone[batch->ngone++] = Int64GetDatum(fetch->owed->seq);
+		else if (!put_one(fetch))
+			break;
+	}
+	PopActiveSnapshot();
+	MemoryContextSwitchTo(outer);
+}
+
+/*
+ * probe: look for no event, at the time of the current one.
+ */
+static void
+probe(Fetch *fetch, Batch *batch)
+{
+	pg_uuid_t	none = fetch->owed->event_id;
+
+	memset(none.data + 9, 0, UUID_LEN - 9);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	read_by_sql(fetch, &none);
+	PopActiveSnapshot();
+}
+
+/*
+ * attempt_some: do that as the subscription's owner in a subtransaction; the
+ * error, or NULL.
+ */
+static ErrorData *
+attempt_some(Fetch *fetch, Batch *batch,
+			 void (*step) (Fetch *fetch, Batch *batch))
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner resowner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		Identity	self;
+
+		become(&self, fetch->subscription->owner);
+		step(fetch, batch);
+		become_again(&self);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = resowner;
+	return error;
+}
+
+/*
+ * is_of_backend: did the backend end the statement, by a cancel, a timeout, a
+ * deadlock or the like?
+ */
+static bool
+is_of_backend(const ErrorData *error)
+{
+	return error->funcname &&
+		(strcmp(error->funcname, "ProcessInterrupts") == 0 ||
+		 strcmp(error->funcname, "DeadLockReport") == 0);
+}
+
+/*
+ * bury: the current event cannot be read: it is dead.  What is no fault of its
+ * own is thrown on.
+ */
+static void
+bury(Fetch *fetch, ErrorData *error)
+{
+	ErrorData  *other;
+
+	if (fetch->storing || is_of_backend(error))
+		ReThrowError(error);
+	other = attempt_some(fetch, NULL, probe);
+	if (other)
+		ReThrowError(other);
+	(void) queue_fail(fetch->subscription->id, fetch->owed->seq,
+					  queue_error_text(error->message, strlen(error->message)),
+					  DT_NOEND);
+	FreeErrorData(error);
+}
+
+/*
+ * hand_out: hand out what was found, as the subscription's owner sees it; how
+ * far it came.  What is gone is cancelled, what cannot be read is dead.
+ */
+static int
+hand_out(Fetch *fetch, const OwedList *list)
+{
+	Batch		batch = {.list = list};
+
+	if (list->n == 0)
+		return 0;
+	batch.gone = palloc(sizeof(Datum) * list->n);
+	if (fetch->log == NULL)
+	{
+		/* the log was dropped, and all its events with it */
+		for (; batch.at < list->n; batch.at++)
+			batch.gone[batch.ngone++] = Int64GetDatum(list->items[batch.at].seq);
+	}
+	while (batch.at < list->n && !is_full(fetch))
+	{
+		ErrorData  *error;
+
+		fetch->owed = &list->items[batch.at];
+		error = attempt_some(fetch, &batch, put_some);
+		if (error)
+		{
+			bury(fetch, error);
+			batch.at++;
+		}
+	}
+	(void) queue_cancel(fetch->subscription->id, batch.gone, batch.ngone);
+	fetch->nlooked += batch.at;
+	pfree(batch.gone);
+	return batch.at;
+}
+
+/*
+ * has_enough: has the call handed out, or looked at, as many as it may?
+ */
+static bool
+has_enough(const Fetch *fetch)
+{
+	return is_full(fetch) || fetch->nlooked >= Max(fetch->max, FETCH_BATCH);
+}
+
+/*
+ * fetch_owed: retries, then rounds, until the call has enough or nothing is
+ * left.  Within SPI.
+ */
+static void
+fetch_owed(Fetch *fetch)
+{
+	Place	   *place = fetch->place;
+	OwedList	list = {0};
+
+	list.items = palloc(sizeof(Owed) * Min(fetch->max, FETCH_BATCH));
+	do
+	{
+		list.max = Min(fetch->max - fetch->n, FETCH_BATCH);
+		round_find_retries(place, &list);
+		(void) hand_out(fetch, &list);
+	} while (list.n == list.max && !has_enough(fetch));
+	while (!has_enough(fetch))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (DatumGetPointer(place->round) == NULL && !round_begin(place))
+			break;
+		list.max = Min(fetch->max - fetch->n, FETCH_BATCH);
+		round_find_new(place, &list);
+		round_went(place, &list, hand_out(fetch, &list));
+	}
+}
+
+/*
+ * open_log: make ready to read the log's events.  A log that was dropped has
+ * none.
+ */
+static void
+open_log(Fetch *fetch)
+{
+	Oid			log = fetch->subscription->log;
+
+	if (get_rel_relkind(log) == '\0')
+		return;
+	fetch->log = log_open(log, AccessShareLock);
+	subscription_require_readable(fetch->log->rel, fetch->subscription->owner);
+	fetch->partitions = partitions_to_read(fetch->log);
+}
+
+/*
+ * fetch_from: what the subscription is owed, into the result.
+ */
+static void
+fetch_from(Fetch *fetch)
+{
+	fetch->event_desc = lookup_rowtype_tupdesc_copy(eventlog_type_oid("event"),
+													-1);
+	fetch->event_context = AllocSetContextCreate(CurrentMemoryContext,
+												 "eventlog event",
+												 ALLOCSET_DEFAULT_SIZES);
+	fetch->place = place_next(fetch->subscription->id, fetch->consumer->place);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	open_log(fetch);
+	fetch_owed(fetch);
+	if (fetch->log)
+		log_close(fetch->log, AccessShareLock);
+	SPI_finish();
+	place_take(fetch->consumer, fetch->place);
+	MemoryContextDelete(fetch->event_context);
+}
+
+/*
+ * eventlog.fetch(name text, max int, max_bytes bigint, log regclass)
+ * returns table (seq bigint, attempts int, event eventlog.event)
+ */
+Datum
+eventlog_fetch(PG_FUNCTION_ARGS)
+{
+	Subscription *subscription = subscription_require(fcinfo, 0, 3);
+	Fetch		fetch = {.subscription = subscription};
+
+	if (PG_ARGISNULL(1) || PG_GETARG_INT32(1) < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max must be 1 or more%s",
+						PG_ARGISNULL(1) ? ", not null" :
+						psprintf(": %d", PG_GETARG_INT32(1)))));
+	if (!PG_ARGISNULL(2) && PG_GETARG_INT64(2) < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_bytes must be 1 or more: " INT64_FORMAT,
+						PG_GETARG_INT64(2)),
+				 errhint("NULL stands for no limit.")));
+	fetch.consumer = consumer_require(subscription);
+	bell_disarm(subscription);
+	InitMaterializedSRF(fcinfo, 0);
+	if (subscription->paused || subscription_is_orphan(subscription))
+		return (Datum) 0;
+
+	fetch.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	fetch.max = Min(PG_GETARG_INT32(1), MAX_FETCH);
+	fetch.max_bytes = PG_ARGISNULL(2) ? PG_INT64_MAX : PG_GETARG_INT64(2);
+	fetch.consumer->fetching = GetCurrentSubTransactionId();
+	fetch_from(&fetch);
+	fetch.consumer->fetching = InvalidSubTransactionId;
+	return (Datum) 0;
+}

@@ -1,0 +1,423 @@
+/*
+ * prune.c
+ *		Upkeep of the queue, a part of maintain: what is owed of events that are
+ *		gone is cancelled, what has been dead for long is removed, and so is what
+ *		belongs to no subscription or no log any more.
+ *
+ * All of it goes in batches that are committed, and waits for nobody: rows that
+ * an open ack or fail has locked are left for the next call.  Within the SPI of
+ * a procedure.
+ */
+#include "queue.h"
+#include "reader.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#define PRUNE_BATCH	1000
+#define SWEEP_BATCH	10000
+
+/*
+ * event_is_gone: has the log no event of this id any more?  A partition that
+ * cannot be looked into without SQL is believed to have it.
+ */
+static bool
+event_is_gone(const PartitionList *list, const pg_uuid_t *id,
+			  Snapshot snapshot)
+{
+	EventKey	key;
+	const Partition *partition;
+	OpenPartition open;
+	Oid			oid;
+	bool		found;
+
+	if (!queue_event_time(id, &key.occurred_at))
+		return true;
+	key.id = *id;
+	partition = partition_at(list, key.occurred_at);
+	oid = partition ? partition->oid : list->default_oid;
+	if (!OidIsValid(oid))
+		return true;
+	if (!open_partition(oid, snapshot, &open))
+		return false;
+	found = open.rel && find_event(&open, &key);
+	close_partition(&open);
+	return !found;
+}
+
+/*
+ * Prune: a sweep through what is owed to one subscription.
+ */
+typedef struct Prune
+{
+	Subscription *subscription;
+	int64		removed;		/* by the last step */
+	int64		after;			/* seq */
+	int			n;				/* of the batch */
+	int			ngone;
+	Datum		seqs[PRUNE_BATCH];
+	pg_uuid_t	ids[PRUNE_BATCH];
+	Datum		gone[PRUNE_BATCH];
+} Prune;
+
+/*
+ * read_batch: what is owed next.
+ */
+static void
+read_batch(Prune *prune)
+{
+	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {INT4OID, INT8OID, INT4OID};
+	Datum		values[3];
+	bool		isnull;
+
+	values[0] = Int32GetDatum(prune->subscription->id);
+	values[1] = Int64GetDatum(prune->after);
+	values[2] = Int32GetDatum(PRUNE_BATCH);
+	prune->n = run_owned(&plan,
+						 "SELECT seq, event_id FROM eventlog._queue"
+						 " WHERE subscription OPERATOR(pg_catalog.=) $1"
+						 " AND seq OPERATOR(pg_catalog.>) $2"
+						 " ORDER BY seq LIMIT $3", 3, types, values, NULL);
+	for (int i = 0; i < prune->n; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+
+		prune->seqs[i] = SPI_getbinval(row, desc, 1, &isnull);
+		prune->ids[i] = *DatumGetUUIDP(SPI_getbinval(row, desc, 2, &isnull));
+		prune->after = DatumGetInt64(prune->seqs[i]);
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * find_gone: which events of the batch are gone.
+ *
+ * The log is looked into after the queue was read, so that the event of
+ * whatever was found owed is there to be seen.  The default partition is locked
+ * before that, so that no row is moved out of it between the snapshot and the
+ * list of partitions.  As the log's owner: to load what belongs to an index can
+ * run functions of that role.
+ */
+static void
+find_gone(Prune *prune)
+{
+	EventLog   *log = log_try_open(prune->subscription->log, AccessShareLock);
+	Oid			default_oid;
+	Snapshot	snapshot;
+	PartitionList *list;
+
+	prune->ngone = 0;
+	if (log == NULL)
+		return;					/* it has gone meanwhile */
+	if (log->owner != GetUserId())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the owner of log \"%s\" was changed concurrently",
+						RelationGetRelationName(log->rel))));
+	default_oid = list_partitions(log->rel)->default_oid;
+	if (OidIsValid(default_oid))
+		LockRelationOid(default_oid, AccessShareLock);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	list = list_partitions(log->rel);
+	for (int i = 0; i < prune->n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (event_is_gone(list, &prune->ids[i], snapshot))
+			prune->gone[prune->ngone++] = prune->seqs[i];
+	}
+	UnregisterSnapshot(snapshot);
+	log_close(log, AccessShareLock);
+}
+
+/*
+ * cancel_gone: cancel them; how many.  None while somebody else is settling
+ * deliveries of this subscription: that is left for the next call.
+ */
+static int64
+cancel_gone(Prune *prune)
+{
+	static SPIPlanPtr lock = NULL;
+	static SPIPlanPtr look = NULL;
+	static SPIPlanPtr cancel = NULL;
+	static const Oid types[] = {INT4OID, INT8ARRAYOID};
+	Datum		values[2];
+	int64		n;
+
+	if (prune->ngone == 0)
+		return 0;
+	values[0] = Int32GetDatum(prune->subscription->id);
+	values[1] = PointerGetDatum(construct_array(prune->gone, prune->ngone,
+												INT8OID, 8, FLOAT8PASSBYVAL,
+												TYPALIGN_DOUBLE));
+	if (run_owned(&lock, "SELECT FROM eventlog._tally"
+				  " WHERE subscription OPERATOR(pg_catalog.=) $1"
+				  " FOR UPDATE SKIP LOCKED", 1, types, values, NULL) == 0 &&
+		run_owned(&look, "SELECT FROM eventlog._tally"
+				  " WHERE subscription OPERATOR(pg_catalog.=) $1",
+				  1, types, values, NULL) > 0)
+		return 0;
+	n = run_owned(&cancel,
+				  "DELETE FROM eventlog._queue WHERE ctid OPERATOR(pg_catalog.=)"
+				  " ANY (ARRAY(SELECT ctid FROM eventlog._queue"
+				  " WHERE subscription OPERATOR(pg_catalog.=) $1"
+				  " AND seq OPERATOR(pg_catalog.=) ANY ($2)"
+				  " FOR UPDATE SKIP LOCKED))",
+				  2, types, values, NULL);
+	if (n > 0)
+		queue_tally(prune->subscription->id, 0, n, NULL);
+	return n;
+}
+
+/*
+ * prune_gone: a step: cancel what is owed of events that are gone, of the next
+ * batch.
+ */
+static void
+prune_gone(void *arg)
+{
+	Prune	   *prune = arg;
+
+	prune->removed = prune->n = 0;
+	read_batch(prune);
+	find_gone(prune);
+	prune->removed = cancel_gone(prune);
+}
+
+/*
+ * prune_dead: a step: remove a batch of what has been dead for too long.
+ */
+static void
+prune_dead(void *arg)
+{
+	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {INT4OID, INT4OID, INT4OID};
+	Prune	   *prune = arg;
+	Datum		values[3];
+
+	values[0] = Int32GetDatum(prune->subscription->id);
+	values[1] = Int32GetDatum(eventlog_dead_retention);
+	values[2] = Int32GetDatum(SWEEP_BATCH);
+	prune->removed = 0;
+	prune->removed = run_owned(&plan,
+							   "DELETE FROM eventlog._queue WHERE ctid OPERATOR(pg_catalog.=)"
+							   " ANY (ARRAY(SELECT ctid FROM eventlog._queue"
+							   " WHERE subscription OPERATOR(pg_catalog.=) $1"
+							   " AND next_attempt_at OPERATOR(pg_catalog.=) 'infinity'"
+							   " AND failed_at OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp()"
+							   " OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => $2))"
+							   " LIMIT $3 FOR UPDATE SKIP LOCKED))",
+							   3, types, values, NULL);
+}
+
+/*
+ * prune_subscription: what has been dead for too long is removed, and what is
+ * owed of events that are gone cancelled, batch by batch.
+ */
+static void
+prune_subscription(UpkeepTarget *target, Subscription *subscription)
+{
+	Prune	   *prune = palloc0(sizeof(Prune));
+	StepResult	result;
+	int64		n = 0;
+
+	prune->subscription = subscription;
+	prune->after = PG_INT64_MIN;
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) attempt(target, prune_dead, prune, "remove dead deliveries");
+		SPI_commit();
+		n += prune->removed;
+	} while (prune->removed == SWEEP_BATCH);
+	if (n > 0)
+		ereport(NOTICE,
+				(errmsg("removed %lld expired dead deliveries of subscription \"%s\"",
+						(long long) n, subscription->name)));
+	n = 0;
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		result = attempt(target, prune_gone, prune,
+						 "cancel deliveries of deleted events");
+		SPI_commit();
+		n += result == STEP_TAKEN ? prune->removed : 0;
+	} while (result == STEP_TAKEN && prune->n == PRUNE_BATCH);
+	if (n > 0)
+		ereport(NOTICE,
+				(errmsg("cancelled %lld deliveries of deleted events of subscription \"%s\"",
+						(long long) n, subscription->name)));
+	pfree(prune);
+}
+
+/*
+ * subscriptions_now: the subscriptions of a log, each a copy.
+ */
+static List *
+subscriptions_now(Oid log)
+{
+	Relation	rel;
+	SysScanDesc scan = subscription_scan(&rel, log, NULL, NULL);
+	List	   *found = NIL;
+	HeapTuple	row;
+
+	while (scan && HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		Subscription *subscription = palloc(sizeof(Subscription));
+
+		CHECK_FOR_INTERRUPTS();
+		if (subscription_read(row, RelationGetDescr(rel), subscription))
+			found = lappend(found, subscription);
+		else
+			pfree(subscription);
+	}
+	owned_scan_end(scan, rel);
+	return found;
+}
+
+/*
+ * queue_problems: what is wrong with a log's subscriptions, as C strings.
+ */
+List *
+queue_problems(Oid log)
+{
+	List	   *problems = NIL;
+	ListCell   *cell;
+
+	foreach(cell, subscriptions_now(log))
+	{
+		Subscription *subscription = lfirst(cell);
+
+		if (subscription_is_orphan(subscription))
+			problems = lappend(problems,
+							   psprintf("the owner of subscription \"%s\" is gone",
+										subscription->name));
+	}
+	return problems;
+}
+
+/*
+ * tell_orphan: a WARNING about a subscription whose owner is gone.
+ */
+static void
+tell_orphan(const Subscription *subscription)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("the owner of subscription \"%s\" of %s is gone",
+					subscription->name, qualified_name(subscription->log)),
+			 errdetail("It counts as paused."),
+			 errhint("Give it to another role with eventlog.alter_subscription, or drop it with eventlog.unsubscribe.")));
+}
+
+/*
+ * queue_prune: what is owed to the subscriptions of one log.
+ */
+void
+queue_prune(UpkeepTarget *target)
+{
+	ListCell   *cell;
+
+	foreach(cell, subscriptions_now(target->log))
+	{
+		Subscription *subscription = lfirst(cell);
+
+		if (subscription_is_orphan(subscription))
+			tell_orphan(subscription);
+		prune_subscription(target, subscription);
+	}
+}
+
+#define WITHOUT_LOG \
+	" WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c" \
+	" WHERE c.oid OPERATOR(pg_catalog.=) s.log::pg_catalog.oid)"
+
+/*
+ * sweep_subscriptions: a step: remove the subscriptions whose log is gone, and
+ * tallies of none.
+ */
+static void
+sweep_subscriptions(void *arg)
+{
+	static SPIPlanPtr look = NULL;
+	static SPIPlanPtr subscriptions = NULL;
+	static SPIPlanPtr tallies = NULL;
+
+	/* a DELETE, of no row too, makes all sessions read the table again */
+	if (run_owned(&look, "SELECT FROM eventlog._subscription s" WITHOUT_LOG
+				  " LIMIT 1", 0, NULL, NULL, NULL) > 0)
+		(void) run_owned(&subscriptions,
+						 "DELETE FROM eventlog._subscription WHERE id OPERATOR(pg_catalog.=)"
+						 " ANY (ARRAY(SELECT s.id FROM eventlog._subscription s"
+						 WITHOUT_LOG " FOR UPDATE OF s SKIP LOCKED))",
+						 0, NULL, NULL, NULL);
+	(void) run_owned(&tallies,
+					 "DELETE FROM eventlog._tally WHERE subscription OPERATOR(pg_catalog.=)"
+					 " ANY (ARRAY(SELECT t.subscription FROM eventlog._tally t"
+					 " WHERE NOT EXISTS (SELECT FROM eventlog._subscription s"
+					 " WHERE s.id OPERATOR(pg_catalog.=) t.subscription)"
+					 " FOR UPDATE OF t SKIP LOCKED))", 0, NULL, NULL, NULL);
+}
+
+/*
+ * sweep_batch: a step: remove a batch of what is owed to subscriptions that are
+ * gone.  These are found by hopping from one to the next in the index.
+ */
+static void
+sweep_batch(void *arg)
+{
+	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {INT4OID};
+	int64	   *removed = arg;
+	Datum		values[1];
+
+	values[0] = Int32GetDatum(SWEEP_BATCH);
+	*removed = 0;
+	*removed = run_owned(&plan,
+						 "DELETE FROM eventlog._queue"
+						 " WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
+						 "WITH RECURSIVE s(id) AS (SELECT pg_catalog.min(subscription)"
+						 " FROM eventlog._queue UNION ALL SELECT"
+						 " (SELECT pg_catalog.min(n.subscription) FROM eventlog._queue n"
+						 " WHERE n.subscription OPERATOR(pg_catalog.>) s.id)"
+						 " FROM s WHERE s.id IS NOT NULL),"
+						 " gone(id) AS MATERIALIZED (SELECT s.id FROM s"
+						 " WHERE s.id IS NOT NULL AND NOT EXISTS (SELECT"
+						 " FROM eventlog._subscription x"
+						 " WHERE x.id OPERATOR(pg_catalog.=) s.id))"
+						 " SELECT q.ctid FROM gone, LATERAL (SELECT o.ctid"
+						 " FROM eventlog._queue o"
+						 " WHERE o.subscription OPERATOR(pg_catalog.=) gone.id"
+						 " LIMIT $1 FOR UPDATE SKIP LOCKED) q LIMIT $1))",
+						 1, types, values, NULL);
+}
+
+/*
+ * queue_sweep: remove subscriptions whose log is gone, and what was owed to
+ * subscriptions while they were dropped.  Once a call of maintain, for all logs.
+ */
+void
+queue_sweep(void)
+{
+	UpkeepTarget target = {0};
+	int64		removed;
+
+	target.owner = GetUserId();
+	(void) attempt(&target, sweep_subscriptions, NULL,
+				   "remove subscriptions of dropped logs");
+	SPI_commit();
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (attempt(&target, sweep_batch, &removed,
+					"remove deliveries of dropped subscriptions") != STEP_TAKEN)
+			removed = 0;
+		SPI_commit();
+	} while (removed == SWEEP_BATCH);
+}

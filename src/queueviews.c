@@ -1,0 +1,323 @@
+/*
+ * queueviews.c
+ *		What the views eventlog.subscriptions and eventlog.deliveries show.
+ *
+ * The views read through these functions and not from the tables, so that not
+ * even a plan's row counts tell anything of subscriptions that are not one's
+ * own.  Each function checks for itself what the caller may see: all of a
+ * subscription that belongs to a role of one's own; names and counts of all, but
+ * no filter and no error, for members of pg_read_all_stats.
+ */
+#include "queue.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+PG_FUNCTION_INFO_V1(eventlog_subscriptions);
+PG_FUNCTION_INFO_V1(eventlog_subscription_counts);
+PG_FUNCTION_INFO_V1(eventlog_deliveries);
+
+typedef enum Sight
+{
+	SEES_NOTHING,
+	SEES_COUNTS,
+	SEES_ALL
+} Sight;
+
+/*
+ * sight: what the caller may see of the subscriptions of a role.
+ */
+static Sight
+sight(Oid owner)
+{
+	if (has_privs_of_role(GetUserId(), owner))
+		return SEES_ALL;
+	return has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS) ?
+		SEES_COUNTS : SEES_NOTHING;
+}
+
+/*
+ * sight_of: the same for a subscription by its number.
+ */
+static Sight
+sight_of(int id)
+{
+	Relation	rel;
+	SysScanDesc scan = owned_scan(&rel, "_subscription", "_subscription_pkey",
+								  SUB_ID, id, GetActiveSnapshot());
+	HeapTuple	row = scan ? systable_getnext(scan) : NULL;
+	Sight		result = SEES_NOTHING;
+	bool		isnull;
+
+	if (HeapTupleIsValid(row))
+	{
+		Datum		owner = heap_getattr(row, SUB_OWNER, RelationGetDescr(rel),
+										 &isnull);
+
+		if (!isnull)
+			result = sight(DatumGetObjectId(owner));
+	}
+	owned_scan_end(scan, rel);
+	return result;
+}
+
+/*
+ * put_subscription: a row (id, name, owner, log, levels, event_type, paused,
+ * consumer), if the caller may see it.
+ */
+static void
+put_subscription(ReturnSetInfo *rsinfo, HeapTuple row, TupleDesc desc,
+				 LockData **locks)
+{
+	Subscription subscription;
+	Sight		sees;
+	Datum		values[SUB_PAUSED + 1];
+	bool		nulls[SUB_PAUSED + 1];
+	int			pid;
+
+	if (!subscription_read(row, desc, &subscription) ||
+		(sees = sight(subscription.owner)) == SEES_NOTHING)
+		return;
+	if (*locks == NULL)
+		*locks = GetLockStatusData();
+	heap_deform_tuple(row, desc, values, nulls);
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(subscription.log)))
+		nulls[SUB_LOG - 1] = true;
+	if (sees != SEES_ALL)
+		nulls[SUB_LEVELS - 1] = nulls[SUB_EVENT_TYPE - 1] = true;
+	values[SUB_PAUSED - 1] = BoolGetDatum(subscription.paused ||
+										  subscription_is_orphan(&subscription));
+	pid = consumer_pid(*locks, subscription.id);
+	values[SUB_PAUSED] = Int32GetDatum(pid);
+	nulls[SUB_PAUSED] = pid == 0;
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/*
+ * eventlog._subscriptions()
+ */
+Datum
+eventlog_subscriptions(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Relation	rel;
+	SysScanDesc scan;
+	HeapTuple	row;
+	LockData   *locks = NULL;
+
+	InitMaterializedSRF(fcinfo, 0);
+	scan = subscription_scan(&rel, InvalidOid, NULL, GetActiveSnapshot());
+	while (scan && HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		CHECK_FOR_INTERRUPTS();
+		put_subscription(rsinfo, row, RelationGetDescr(rel), &locks);
+	}
+	owned_scan_end(scan, rel);
+	return (Datum) 0;
+}
+
+/*
+ * Delivery: a row of eventlog._queue as the views show it.
+ */
+typedef enum DeliveryState
+{
+	DELIVERY_PENDING,
+	DELIVERY_RETRYING,
+	DELIVERY_DEAD
+} DeliveryState;
+
+#define DELIVERY_NSTATES	(DELIVERY_DEAD + 1)
+
+static const char *const state_names[DELIVERY_NSTATES] = {
+	"pending", "retrying", "dead"
+};
+
+typedef struct Delivery
+{
+	DeliveryState state;
+	Datum		values[QUEUE_NCOLUMNS];
+	bool		nulls[QUEUE_NCOLUMNS];
+} Delivery;
+
+static void
+read_delivery(HeapTuple row, TupleDesc desc, Delivery *delivery)
+{
+	bool		has_time;
+
+	heap_deform_tuple(row, desc, delivery->values, delivery->nulls);
+	has_time = !delivery->nulls[QUEUE_NEXT_ATTEMPT_AT - 1];
+	if (has_time &&
+		TIMESTAMP_IS_NOEND(DatumGetTimestampTz(delivery->values[QUEUE_NEXT_ATTEMPT_AT - 1])))
+		delivery->state = DELIVERY_DEAD;
+	else if (DatumGetInt32(delivery->values[QUEUE_ATTEMPTS - 1]) == 0)
+		delivery->state = DELIVERY_PENDING;
+	else
+		delivery->state = DELIVERY_RETRYING;
+}
+
+/*
+ * put_counts: pending, retrying, dead, oldest_pending_at.
+ */
+static void
+put_counts(int subscription, Datum *values, bool *nulls)
+{
+	Relation	rel;
+	SysScanDesc scan = owned_scan(&rel, "_queue", "_queue_owed",
+								  QUEUE_SUBSCRIPTION, subscription,
+								  GetActiveSnapshot());
+	HeapTuple	row;
+	int64		counts[DELIVERY_NSTATES] = {0};
+	TimestampTz oldest = DT_NOEND;
+
+	while (scan && HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		Delivery	delivery;
+		TimestampTz t;
+
+		CHECK_FOR_INTERRUPTS();
+		read_delivery(row, RelationGetDescr(rel), &delivery);
+		counts[delivery.state]++;
+		if (delivery.state != DELIVERY_DEAD &&
+			queue_event_time(DatumGetUUIDP(delivery.values[QUEUE_EVENT_ID - 1]),
+							 &t))
+			oldest = Min(oldest, t);
+	}
+	owned_scan_end(scan, rel);
+	for (int i = 0; i < DELIVERY_NSTATES; i++)
+		values[i] = Int64GetDatum(counts[i]);
+	values[DELIVERY_NSTATES] = TimestampTzGetDatum(oldest);
+	nulls[DELIVERY_NSTATES] = TIMESTAMP_IS_NOEND(oldest);
+}
+
+/*
+ * put_tally: delivered, cancelled, last_delivered_at, last_error,
+ * last_error_at; NULLs when there is none.
+ */
+static void
+put_tally(int subscription, Sight sees, ReturnSetInfo *rsinfo, Datum *values,
+		  bool *nulls)
+{
+	Datum		columns[6];
+	bool		column_nulls[6];
+	Relation	rel;
+	SysScanDesc scan = owned_scan(&rel, "_tally", "_tally_pkey", 1,
+								  subscription, GetActiveSnapshot());
+	HeapTuple	row = scan ? systable_getnext(scan) : NULL;
+
+	memset(column_nulls, true, sizeof(column_nulls));
+	if (HeapTupleIsValid(row))
+		heap_deform_tuple(row, RelationGetDescr(rel), columns, column_nulls);
+	if (sees != SEES_ALL)
+		column_nulls[4] = true;
+	memcpy(values, columns + 1, sizeof(Datum) * 5);
+	memcpy(nulls, column_nulls + 1, sizeof(bool) * 5);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc,
+						 values - (DELIVERY_NSTATES + 1),
+						 nulls - (DELIVERY_NSTATES + 1));
+	owned_scan_end(scan, rel);
+}
+
+/*
+ * eventlog._subscription_counts(subscription int)
+ */
+Datum
+eventlog_subscription_counts(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	int			subscription = PG_GETARG_INT32(0);
+	Sight		sees = sight_of(subscription);
+	Datum		values[DELIVERY_NSTATES + 1 + 5];
+	bool		nulls[DELIVERY_NSTATES + 1 + 5] = {0};
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (sees == SEES_NOTHING)
+		return (Datum) 0;
+	put_counts(subscription, values, nulls);
+	put_tally(subscription, sees, rsinfo, values + DELIVERY_NSTATES + 1,
+			  nulls + DELIVERY_NSTATES + 1);
+	return (Datum) 0;
+}
+
+/*
+ * state_from_arg: one of the states; -1 for a name of none.
+ */
+static int
+state_from_arg(const text *name)
+{
+	for (int i = 0; i < DELIVERY_NSTATES; i++)
+	{
+		if (VARSIZE_ANY_EXHDR(name) == strlen(state_names[i]) &&
+			memcmp(VARDATA_ANY(name), state_names[i],
+				   strlen(state_names[i])) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * put_delivery: a row (seq, event_id, attempts, next_attempt_at, last_error).
+ */
+static void
+put_delivery(ReturnSetInfo *rsinfo, const Delivery *delivery)
+{
+	static const AttrNumber shown[] = {
+		QUEUE_SEQ, QUEUE_EVENT_ID, QUEUE_ATTEMPTS, QUEUE_NEXT_ATTEMPT_AT,
+		QUEUE_LAST_ERROR
+	};
+	Datum		values[lengthof(shown)];
+	bool		nulls[lengthof(shown)];
+
+	for (int i = 0; i < lengthof(shown); i++)
+	{
+		values[i] = delivery->values[shown[i] - 1];
+		nulls[i] = delivery->nulls[shown[i] - 1] ||
+			(shown[i] == QUEUE_NEXT_ATTEMPT_AT &&
+			 delivery->state == DELIVERY_DEAD);
+	}
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/*
+ * eventlog._deliveries(subscription int, state text)
+ *
+ * What has failed is found by an index of its own, so that the few that are to
+ * be retried need no look at the many that are new.
+ */
+Datum
+eventlog_deliveries(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	int			subscription = PG_GETARG_INT32(0);
+	int			state = state_from_arg(PG_GETARG_TEXT_PP(1));
+	Relation	rel;
+	SysScanDesc scan;
+	HeapTuple	row;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (state < 0 || sight_of(subscription) != SEES_ALL)
+		return (Datum) 0;
+	scan = owned_scan(&rel, "_queue",
+					  state == DELIVERY_PENDING ? "_queue_owed" : "_queue_retry",
+					  QUEUE_SUBSCRIPTION, subscription, GetActiveSnapshot());
+	while (scan && HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		Delivery	delivery;
+
+		CHECK_FOR_INTERRUPTS();
+		read_delivery(row, RelationGetDescr(rel), &delivery);
+		if (delivery.state == state)
+			put_delivery(rsinfo, &delivery);
+	}
+	owned_scan_end(scan, rel);
+	return (Datum) 0;
+}

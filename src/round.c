@@ -1,0 +1,306 @@
+/*
+ * round.c
+ *		In which order what is owed is handed out.
+ *
+ * 1. Rounds
+ *
+ * Events commit out of the order of their sequence numbers, so "seq above the
+ * last one seen" would skip late committers.  The session hands out in rounds.
+ * A round has a snapshot, and consists of what is visible in it and was not in
+ * that of the round before: what has a transaction id in the former snapshot's
+ * list of those in progress or at or above its xmax.  Within a round, by seq.
+ * The first round is all there is.
+ *
+ * A round's first seq is found by the index (subscription, xid, seq), which
+ * shows the new transactions' rows alone; from there on the index
+ * (subscription, seq) is read, each fetch from where the last one came to.  So
+ * a fetch costs the same whether a million rows are owed, or were delivered
+ * and cannot be vacuumed because of an old transaction elsewhere.
+ *
+ * The session's own transaction counts as one in progress, so what it owes is
+ * handed out once it has committed, and none of it is passed over.
+ *
+ * Data restored from another cluster may bear transaction ids of the future,
+ * which would be new for ever: before the first round such rows are given the
+ * least id there is, which is visible in every snapshot.
+ *
+ * 2. Retries
+ *
+ * What failed has a time, and an index of its own; it comes before what is
+ * new.  Of retries that were handed out the session keeps the numbers: they are
+ * few, as many as are in flight.
+ *
+ * The queue is read by statements of our own as the extension's owner.  All of
+ * this is within SPI, and runs no code of others.
+ */
+#include "consumer.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/xid8.h"
+
+/*
+ * add_rows: the rows (seq, attempts, event_id) that SPI has found.
+ */
+static void
+add_rows(OwedList *list, bool retry)
+{
+	list->n = 0;
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		Owed	   *owed = &list->items[list->n++];
+		bool		isnull;
+
+		owed->seq = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
+		owed->attempts = DatumGetInt32(SPI_getbinval(row, desc, 2, &isnull));
+		owed->retry = retry;
+		owed->event_id = *DatumGetUUIDP(SPI_getbinval(row, desc, 3, &isnull));
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * round_find_retries: what failed and is due, and is not with the caller already.
+ */
+void
+round_find_retries(const Place *place, OwedList *list)
+{
+	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {INT4OID, INT8ARRAYOID, INT4OID};
+	Datum		values[3];
+
+	values[0] = Int32GetDatum(place->subscription);
+	values[1] = PointerGetDatum(construct_array(place->retries, place->nretries,
+												INT8OID, 8, FLOAT8PASSBYVAL,
+												TYPALIGN_DOUBLE));
+	values[2] = Int32GetDatum(list->max);
+	(void) run_owned(&plan,
+					 "SELECT seq, attempts, event_id FROM eventlog._queue"
+					 " WHERE subscription OPERATOR(pg_catalog.=) $1"
+					 " AND next_attempt_at OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp()"
+					 " AND seq OPERATOR(pg_catalog.<>) ALL ($2)"
+					 " ORDER BY next_attempt_at, seq LIMIT $3",
+					 3, types, values, NULL);
+	add_rows(list, true);
+}
+
+/*
+ * with_own: a snapshot in which the session's own transaction is in progress,
+ * as it is to everybody else: its list is of others alone.
+ */
+static Datum
+with_own(Datum snapshot)
+{
+	FullTransactionId own = GetTopFullTransactionIdIfAny();
+	StringInfoData string;
+	char	   *xip;
+	bool		put = false;
+
+	if (!FullTransactionIdIsValid(own) ||
+		!DatumGetBool(DirectFunctionCall2(pg_visible_in_snapshot,
+										  FullTransactionIdGetDatum(own),
+										  snapshot)))
+		return snapshot;
+	/* xmin:xmax:xid,xid..., in ascending order */
+	xip = DatumGetCString(DirectFunctionCall1(pg_snapshot_out, snapshot));
+	initStringInfo(&string);
+	appendBinaryStringInfo(&string, xip, strrchr(xip, ':') + 1 - xip);
+	xip = strrchr(xip, ':') + 1;
+	for (char *xid = strtok(xip, ","); xid; xid = strtok(NULL, ","))
+	{
+		if (!put && strtou64(xid, NULL, 10) > U64FromFullTransactionId(own))
+		{
+			appendStringInfo(&string, UINT64_FORMAT ",",
+							 U64FromFullTransactionId(own));
+			put = true;
+		}
+		appendStringInfo(&string, "%s,", xid);
+	}
+	if (!put)
+		appendStringInfo(&string, UINT64_FORMAT, U64FromFullTransactionId(own));
+	else
+		string.data[--string.len] = '\0';
+	return DirectFunctionCall1(pg_snapshot_in, CStringGetDatum(string.data));
+}
+
+/*
+ * begin_round_at: a round begins, behind that seq.
+ */
+static void
+begin_round_at(Place *place, Datum snapshot, int64 position)
+{
+	MemoryContext outer;
+
+	snapshot = with_own(snapshot);
+	outer = MemoryContextSwitchTo(place->context);
+	place->round = PointerGetDatum(PG_DETOAST_DATUM_COPY(snapshot));
+	place->position = position;
+	MemoryContextSwitchTo(outer);
+}
+
+/* not owed by the session's own transaction */
+#define NOT_OWN \
+	" AND COALESCE(xid OPERATOR(pg_catalog.<>)" \
+	" pg_catalog.pg_current_xact_id_if_assigned(), true)"
+
+/*
+ * begin_first_round: all there is.
+ */
+static void
+begin_first_round(Place *place)
+{
+	static SPIPlanPtr mend = NULL;
+	static SPIPlanPtr look = NULL;
+	static const Oid types[] = {INT4OID};
+	Datum		value = Int32GetDatum(place->subscription);
+	bool		isnull;
+
+	(void) run_owned(&mend,
+					 "UPDATE eventlog._queue SET xid = '3'"
+					 " WHERE subscription OPERATOR(pg_catalog.=) $1"
+					 " AND xid OPERATOR(pg_catalog.>=) pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())"
+					 NOT_OWN,
+					 1, types, &value, NULL);
+	(void) run_owned(&look, "SELECT pg_catalog.pg_current_snapshot()", 0, NULL,
+					 NULL, NULL);
+	begin_round_at(place, SPI_getbinval(SPI_tuptable->vals[0],
+										SPI_tuptable->tupdesc, 1, &isnull),
+				   PG_INT64_MIN);
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * begin_next_round: what has become visible since the round before; false
+ * when that is nothing.
+ */
+static bool
+begin_next_round(Place *place)
+{
+	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {INT4OID, PG_SNAPSHOTOID};
+	Datum		values[2];
+	HeapTuple	row;
+	TupleDesc	desc;
+	Datum		first;
+	bool		isnull;
+	bool		nothing;
+
+	values[0] = Int32GetDatum(place->subscription);
+	values[1] = place->before;
+	(void) run_owned(&plan,
+					 "SELECT pg_catalog.pg_current_snapshot(), pg_catalog.min(q.seq) FROM ("
+					 "SELECT seq, xid FROM eventlog._queue"
+					 " WHERE subscription OPERATOR(pg_catalog.=) $1"
+					 " AND xid OPERATOR(pg_catalog.>=) pg_catalog.pg_snapshot_xmax($2)"
+					 " UNION ALL "
+					 "SELECT seq, xid FROM eventlog._queue"
+					 " WHERE subscription OPERATOR(pg_catalog.=) $1"
+					 " AND xid OPERATOR(pg_catalog.=) ANY"
+					 " (ARRAY(SELECT pg_catalog.pg_snapshot_xip($2)))) q"
+					 " WHERE pg_catalog.pg_visible_in_snapshot(q.xid, pg_catalog.pg_current_snapshot())"
+					 NOT_OWN,
+					 2, types, values, NULL);
+	row = SPI_tuptable->vals[0];
+	desc = SPI_tuptable->tupdesc;
+	first = SPI_getbinval(row, desc, 2, &nothing);
+	if (!nothing)
+		begin_round_at(place, SPI_getbinval(row, desc, 1, &isnull),
+					   DatumGetInt64(first) - 1);
+	SPI_freetuptable(SPI_tuptable);
+	return !nothing;
+}
+
+/*
+ * round_begin: the next round; false when there is nothing in it.
+ */
+bool
+round_begin(Place *place)
+{
+	if (DatumGetPointer(place->before) != NULL)
+		return begin_next_round(place);
+	begin_first_round(place);
+	return true;
+}
+
+/*
+ * end_round: all of it has been handed out.
+ */
+static void
+end_round(Place *place)
+{
+	if (DatumGetPointer(place->before) != NULL)
+		pfree(DatumGetPointer(place->before));
+	place->before = place->round;
+	place->round = (Datum) 0;
+}
+
+/*
+ * round_find_new: what the round has next.
+ */
+void
+round_find_new(Place *place, OwedList *list)
+{
+	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {
+		INT4OID, INT8OID, PG_SNAPSHOTOID, PG_SNAPSHOTOID, INT4OID
+	};
+	Datum		values[5];
+	char		nulls[] = "     ";
+
+	values[0] = Int32GetDatum(place->subscription);
+	values[1] = Int64GetDatum(place->position);
+	values[2] = place->round;
+	values[3] = place->before;
+	if (DatumGetPointer(place->before) == NULL)
+		nulls[3] = 'n';
+	values[4] = Int32GetDatum(list->max);
+	(void) run_owned(&plan,
+					 "SELECT seq, attempts, event_id FROM eventlog._queue"
+					 " WHERE subscription OPERATOR(pg_catalog.=) $1"
+					 " AND seq OPERATOR(pg_catalog.>) $2"
+					 " AND next_attempt_at IS NULL"
+					 " AND pg_catalog.pg_visible_in_snapshot(xid, $3)"
+					 " AND ($4 IS NULL OR NOT pg_catalog.pg_visible_in_snapshot(xid, $4))"
+					 " ORDER BY seq LIMIT $5",
+					 5, types, values, nulls);
+	add_rows(list, false);
+}
+
+/*
+ * round_went: the first n of what the round had next were handed out.
+ */
+void
+round_went(Place *place, const OwedList *list, int n)
+{
+	if (n > 0)
+		place->position = list->items[n - 1].seq;
+	if (n == list->n && list->n < list->max)
+		end_round(place);
+}
+
+/*
+ * round_is_owed: is there anything to hand out now, as far as one can tell
+ * without looking for all of it?
+ */
+bool
+round_is_owed(const Place *place)
+{
+	Owed		owed;
+	OwedList	list = {.max = 1,.items = &owed};
+	Place	   *next;
+	bool		found;
+
+	if (DatumGetPointer(place->round) != NULL ||
+		DatumGetPointer(place->before) == NULL)
+		return true;			/* a round is not at its end: fetch tells */
+	next = place_next(place->subscription, place);
+	round_find_retries(next, &list);
+	found = list.n > 0 || begin_next_round(next);
+	MemoryContextDelete(next->context);
+	return found;
+}

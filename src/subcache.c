@@ -1,0 +1,158 @@
+/*
+ * subcache.c
+ *		The backend's copy of the subscriptions, which every writer looks at.
+ *
+ * It is kept log by log: a log's subscriptions are read when something is first
+ * written to it, by an index and at most as many as a log may have.  So a writer
+ * pays for those of its own log, whatever there is of others.
+ *
+ * A set is read with a fresh catalog snapshot, so that it is right under
+ * REPEATABLE READ too, and all sets are thrown away when the relation cache is
+ * told that eventlog._subscription has changed.  A statement trigger on that
+ * table tells so, whoever changes it: our own functions, a restore, or a
+ * superuser by hand.  Whoever looks accepts invalidations first: a statement of
+ * an open transaction, whose locks are held already, would miss what was
+ * committed since.
+ */
+#include "queue.h"
+
+#include "access/table.h"
+#include "commands/trigger.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+
+#define MAX_SETS	256			/* of a backend; with more logs all begin anew */
+
+PG_FUNCTION_INFO_V1(eventlog_subscription_changed);
+
+static MemoryContext sets_context = NULL;
+static HTAB *sets = NULL;
+static Oid	read_from = InvalidOid;
+static bool sets_are_valid = false;
+
+static void
+invalidate_sets(Oid relid)
+{
+	if (!OidIsValid(relid) || relid == read_from)
+		sets_are_valid = false;
+}
+
+/*
+ * eventlog._subscription_changed(): AFTER any change, FOR EACH STATEMENT
+ */
+Datum
+eventlog_subscription_changed(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("eventlog._subscription_changed is a trigger")));
+	CacheInvalidateRelcache(trigdata->tg_relation);
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * begin_sets: throw all sets away.
+ */
+static void
+begin_sets(void)
+{
+	HASHCTL		ctl = {0};
+
+	if (sets_context == NULL)
+	{
+		sets_context = AllocSetContextCreate(CacheMemoryContext,
+											 "eventlog subscriptions",
+											 ALLOCSET_SMALL_SIZES);
+		on_relation_change(invalidate_sets);
+	}
+	sets = NULL;
+	MemoryContextReset(sets_context);
+	ctl.keysize = sizeof(Oid);
+	ctl.entrysize = sizeof(SubscriptionSet);
+	ctl.hcxt = sets_context;
+	sets = hash_create("eventlog subscriptions of logs", 16, &ctl,
+					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/*
+ * read_set: the subscriptions of a log, into the current context.
+ *
+ * A row that makes no sense is passed over: no writer may fail because of what
+ * somebody put into the table.
+ */
+static Subscription *
+read_set(Oid log, int *n)
+{
+	Relation	rel;
+	SysScanDesc scan = subscription_scan(&rel, log, NULL, NULL);
+	Subscription *items = NULL;
+	int			max = 0;
+	HeapTuple	row;
+
+	*n = 0;
+	while (scan && *n < eventlog_max_subscriptions &&
+		   HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		if (*n == max)
+		{
+			max = Max(4, max * 2);
+			items = items ? repalloc(items, sizeof(Subscription) * max) :
+				palloc(sizeof(Subscription) * max);
+		}
+		if (subscription_read(row, RelationGetDescr(rel), &items[*n]))
+			(*n)++;
+	}
+	owned_scan_end(scan, rel);
+	return items;
+}
+
+/*
+ * read_new_set: read a log's set and keep it.  What fails on the way leaves
+ * nothing behind.
+ */
+static SubscriptionSet *
+read_new_set(Oid log)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "eventlog subscriptions of a log",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext outer = MemoryContextSwitchTo(context);
+	int			n;
+	Subscription *items = read_set(log, &n);
+	SubscriptionSet *set;
+
+	MemoryContextSwitchTo(outer);
+	set = hash_search(sets, &log, HASH_ENTER, NULL);
+	set->n = n;
+	set->items = items;
+	if (n > 0)
+		MemoryContextSetParent(context, sets_context);
+	else
+		MemoryContextDelete(context);
+	return set;
+}
+
+/*
+ * subscriptions_of: the subscriptions of a log; valid until the next call.
+ */
+SubscriptionSet *
+subscriptions_of(Oid log)
+{
+	static SubscriptionSet none;
+	SubscriptionSet *set;
+
+	AcceptInvalidationMessages();
+	if (!sets_are_valid || hash_get_num_entries(sets) >= MAX_SETS)
+	{
+		begin_sets();
+		read_from = eventlog_relation_oid("_subscription");
+		if (!OidIsValid(read_from))
+			return &none;		/* the extension is gone: look again next time */
+		sets_are_valid = true;	/* until an invalidation, even while we read */
+	}
+	set = hash_search(sets, &log, HASH_FIND, NULL);
+	return set ? set : read_new_set(log);
+}
