@@ -131,7 +131,8 @@ wait_for(Gate *gate, const HttpResult *result)
 	snprintf(seconds, sizeof(seconds), "%.3f", (double) pause / 1000);
 	log_event(LOG_LEVEL_WARNING, result->outcome == HTTP_LATER ?
 			  "receiver asks for a pause" : "cannot send, waiting",
-			  "webhook", gate->config->name, "seconds", seconds,
+			  "webhook", gate->config->name,
+			  "reason", http_reason_name(result->reason), "seconds", seconds,
 			  "error", result->outcome == HTTP_LATER ? NULL : result->error,
 			  NULL);
 }

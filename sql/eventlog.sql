@@ -157,7 +157,7 @@ CREATE FUNCTION eventlog.alter_log(
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_alter_log';
 COMMENT ON FUNCTION eventlog.alter_log(regclass, interval, interval, int, text[], timestamptz) IS
-  'change the settings of a log; NULL keeps one, retention ''0'' is for ever; indexes: all filter columns that shall be indexed; since: make partitions from then on';
+  'change the settings of a log; NULL keeps one, retention ''0'' is for ever; indexes: all filter columns that shall be indexed, in a big log by the next maintain; since: make partitions from then on';
 
 CREATE PROCEDURE eventlog.maintain(log regclass DEFAULT NULL)
 LANGUAGE c

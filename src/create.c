@@ -193,6 +193,9 @@ examine_existing(Oid relid, Oid *owner)
 				(errcode(ERRCODE_DUPLICATE_TABLE),
 				 errmsg("log \"%s\" already exists",
 						RelationGetRelationName(rel)),
+				 damage == NIL ? 0 :
+				 errdetail("It is damaged in a way that is not for eventlog.create_log to mend: %s.",
+						   ((Damage *) linitial(damage))->text),
 				 errhint("Change its settings with eventlog.alter_log.")));
 	*owner = rel->rd_rel->relowner;
 	relation_close(rel, NoLock);

@@ -13,6 +13,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+$Notifier::sanitized = 1;
 my $node = new_node();
 my $dir = PostgreSQL::Test::Utils::tempdir();
 my %quick = (initial_backoff => '10ms', max_backoff => '200ms', max_attempts => 0);
@@ -44,7 +45,7 @@ await(sub { owed('gone') == 0 }, 'the other side vanishes: a new connection is m
 cmp_ok(metric($port, 'eventlog_notification_requests_failed_total{webhook="gone",reason="timeout"}'), '<=', 3,
 	'after one timeout, of what was in flight');
 is(metric($port, 'eventlog_notifications_total{webhook="gone"}'), 4, 'all are delivered');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'clean');
 
 # HTTP/2 can be turned off.
 forget();
@@ -53,7 +54,7 @@ $notifier = start_notifier($config, 'one');
 query("SELECT eventlog.emit('one')");
 await(sub { owed('one') == 0 }, 'without HTTP/2 it delivers');
 is((requests($receiver, '/one'))[0]{version}, '1.1', 'by HTTP/1.1');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'clean');
 
 # A receiver that ends its connections after some requests costs no attempt.
 forget();
@@ -93,7 +94,7 @@ foreach my $name (sort keys %webhooks)
 	is(owed($name, 'dead'), 0, "$name: and none failed");
 	is(metric($port, "eventlog_notification_requests_total{webhook=\"$name\",code=\"none\"}"), 0, "$name: nor went a request unanswered");
 }
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'clean');
 
 # Who names an authority trusts no other, that of the system either.
 forget();
@@ -115,6 +116,6 @@ query("SELECT eventlog.emit('tls')");
 await(sub { owed('system') == 0 }, "a certificate that the system's authorities vouch for is good");
 await(sub { last_error('pinned') =~ /certificate/ }, 'but not where another authority is named');
 is(scalar(requests($pinned, '/pinned')), 0, 'nothing was sent there');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'clean');
 
 done_testing();

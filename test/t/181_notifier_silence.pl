@@ -14,6 +14,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+$Notifier::sanitized = 1;
 my $node = new_node();
 my $receiver = receiver();
 my $url = $receiver->{url};
@@ -36,7 +37,7 @@ query("SELECT eventlog.emit('hosts')");
 await(sub { owed('hosts') == 0 }, 'the first hosts are silent: the last one is used');
 my $missed = 'level=warning msg="connecting to the database took too long, trying the next host" host=127.0.0.1 port=' . $silent->sockport . ' seconds=2';
 cmp_ok(scalar(() = notifier_log($notifier) =~ /\Q$missed\E$/mg), '>=', 2, 'and the log names those that were waited for');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'clean');
 
 # What stands between the notifier and its database goes silent.
 forget();
@@ -64,7 +65,7 @@ await(sub { metrics($port, '/readyz') =~ /\n503$/ }, 'a backend is stopped', 40)
 await(sub { (() = notifier_log($notifier) =~ /msg="the database did not answer in time"/g) == 2 }, 'its session is given up');
 kill 'CONT', $backend;
 await(sub { owed('between') == 0 }, 'when it goes on, another session delivers');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'clean');
 
 # A pooler that gives each statement to any connection is refused.
 forget();
@@ -94,7 +95,7 @@ is(scalar(() = notifier_log($notifier) =~ /level=error/g), 1, 'by one error');
 like(metrics($port, '/readyz'), qr/a pooler.*\n503$/s, 'it is not ready, and says why');
 is(query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), 0, 'no lock stays behind');
 is(query('SELECT count(*) FROM eventlog.subscriptions'), 0, 'nor a subscription');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'clean');
 command_exit_is([ 'eventlog-notifier', '--once', '--config', $config ], 1, '--once fails there');
 kill 'KILL', $pooler;
 waitpid $pooler, 0;
@@ -104,6 +105,6 @@ query("SELECT eventlog.emit('pooled')");
 await(sub { owed('pooled') == 0 }, 'session mode will do');
 query("SELECT eventlog.emit('pooled')");
 await(sub { requests($receiver, '/pooled') == 2 }, 'and is rung for');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'clean');
 
 done_testing();

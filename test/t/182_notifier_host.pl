@@ -13,6 +13,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+$Notifier::sanitized = 1;
 my $node = new_node();
 my $receiver = receiver();
 my $url = $receiver->{url};
@@ -30,7 +31,7 @@ sub forget
 # Too few file descriptors.
 my @names = map { "few$_" } 1 .. 3;
 set_modes($receiver, map { ("/$_" => 'hold') } @names);
-$config = write_config({ map { $_ => { url => "$url/$_", retry => { %quick, max_attempts => 3 } } } @names }, listen => "127.0.0.1:$port");
+$config = write_config({ map { $_ => { url => "$url/$_", timeout => '5m', retry => { %quick, max_attempts => 3 } } } @names }, listen => "127.0.0.1:$port");
 {
 	local @Notifier::program = ('sh', '-c', 'ulimit -n 40; exec "$@"', 'sh', @Notifier::program);
 	$notifier = start_notifier($config, @names);
@@ -39,12 +40,13 @@ is(metric($port, 'process_max_fds'), 40, 'a process that may have 40 descriptors
 query("SELECT count(eventlog.emit('few')) FROM generate_series(1, 100)");
 await(sub { notifier_log($notifier) =~ /reason=local\b.*Too many open files/ }, 'has too few for all connections, which is told');
 await(sub { metrics($port) =~ /^eventlog_notification_requests_failed_total\{webhook="few\d",reason="local"\} [1-9]/m }, 'in the metrics, too');
-is(query('SELECT count(*) FROM eventlog.deliveries WHERE attempts > 0'), 0, 'it costs no event an attempt');
-cmp_ok(scalar(() = notifier_log($notifier) =~ /Too many open files/g), '<=', 20, 'nor is it told for each event');
+is(query('SELECT count(*) FROM eventlog.deliveries WHERE attempts > 0'), 0, 'it costs no event an attempt')
+  or diag(query('SELECT DISTINCT last_error FROM eventlog.deliveries'));
+cmp_ok(scalar(() = notifier_log($notifier) =~ /Too many open files/g), '<', 100, 'nor is it told for each event');
 set_modes($receiver);
 await(sub { query('SELECT count(*) FROM eventlog.deliveries') == 0 }, 'all are delivered in the end');
 is(query("SELECT sum(delivered) FROM eventlog.subscriptions"), 300, 'each of them');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'clean');
 
 # A name that cannot be looked up now.
 forget();
@@ -59,7 +61,7 @@ await(sub { metrics($port) =~ /^eventlog_notification_requests_failed_total\{web
 is(query('SELECT attempts FROM eventlog.deliveries'), 0, 'which costs no attempt');
 like(notifier_log($notifier), qr/reason=dns/, 'and is told');
 await(sub { metrics($port, '/readyz') =~ /webhook lost:.*\n503$/s }, 'and makes it not ready', 40);
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'clean');
 
 # Secrets: not in a core dump, not in a file that all may read.
 forget();
@@ -75,7 +77,7 @@ like($said, qr/^eventlog-notifier: the configuration is right/m, 'it is a warnin
 $notifier = start_notifier($config, qw(open shut));
 like(slurp_file("/proc/$notifier->{pid}/limits"), qr/^Max core file size\s+0\s+0\s/m, 'there is no core file');
 is((stat "/proc/$notifier->{pid}/environ")[4], 0, 'nor a core dump for a program') if $> != 0;
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'clean');
 
 # An address that is taken.
 forget();
@@ -102,7 +104,7 @@ query("DROP TRIGGER no ON eventlog._subscription");
 await(sub { query("SELECT count(*) FROM eventlog.subscriptions WHERE consumer IS NOT NULL") == 1 }, 'it goes on');
 query("SELECT pg_terminate_backend(consumer) FROM eventlog.subscriptions");
 await(sub { notifier_log($notifier) =~ /sqlstate=57P01 error="terminating connection due to administrator command"/ }, 'why a session ends');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'clean');
 $said = `eventlog-notifier --check --config @{[ write_config({ w => { url => "$url/" } }, database => $node->connstr('postgres') . ' user=poor') ]} 2>&1`;
 like($said, qr/log: role poor may not read events; GRANT SELECT ON events TO poor/, '--check looks for rights');
 
@@ -112,7 +114,7 @@ query("CREATE DATABASE bare; UPDATE pg_extension SET extversion = '0.1.0' WHERE 
 $notifier = start_notifier($config, 'w');
 like(notifier_log($notifier), qr/level=warning msg="extension and notifier are of different versions" extension=0\.1\.0 notifier=\S+ hint="ALTER EXTENSION eventlog UPDATE"/,
 	'versions that do not fit are told');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'clean');
 query("UPDATE pg_extension SET extversion = (SELECT default_version FROM pg_available_extensions WHERE name = 'eventlog') WHERE extname = 'eventlog'");
 command_checks_all([ 'eventlog-notifier', '--once', '--config', write_config({ w => { url => "$url/" } }, database => $node->connstr('bare')) ], 1, [qr/^$/],
 	[qr/the extension eventlog is not in this database.*hint="CREATE EXTENSION eventlog"/], 'and an extension that is not there');
@@ -121,7 +123,7 @@ command_checks_all([ 'eventlog-notifier', '--once', '--config', write_config({ w
 forget();
 $notifier = start_notifier(write_config({ w => { url => "$url/" } }, notification => { enabled => $false }));
 await(sub { notifier_log($notifier) =~ /level=info msg="notification is off: nothing is sent"/ }, 'that notification is off is told');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'clean');
 
 # Another session has the subscription: --once says that events are still owed,
 # and a notifier that stands by for no notifier is not ready.

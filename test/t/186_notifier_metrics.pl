@@ -12,6 +12,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+$Notifier::sanitized = 1;
 my $node = new_node();
 my $receiver = receiver();
 my $url = $receiver->{url};
@@ -79,7 +80,7 @@ is(metric($port, 'eventlog_database_up'), 0, 'which is told');
 is(promtool(metrics($port)), '', 'and the page is still right');
 $node->start;
 await(sub { defined metric($port, 'eventlog_notifications_owed{webhook="fails"}') }, 'then it is told again');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'clean');
 query("SELECT eventlog.unsubscribe(name) FROM eventlog.subscriptions");
 
 # Many webhooks make a page of many pieces.

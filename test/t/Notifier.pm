@@ -23,6 +23,7 @@ my $dir;
 my $node;
 my %children;
 our @program = ('eventlog-notifier');    # and what it is run by
+our $sanitized = 0;    # with the compiler's sanitizers, but where it is preloaded
 my $serial = 0;
 
 END
@@ -249,8 +250,10 @@ sub start_notifier
 	my %notifier = (log => $log);
 
 	append_to_file($log, '');
+	my @run = @program;
+	$run[-1] = './notifier/eventlog-notifier-sanitized' if $sanitized && !$ENV{LD_PRELOAD};
 	$notifier{pid} =
-	  spawn($log, @program, '--config', $config);
+	  spawn($log, @run, '--config', $config);
 	foreach my $name (@subscriptions)
 	{
 		for (1 .. 300)

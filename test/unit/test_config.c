@@ -55,7 +55,9 @@ bad_webhook(const char *options, const char *expected)
 
 	snprintf(text, sizeof(text), "{\"database\":\"x\",\"webhooks\":{\"w\":{%s}}}",
 			 options);
-	snprintf(message, sizeof(message), "webhooks.w%s", expected);
+	snprintf(message, sizeof(message), "%swebhooks.w%s",
+			 *expected == '\002' ? "warning: " : "",
+			 expected + (*expected == '\002'));
 	bad(text, message);
 }
 
@@ -114,6 +116,31 @@ test_good(void)
 	is_int(config->address.ss_family, AF_INET, "the address to listen at");
 	config_destroy(config);
 
+	config = parse("{\"event_log\": {\"notification\": {\"enabled\": true, \"min_level\": \"WARN\", \"source_service\": \"s\"}},"
+				   " \"http_config\": {\"timeout\": \"3s\", \"basic_auth\": {\"username\": \"u\"}, \"rate_limit\": \"90/m\", \"enable_http2\": false},"
+				   " \"webhooks\": {\"a\": {\"url\": \"https://h/\"},"
+				   " \"b\": {\"url\": \"https://h/\", \"level\": [\"fatal\", \"notice\"], \"resource_type\": \"r\", \"timeout\": \"4s\", \"enable_http2\": true,"
+				   " \"authorization\": {\"credentials\": \"c\"}}}}");
+	if (ok(config != NULL, "what webhooks have in common"))
+	{
+		is_text(config->database, "", "without a database, libpq's environment");
+		webhook = config->webhooks[0];
+		is_text(webhook->levels, "{warning,error,critical}", "min_level");
+		is_text(webhook->source_service, "s", "source_service");
+		is_text(webhook->username, "u", "credentials");
+		is_int(webhook->timeout, 3000, "timeout");
+		ok(webhook->rate_limit == 1.5 && !webhook->enable_http2, "rate, version");
+		is_int(webhook->retry.max_attempts, 0, "attempts do not end before age does");
+		webhook = config->webhooks[1];
+		is_text(webhook->levels, "{info,critical}", "names that others have for levels");
+		is_text(webhook->resource_type, "r", "resource_type");
+		is_int(webhook->timeout, 4000, "a timeout of its own");
+		ok(webhook->username == NULL && webhook->authorization && webhook->enable_http2,
+		   "nor are there two ways to say who one is");
+		ok(!webhook_config_equal(webhook, config->webhooks[0]) &&
+		   webhook_config_equal(webhook, webhook), "one is not the other");
+	}
+	config_destroy(config);
 	config = parse("{\"database\": \"x\", \"webhooks\": {\"general\": {\"url\": \"https://h/\"}}}");
 	ok(config && !config->enabled && !config->webhooks[0]->active,
 	   "disabled unless told otherwise");
@@ -146,6 +173,8 @@ test_bad(void)
 		"log_level: must be debug, info, warning or error");
 	bad("{\"database\": \"x\", \"maintain\": 5}",
 		"maintain: must be a duration such as \"500ms\", \"15s\" or \"2h\"");
+	bad("{\"database\": \"x\", \"maintain\": \"1ms\"}",
+		"maintain: must be 0, for never, or at least 1s");
 	bad("{\"database\": \"x\", \"maintain\": \"400d\"}",
 		"maintain: must be at most 365 days");
 	bad("{\"database\": \"x\", \"listen\": \"localhost:9187\"}",
@@ -167,6 +196,13 @@ test_bad(void)
 		"event_log.notification.level: unknown level \"loud\"; levels are debug, info, warning, error and critical");
 	bad("{\"database\": \"x\", \"event_log\": {\"notification\": {\"enabled\": true}}}",
 		"webhooks: is missing, and notification is enabled");
+	bad("{\"database\": \"x\", \"event_log\": {\"notification\": {\"min_level\": \"loud\"}}}",
+		"event_log.notification.min_level: unknown level \"loud\"; levels are debug, info, warning, error and critical");
+	bad("{\"database\": \"x\", \"http_config\": {\"timeout\": \"0s\", \"url\": \"x\"}}",
+		"http_config.url: unknown key\n"
+		"http_config.timeout: must be a duration such as \"500ms\", \"15s\" or \"2h\", above zero");
+	bad("{\"database\": \"x\", \"webhooks\": {\"0123456789012345678901234567890123456789012345678901234567890123\": {\"url\": \"http://h/\"}}}",
+		"webhooks.0123456789012345678901234567890123456789012345678901234567890123: a name is 1 to 63 bytes");
 	bad("{\"database\": \"x\", \"webhooks\": {\"w\": \"https://h/\"}}",
 		"webhooks.w: must be an object");
 
@@ -204,6 +240,38 @@ test_bad(void)
 				".timeout: must be at most 1 day");
 	bad_webhook("\"url\": \"https://h/\", \"retry\": {\"max_backoff\": \"1000000000d\"}",
 				".retry.max_backoff: must be at most 365 days");
+	bad_webhook("\"url\": \"https://h/\", \"event_type\": \"System.\"",
+				".event_type: no event's begins like this: it is a plain prefix of lower-case letters, digits, \"_\", \"-\" and dots");
+	bad_webhook("\"url\": \"https://h/\", \"event_type\": \"system.*\"",
+				".event_type: no event's begins like this: it is a plain prefix of lower-case letters, digits, \"_\", \"-\" and dots");
+	bad_webhook("\"url\": \"https://h/\", \"event_type\": \"system..a\"",
+				".event_type: no event's begins like this: between dots stand words");
+	bad_webhook("\"url\": \"https://h/\", \"level\": [\"error\"], \"min_level\": \"error\"",
+				".min_level: cannot go with \"level\"");
+	bad_webhook("\"url\": \"https://h/\", \"rate_limit\": \"10\"",
+				".rate_limit: must be a rate such as \"10/s\", \"100/m\" or \"1000/h\", above zero");
+	bad_webhook("\"url\": \"https://h/\", \"rate_limit\": \"0/s\"",
+				".rate_limit: must be a rate such as \"10/s\", \"100/m\" or \"1000/h\", above zero");
+	bad_webhook("\"url\": \"https://h/\", \"enable_http2\": 1",
+				".enable_http2: must be true or false");
+	bad_webhook("\"url\": \"https://h/../<userId>\"",
+				".url: must not have segments of dots beside <userId>");
+	bad_webhook("\"url\": \"https://h/\", \"tls_config\": {\"ca_file\": \"/etc/hostname\"}",
+				".tls_config.ca_file: holds no certificate in PEM format");
+	bad_webhook("\"url\": \"https://h/\", \"tls_config\": {\"cert_file\": \"/etc/hostname\", \"key_file\": \"/etc/passwd\"}",
+				"\002.tls_config.key_file: others may read \"/etc/passwd\"; its mode should be 0600\n"
+				"webhooks.w.tls_config.cert_file: holds no certificate in PEM format\n"
+				"webhooks.w.tls_config.key_file: holds no private key in PEM format, or one that needs a password");
+	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"X Y\": \"b\"}",
+				".http_headers.X Y: is not the name of a header");
+	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"X(Y)\": \"b\"}",
+				".http_headers.X(Y): is not the name of a header");
+	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"X-Y\": \"b \"}",
+				".http_headers.X-Y: the value of X-Y cannot stand in a header");
+	bad_webhook("\"url\": \"https://h/\", \"authorization\": {\"type\": \"A B\", \"credentials\": \"c\"}",
+				".authorization.type: is not the name of a scheme, such as \"Bearer\"");
+	bad_webhook("\"url\": \"https://h/\", \"secret_file\": \"whsec_c2VjcmV0\"",
+				".secret_file: names a file, and is a secret itself, as it seems");
 	bad_webhook("\"url\": \"https://h/\", \"max_concurrency\": 0",
 				".max_concurrency: must be a whole number from 1 to 1000");
 	bad_webhook("\"url\": \"https://h/\", \"ordered\": true, \"max_concurrency\": 2",
