@@ -5,6 +5,7 @@
 #ifndef NOTIFIER_AUTH_CONFIG_H
 #define NOTIFIER_AUTH_CONFIG_H
 
+#include "reader.h"
 #include "webhook_config.h"
 
 /*

@@ -9,6 +9,8 @@
  */
 #include "config.h"
 
+#include "webhook_reader.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libpq-fe.h>
@@ -51,8 +53,7 @@ read_webhooks(Reader *reader, json_t *root, const WebhookDefaults *defaults,
 	path = reader_enter(reader, "webhooks");
 	json_object_foreach(webhooks, name, value)
 	{
-		WebhookConfig *webhook = webhook_config_read(reader, name, value,
-													 defaults);
+		WebhookConfig *webhook = webhook_read(reader, name, value, defaults);
 
 		if (webhook == NULL)
 			break;
@@ -94,7 +95,7 @@ read_notification(Reader *reader, json_t *root, Config *config)
 		config->enabled = reader_bool(reader, notification, "enabled", false);
 		ok = reader->ok;
 		reader->ok = true;
-		webhook_config_check_filter(reader, notification);
+		webhook_check_filter(reader, notification);
 		if (!reader->ok)
 			notification = NULL;
 		reader->ok = reader->ok && ok;
@@ -119,7 +120,7 @@ read_http_config(Reader *reader, json_t *root)
 		return NULL;
 	path = reader_enter(reader, "http_config");
 	reader->ok = true;
-	webhook_config_check_http(reader, http);
+	webhook_check_http(reader, http);
 	if (!reader->ok)
 		http = NULL;
 	reader->ok = reader->ok && ok;

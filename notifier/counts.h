@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "http.h"
+#include "http_result.h"
 
 /*
  * Upper bounds of the histogram of latencies, in seconds.

@@ -5,6 +5,7 @@
 #ifndef NOTIFIER_FILTER_CONFIG_H
 #define NOTIFIER_FILTER_CONFIG_H
 
+#include "reader.h"
 #include "webhook_config.h"
 
 /*

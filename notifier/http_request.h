@@ -6,8 +6,12 @@
 #define NOTIFIER_HTTP_REQUEST_H
 
 #include <curl/curl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#include "http.h"
+#include "http_result.h"
+#include "webhook_config.h"
 
 #define HTTP_MAX_ANSWER	(64 * 1024)
 #define HTTP_KEPT_ANSWER	2048	/* bytes of it, of which an error is made */
@@ -15,10 +19,10 @@
 typedef struct HttpRequest
 {
 	struct HttpRequest *next;	/* idle ones of the client, or all in flight */
-	HttpClient *client;
+	struct HttpClient *client;	/* whose it is */
 	CURL	   *easy;
 	struct curl_slist *headers;
-	HttpCallback callback;
+	void		(*callback) (void *arg, const HttpResult *result);
 	void	   *arg;
 	int64_t		started;		/* loop_now(), the first time */
 	int			repeats;		/* how often it was begun again at once */

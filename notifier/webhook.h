@@ -54,8 +54,6 @@ typedef struct Webhook
 	Acks		acks;
 	Retries		retries;
 	WebhookCounts counts;
-	double		owed;			/* when that was last asked for the metrics */
-	double		oldest_age;		/* s */
 } Webhook;
 
 extern Webhook *webhook_create(const WebhookConfig *config);

@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "reader.h"
 #include "retry.h"
 #include "signature.h"
 
@@ -60,30 +59,6 @@ typedef struct WebhookConfig
 	int			max_events;		/* in one request; 1: no batches */
 	RetryPolicy retry;
 } WebhookConfig;
-
-/*
- * WebhookDefaults: what webhooks have that say nothing of their own.
- */
-typedef struct WebhookDefaults
-{
-	json_t	   *filter;			/* event_log.notification; NULL: none */
-	json_t	   *http;			/* http_config; NULL: none */
-} WebhookDefaults;
-
-/*
- * webhook_config_read: one webhook, allocated.  What is wrong is complained of
- * by the reader; NULL when memory lacks.
- */
-extern WebhookConfig *webhook_config_read(Reader *reader, const char *name,
-										  json_t *object,
-										  const WebhookDefaults *defaults);
-
-/*
- * webhook_config_check_filter, webhook_config_check_http: what defaults say,
- * complained of once and not once for each webhook.
- */
-extern void webhook_config_check_filter(Reader *reader, json_t *filter);
-extern void webhook_config_check_http(Reader *reader, json_t *http);
 
 extern bool webhook_config_equal(const WebhookConfig *one,
 								 const WebhookConfig *other);
