@@ -664,11 +664,11 @@ SELECT s.name AS subscription,
               p.next_attempt_at, p.last_error
          FROM eventlog._deliveries(s.id, 'pending') p
        UNION ALL
-       SELECT r.seq, r.event_id, 'retrying', r.attempts, r.next_attempt_at,
+       SELECT r.seq, r.event_id, 'retrying' AS state, r.attempts, r.next_attempt_at,
               r.last_error
          FROM eventlog._deliveries(s.id, 'retrying') r
        UNION ALL
-       SELECT x.seq, x.event_id, 'dead', x.attempts, x.next_attempt_at,
+       SELECT x.seq, x.event_id, 'dead' AS state, x.attempts, x.next_attempt_at,
               x.last_error
          FROM eventlog._deliveries(s.id, 'dead') x) d;
 COMMENT ON VIEW eventlog.deliveries IS
