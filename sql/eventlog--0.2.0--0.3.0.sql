@@ -40,8 +40,6 @@ COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, t
   'true if these are of an event, else an error; in the CHECK constraint of a log';
 COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, text, text, text, text) IS
   'the same for logs made before version 0.3';
-COMMENT ON FUNCTION eventlog._fill() IS
-  'trigger of a log that makes the id, brings the level into its canonical form and fills in defaults for nulls';
 
 DROP FUNCTION eventlog.create_log(text, interval, interval, int, text[]);
 CREATE FUNCTION eventlog.create_log(
@@ -67,7 +65,7 @@ CREATE FUNCTION eventlog.alter_log(
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_alter_log';
 COMMENT ON FUNCTION eventlog.alter_log(regclass, interval, interval, int, text[], timestamptz) IS
-  'change the settings of a log; NULL keeps one, retention ''0'' is for ever; indexes: all filter columns that shall be indexed; since: make partitions from then on';
+  'change the settings of a log; NULL keeps one, retention ''0'' is for ever; indexes: all filter columns that shall be indexed, in a big log by the next maintain; since: make partitions from then on';
 
 DROP FUNCTION eventlog._log_status(oid);
 CREATE FUNCTION eventlog._log_status(
@@ -135,6 +133,9 @@ ALTER FUNCTION eventlog.types(text, text, text, text, text, text, text, text, te
   PARALLEL RESTRICTED;
 ALTER FUNCTION eventlog.histogram(interval, text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass)
   PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION eventlog._fill() IS
+  'trigger of a log that makes the id, brings the level into its canonical form and fills in defaults for nulls';
 COMMENT ON FUNCTION eventlog.histogram(interval, text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
   'how many events at which level in each bucket of that width, in UTC, weeks from Monday; empty buckets between the first and the last have no level; at most 100,000 rows';
 COMMENT ON FUNCTION eventlog.emit(text, text, text, text, text, text, text, text, text, text, text, jsonb, timestamptz, uuid, regclass) IS
