@@ -52,12 +52,16 @@ test:
 	@test/run
 test-assert:
 	@test/run assert
+fuzz-sql:
+	@PG_CONFIG='$(PG_CONFIG)' test/fuzz-sql
+soak:
+	@PG_CONFIG='$(PG_CONFIG)' test/soak
 
 format:
 	@test/format
 check-format:
 	@test/format --check
 
-.PHONY: demo test test-assert format check-format $(NOTIFIER)
+.PHONY: demo test test-assert fuzz-sql soak format check-format $(NOTIFIER)
 
 include test/bench/bench.mk
