@@ -9,7 +9,8 @@
 void
 breaker_succeeded(Breaker *breaker)
 {
-	*breaker = (Breaker) {
+	*breaker = (Breaker)
+	{
 		.state = BREAKER_CLOSED
 	};
 }

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #define BREAKER_FAILURES	5	/* in a row open it */
-#define BREAKER_PAUSE	30000	/* ms at most between two probes: how soon it is
-								 * noticed that a receiver has come back */
+#define BREAKER_PAUSE	30000	/* ms at most between two probes: how soon it
+								 * is noticed that a receiver has come back */
 
 typedef enum BreakerState
 {
