@@ -42,10 +42,11 @@ extern bool breaker_failed(Breaker *breaker, bool probe);
 
 /*
  * breaker_pause: how long, in milliseconds: what doubles from initial with each
- * failed probe, with the jitter of retries, and at most BREAKER_PAUSE.
+ * failed probe up to max, or up to BREAKER_PAUSE if that is less, with the jitter
+ * of retries.
  */
 extern int64_t breaker_pause(const Breaker *breaker, int64_t initial,
-							 double random);
+							 int64_t max, double random);
 
 /*
  * breaker_paused: the pause is over.
