@@ -114,7 +114,7 @@ answered(void *arg, PGresult *result)
 	" FROM pg_catalog.unnest($1::pg_catalog.text[])" \
 	" WITH ORDINALITY n(name, number)" \
 	" JOIN eventlog.subscriptions s ON s.name OPERATOR(pg_catalog.=) n.name" \
-	" AND ($2 IS NULL OR" \
+	" AND ($2::pg_catalog.oid IS NULL OR" \
 	" s.log::pg_catalog.oid OPERATOR(pg_catalog.=) $2::pg_catalog.oid)" \
 	" LEFT JOIN pg_catalog.pg_stat_activity a" \
 	" ON a.pid OPERATOR(pg_catalog.=) s.consumer"

@@ -10,6 +10,8 @@
  *   pass      passes them
  *   freeze    passes nothing more on the connections that there are, for ever,
  *             and closes none; nor on those that come
+ *   half      closes the connections that there are towards TARGET, and says
+ *             nothing of it to the other side; those that come pass
  */
 
 'use strict';
@@ -40,7 +42,32 @@ function freeze()
 	connections.clear();
 }
 
-setInterval(() => mode() === 'freeze' && freeze(), 50);
+/* those that there are when the mode becomes that */
+function half()
+{
+	for (const [client, server] of connections)
+	{
+		client.unpipe();
+		server.unpipe();
+		server.removeAllListeners('close');
+		client.pause();
+		server.destroy();
+	}
+	connections.clear();
+}
+
+let before = 'pass';
+
+setInterval(() =>
+{
+	const now = mode();
+
+	if (now === 'freeze')
+		freeze();
+	else if (now === 'half' && before !== 'half')
+		half();
+	before = now;
+}, 50);
 
 net.createServer({ allowHalfOpen: true }, (client) =>
 {

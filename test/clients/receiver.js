@@ -8,7 +8,7 @@
  * environment is its version at most) and writes its number to PORT-FILE.  Each
  * request becomes a line of JSON in REQUESTS: HTTP version, method, path,
  * headers, the body as text, how many requests for that path there are at once,
- * and the time in ms.  What it answers is what MODES, a file of lines "PATH MODE", says for
+ * the time in ms, and the mode.  What it answers is what MODES, a file of lines "PATH MODE", says for
  * the request's path, and 204 otherwise:
  *
  *   NUMBER          that status; NUMBER:VALUE with VALUE as Retry-After
@@ -177,6 +177,7 @@ function handle(request, response)
 	request.on('end', () =>
 	{
 		const body = Buffer.concat(chunks).toString();
+		const how = mode(request.url);
 
 		note({
 			version: request.httpVersion,
@@ -185,9 +186,10 @@ function handle(request, response)
 			headers: request.headers,
 			body,
 			present: present[request.url],
-			at: Date.now()
+			at: Date.now(),
+			mode: how
 		});
-		answer(mode(request.url), request, response, body);
+		answer(how, request, response, body);
 	});
 }
 

@@ -13,6 +13,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
+$Notifier::sanitized = 1;
 my $node = new_node();
 my $receiver = receiver();
 my $url = $receiver->{url};
@@ -35,7 +36,7 @@ await(sub { notifier_log($notifier) =~ /receiver keeps failing, sending it probe
 sleep 4;
 set_modes($receiver);
 await(sub { owed('outage') == 0 }, 'when it comes back, all is delivered within a minute');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'it stops cleanly');
 
 # Events that it refuses say nothing against the next one.
 forget();
@@ -46,7 +47,7 @@ query("SELECT eventlog.emit('good', 'critical')");
 await(sub { query("SELECT count(*) FROM eventlog.deliveries WHERE attempts > 0") == 40 && owed('refuses') == 40 },
 	'forty events are refused, and the next one is delivered');
 like(metrics($port), qr/^eventlog_breaker_state\{webhook="refuses"\} 0$/m, 'the breaker is closed');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'it stops cleanly');
 
 # Nor do failures of one event that has become a probe.
 forget();
@@ -56,7 +57,7 @@ query("SELECT eventlog.emit('bad')");
 await(sub { notifier_log($notifier) =~ /receiver keeps failing, sending it probes/ }, 'an event fails again and again');
 query("SELECT eventlog.emit('good')");
 await(sub { owed('fails') == 1 }, 'another one is delivered all the same');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'it stops cleanly');
 
 # Who asks for a pause is sent nothing meanwhile, and no event is blamed for it.
 forget();
@@ -81,7 +82,7 @@ like(notifier_log($notifier), qr/level=warning msg="receiver asks for a pause" w
 is(query("SELECT count(*) FROM eventlog.deliveries WHERE attempts > 0"), 0, 'and costs no attempt');
 await(sub { owed('pause') == 0 }, 'then all are delivered');
 is(query("SELECT delivered FROM eventlog.subscriptions"), 50, 'all of them');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'it stops cleanly');
 
 # No more requests than the rate that is set.
 forget();
@@ -92,7 +93,7 @@ my @times = map { $_->{at} } requests($receiver, '/rate');
 is(scalar(@times), 60, 'once each');
 my ($most) = sort { $b <=> $a } map { my $from = $_; scalar grep { $_ >= $from && $_ < $from + 1000 } @times } @times;
 cmp_ok($most, '<=', 24, 'never many more than 20 within a second');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'it stops cleanly');
 
 # What a webhook does not want is owed no more, and not sent.
 forget();
@@ -101,6 +102,6 @@ query("SELECT eventlog.emit('no', resource_type => 'tag', source_service => 'cat
 	  . " eventlog.emit('yes', resource_type => 'image', source_service => 'catalog')");
 await(sub { owed('wants') == 0 }, 'three events are owed no more');
 is_deeply([ map { decode_json($_->{body})->{type} } requests($receiver, '/wants') ], ['yes'], 'and the one that is wanted was sent');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'it stops cleanly');
 
 done_testing();

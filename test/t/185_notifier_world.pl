@@ -14,6 +14,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
+$Notifier::sanitized = 1;
 my $node = new_node();
 my $receiver = receiver();
 my $url = $receiver->{url};
@@ -47,7 +48,7 @@ cmp_ok(count('level=error'), '<=', 1, 'and that is told once');
 await(sub { metrics($port, '/readyz') =~ /\n200$/ }, 'it is ready again');
 query("SELECT eventlog.emit('after')");
 await(sub { requests($receiver, '/dropped') == 2 }, 'and delivers');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'it stops cleanly');
 
 # The log is dropped and made again, or another one takes its name; the extension
 # itself is made anew.
@@ -71,7 +72,7 @@ foreach my $world (sort keys %worlds)
 	await(sub { requests($receiver, $path) == 2 }, "$world: and delivers");
 	await(sub { metrics($port, '/readyz') =~ /\n200$/ }, "$world: it is ready again");
 	cmp_ok(count('level=error'), '<=', 2, "$world: nothing is told again and again");
-	stop_notifier($notifier);
+	is(stop_notifier($notifier), 0, 'it stops cleanly');
 }
 
 # An event whose payload cannot be made: a function that fails for its time.
@@ -89,12 +90,12 @@ query("SELECT count(eventlog.emit('fit')) FROM generate_series(1, 10);"
 await(sub { requests($receiver, '/unfit') == 20 }, 'an event that cannot be rendered holds up no other');
 await(sub { owed('unfit', 'dead') == 1 && owed('unfit') == 1 }, 'it fails like any other');
 like(last_error('unfit'), qr/^could not make its payload: too old to be shown$/, 'which is told');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'it stops cleanly');
 query("SELECT eventlog.retry('unfit')");
 query("CREATE OR REPLACE FUNCTION public.picky(t timestamptz) RETURNS text LANGUAGE sql AS \$\$SELECT '2001-01-01T00:00:00Z'\$\$");
 $notifier = start_notifier($config, 'unfit');
 await(sub { owed('unfit') == 0 }, 'and is delivered when it can be');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'it stops cleanly');
 
 # Acknowledgements that cannot be written, as on a full disk.
 forget();
@@ -112,6 +113,32 @@ query("DROP TRIGGER full_disk ON eventlog._queue");
 await(sub { owed('full') == 0 }, 'when it can be, all is delivered');
 is(scalar(requests($receiver, '/full')), 3000, 'once each');
 await(sub { metrics($port, '/readyz') =~ /\n200$/ }, 'and it is ready again');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'it stops cleanly');
+
+# --once tells by its exit status whether anything is still owed: also where it
+# is another session's to deliver, and where the receiver fails.
+forget();
+set_modes($receiver, '/once' => '500');
+$config = write_config({ once => { url => "$url/once" } });
+query("SELECT eventlog.subscribe('once'); SELECT eventlog.emit('once')");
+my $session = $node->background_psql('postgres');
+$session->query_safe("SELECT eventlog.fetch('once', 1)");
+command_exit_is([ 'eventlog-notifier', '--once', '--config', $config ], 1, '--once fails where another session is the consumer');
+$session->quit;
+is(scalar(requests($receiver, '/once')), 0, 'which it leaves it to');
+command_exit_is([ 'eventlog-notifier', '--once', '--config', $config ], 1, '--once fails where the receiver does');
+set_modes($receiver);
+await(sub { system("eventlog-notifier --once --config $config 2>/dev/null") == 0 }, 'it succeeds when all is delivered');
+is(owed('once'), 0, 'which it is');
+
+# Attempts do not end before the event is too old, unless that is asked for.
+forget();
+set_modes($receiver, '/days' => '500', '/twice' => '500');
+$notifier = start_notifier(write_config({ days => { url => "$url/days", retry => { initial_backoff => '1ms', max_backoff => '10ms' } },
+	twice => { url => "$url/twice", retry => { initial_backoff => '1ms', max_backoff => '10ms', max_attempts => 2 } } }), 'days', 'twice');
+query("SELECT eventlog.emit('days')");
+await(sub { owed('twice', 'dead') == 1 }, 'two attempts that are asked for are two');
+await(sub { query("SELECT max(attempts) FROM eventlog.deliveries WHERE subscription = 'days'") > 30 && owed('days', 'dead') == 0 }, 'otherwise there is no end of them');
+is(stop_notifier($notifier), 0, 'it stops cleanly');
 
 done_testing();

@@ -12,6 +12,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
+$Notifier::sanitized = 1;
 my $node = new_node();
 $node->append_conf('postgresql.conf', "log_statement = 'all'");
 $node->restart;
@@ -49,7 +50,7 @@ for my $try (1 .. 3)
 	$least = $n if $n < $least;
 }
 cmp_ok($least, '<=', 3, 'wakes that one, and not the others');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'it stops cleanly');
 
 # Failures are told in batches.
 forget();
@@ -65,11 +66,12 @@ query("SELECT eventlog.emit('fine')");
 await(sub { requests($receiver, '/fine') == 1 }, 'another webhook goes on');
 set_modes($receiver);
 await(sub { owed('failing') == 0 }, 'and this one, when it can');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'it stops cleanly');
 
 # Big events, also more of them than there is memory for, also where some of the
 # receivers take nothing.
 forget();
+$Notifier::sanitized = 0;    # which need memory of their own
 set_modes($receiver, map { ("/dead$_" => '503') } 1 .. 5);
 my %big = (fine => { url => "$url/big" }, map { ("dead$_" => { url => "$url/dead$_" }) } 1 .. 5);
 query("SELECT eventlog.subscribe(n) FROM unnest('{" . join(',', keys %big) . "}'::text[]) n;"
@@ -80,6 +82,6 @@ my ($peak) = slurp_file("/proc/$notifier->{pid}/status") =~ /^VmHWM:\s+(\d+) kB/
 cmp_ok($peak, '<', 128 * 1024, 'in less memory than the unit that is shipped allows');
 note("$peak kB");
 is(owed('dead1'), 60, 'and those whose receivers fail are owed theirs');
-stop_notifier($notifier);
+is(stop_notifier($notifier), 0, 'it stops cleanly');
 
 done_testing();
