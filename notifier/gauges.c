@@ -20,6 +20,7 @@
 #define REST			20		/* times as long as it took, at least */
 #define TIMEOUT			10000	/* ms that a count may take */
 #define LIMIT			30000	/* ms of silence */
+#define LOG_DELAY		500		/* ms until the log may be known */
 #define VALID			60000	/* ms, and REST times what it took */
 
 static Session *session = NULL;
@@ -114,8 +115,7 @@ answered(void *arg, PGresult *result)
 	" FROM pg_catalog.unnest($1::pg_catalog.text[])" \
 	" WITH ORDINALITY n(name, number)" \
 	" JOIN eventlog.subscriptions s ON s.name OPERATOR(pg_catalog.=) n.name" \
-	" AND ($2::pg_catalog.oid IS NULL OR" \
-	" s.log::pg_catalog.oid OPERATOR(pg_catalog.=) $2::pg_catalog.oid)" \
+	" AND s.log::pg_catalog.oid OPERATOR(pg_catalog.=) $2::pg_catalog.oid" \
 	" LEFT JOIN pg_catalog.pg_stat_activity a" \
 	" ON a.pid OPERATOR(pg_catalog.=) s.consumer"
 
@@ -126,7 +126,9 @@ ask(void *arg)
 
 	(void) arg;
 	asked_at = loop_now();
-	if (session_is_ready(session))
+	if (database_log() == NULL)
+		loop_timer_set(&timer, LOG_DELAY, ask, NULL);
+	else if (session_is_ready(session))
 		(void) session_query(session, GAUGES_SQL, 2, params, answered, NULL);
 }
 

@@ -221,7 +221,7 @@ static bool
 set_blob(CURL *easy, CURLoption option, char *text)
 {
 	struct curl_blob blob = {
-		.data = text,.len = strlen(text),.flags = CURL_BLOB_COPY
+		.data = text,.len = strlen(text),.flags = CURL_BLOB_NOCOPY
 	};
 
 	return curl_easy_setopt(easy, option, &blob) == CURLE_OK;
@@ -377,13 +377,12 @@ name_server(HttpRequest *request, const char *url)
 		(int) sizeof(header))
 	{
 		if (request->client->connect_to == NULL)
-		{
 			request->client->connect_to = curl_slist_append(NULL, header);
-			curl_easy_setopt(request->easy, CURLOPT_CONNECT_TO,
-							 request->client->connect_to);
-		}
 		snprintf(header, sizeof(header), "Host: %s:%s", host, port);
-		if (request->client->connect_to && add_header(request, header) &&
+		if (request->client->connect_to &&
+			curl_easy_setopt(request->easy, CURLOPT_CONNECT_TO,
+							 request->client->connect_to) == CURLE_OK &&
+			add_header(request, header) &&
 			curl_url_set(parts, CURLUPART_HOST,
 						 request->client->config->server_name, 0) == CURLUE_OK &&
 			curl_url_get(parts, CURLUPART_URL, &renamed, 0) == CURLUE_OK)
