@@ -128,8 +128,8 @@ wait_for(Gate *gate, const HttpResult *result)
 	if (gate->wait_until < loop_now() + pause)
 		gate->wait_until = loop_now() + pause;
 	shut(gate, pause);
-	if (already)
-		return;
+	if (already || (gate->nwaits > 1 && result->retry_after == 0))
+		return;					/* it has been told */
 	snprintf(seconds, sizeof(seconds), "%.3f", (double) pause / 1000);
 	log_event(LOG_LEVEL_WARNING, result->outcome == HTTP_LATER ?
 			  "receiver asks for a pause" : "cannot send, waiting",
