@@ -16,7 +16,7 @@ COMMENT ON SCHEMA eventlog IS
 CREATE TYPE eventlog.level AS ENUM
   ('debug', 'info', 'warning', 'error', 'critical');
 COMMENT ON TYPE eventlog.level IS
-  'how bad it is: debug < info < warning < error < critical';
+  'how bad it is: debug < info < warning < error < critical; where a level comes in as text, any case and the names that syslog, OpenTelemetry and log4j have are taken';
 
 CREATE TYPE eventlog.event AS (
   id uuid,
@@ -51,12 +51,13 @@ COMMENT ON COLUMN eventlog.event.source_host IS
   'the host that it runs on, up to 255 bytes';
 COMMENT ON COLUMN eventlog.event.occurred_at IS
   'when it happened, from 1970 up to year 9999';
-COMMENT ON COLUMN eventlog.event.message IS 'for people';
+COMMENT ON COLUMN eventlog.event.message IS 'for people, up to 1 MiB';
 COMMENT ON COLUMN eventlog.event.category IS 'free to use, up to 255 bytes';
-COMMENT ON COLUMN eventlog.event.details IS 'for programs';
+COMMENT ON COLUMN eventlog.event.details IS 'for programs, up to 8 MiB';
 COMMENT ON COLUMN eventlog.event.user_id IS
   'the account that the resource belongs to, up to 1,024 bytes';
-COMMENT ON COLUMN eventlog.event.base_url IS 'of the source service';
+COMMENT ON COLUMN eventlog.event.base_url IS
+  'of the source service, up to 2,048 bytes';
 COMMENT ON COLUMN eventlog.event.request_id IS
   'of the request that it happened in, up to 255 bytes';
 COMMENT ON COLUMN eventlog.event.created_at IS 'when the row was written';
@@ -156,7 +157,7 @@ CREATE FUNCTION eventlog.alter_log(
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_alter_log';
 COMMENT ON FUNCTION eventlog.alter_log(regclass, interval, interval, int, text[], timestamptz) IS
-  'change the settings of a log; NULL keeps one, retention ''0'' is for ever; indexes: all filter columns that shall be indexed; since: make partitions from then on';
+  'change the settings of a log; NULL keeps one, retention ''0'' is for ever; indexes: all filter columns that shall be indexed, in a big log by the next maintain; since: make partitions from then on';
 
 CREATE PROCEDURE eventlog.maintain(log regclass DEFAULT NULL)
 LANGUAGE c
@@ -319,7 +320,7 @@ RETURNS TABLE (bucket timestamptz, level eventlog.level, events bigint,
                bar text) LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
 AS 'MODULE_PATHNAME', 'eventlog_histogram';
 COMMENT ON FUNCTION eventlog.histogram(interval, text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
-  'how many events at which level in each bucket of that width, in UTC, weeks from Monday; empty buckets between the first and the last have no level';
+  'how many events at which level in each bucket of that width, in UTC, weeks from Monday; empty buckets between the first and the last have no level; at most 100,000 rows';
 
 --
 -- Writing, as the caller

@@ -212,7 +212,7 @@ check_trigger(Relation rel, LogPart part, const char *function_name,
 {
 	Oid			function = eventlog_trigger_function(function_name);
 	TriggerDesc *triggers = rel->trigdesc;
-	bool		is_there = false;
+	int			nenabled = 0;
 	char	   *disabled = NULL;
 
 	for (int i = 0; triggers && i < triggers->numtriggers; i++)
@@ -228,9 +228,13 @@ check_trigger(Relation rel, LogPart part, const char *function_name,
 			trigger->tgenabled == TRIGGER_FIRES_ON_REPLICA)
 			disabled = pstrdup(trigger->tgname);
 		else
-			is_there = true;
+			nenabled++;
 	}
-	if (is_there)
+	if (nenabled > 1)
+		add_damage(found, PART_SECOND_TRIGGER, EVENT_ID, NULL,
+				   psprintf("there are %d triggers by eventlog.%s", nenabled,
+							function_name));
+	if (nenabled > 0)
 		return;
 	add_damage(found, part, EVENT_ID, disabled, disabled ?
 			   psprintf("trigger \"%s\" is disabled", disabled) :
@@ -461,14 +465,15 @@ log_unusable(Oid relid)
 
 /*
  * can_be_mended: what create_log sees to.  A column that is not there may have
- * been renamed, and rights are for those who granted them.
+ * been renamed, rights are for those who granted them, and which of two
+ * triggers is to stay is for the owner to say.
  */
 static bool
 can_be_mended(const Damage *damage)
 {
 	return damage->part != PART_COLUMN && damage->part != PART_PARTITIONING &&
 		damage->part != PART_OTHER_KEY && damage->part != PART_EXECUTE &&
-		damage->part != PART_COLLATION;
+		damage->part != PART_COLLATION && damage->part != PART_SECOND_TRIGGER;
 }
 
 /*
@@ -512,6 +517,8 @@ damage_to_mend(List *found)
 static void
 enable_trigger(const char *log, const char *name)
 {
+	if (name == NULL)
+		return;					/* a second one was dropped meanwhile */
 	run_sql(psprintf("ALTER TABLE %s ENABLE TRIGGER %s", log,
 					 quote_identifier(name)), SPI_OK_UTILITY);
 }

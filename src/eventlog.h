@@ -217,7 +217,6 @@ typedef enum SettingsState
 extern EventLog *log_open(Oid relid, LOCKMODE lockmode);
 extern EventLog *log_try_open(Oid relid, LOCKMODE lockmode);
 extern void log_close(EventLog *log, LOCKMODE lockmode);
-extern bool relation_is_log(Oid relid);
 extern Oid	log_resolve(FunctionCallInfo fcinfo, int argno);
 extern void log_require_usage(Oid relid);
 extern List *all_logs(void);
@@ -225,6 +224,12 @@ extern char *qualified_name(Oid relid);
 extern SettingsState find_settings(Relation rel, LogSettings *settings);
 extern bool is_partitioned_by_time(Relation rel, AttrNumber occurred_at);
 extern void write_settings(const char *log, const LogSettings *settings);
+extern void require_settings(const LogSettings *settings);
+extern bool has_log_trigger(Relation rel);
+
+/*
+ * create.c: a log made, mended, changed
+ */
 extern void add_check(const char *log);
 extern void add_level_check(const char *log);
 extern void add_fill_trigger(const char *log);
@@ -249,6 +254,7 @@ typedef enum LogPart
 	PART_VALIDATION,
 	PART_FILL,
 	PART_QUEUE,
+	PART_SECOND_TRIGGER,
 	PART_PARTITION_TRIGGERS,
 	PART_PRIMARY_KEY,
 	PART_OTHER_KEY,
@@ -270,12 +276,6 @@ extern const Damage *damage_beyond_mending(List *found);
 extern bool damage_to_mend(List *found);
 extern void log_mend(Oid relid, List *found, const LogSettings *settings);
 
-/*
- * filter_index.c: indexes on filter columns of the owner's choice
- */
-extern void indexes_from_array(ArrayType *columns, bool *wanted);
-extern void add_indexes(Oid relid, const bool *wanted);
-extern void change_indexes(Oid relid, const bool *wanted);
 
 /*
  * partition.c: the grid of partition bounds, in UTC, and what is on it
@@ -315,6 +315,22 @@ extern TimestampTz expiry_time(const LogSettings *settings, TimestampTz now);
 extern Oid	create_partition(Oid log, TimestampTz lower, TimestampTz upper);
 extern char *utc_literal(TimestampTz t);
 extern bool relation_has_rows(Oid relid);
+
+/*
+ * filter_index.c: indexes on filter columns of the owner's choice
+ */
+extern void indexes_from_array(ArrayType *columns, bool *wanted);
+extern void add_indexes(Oid relid, const bool *wanted);
+extern void change_indexes(Oid relid, const bool *wanted);
+extern List *index_to_build(const EventLog *log,
+							const PartitionList *list, Oid *index,
+							EventColumn *column);
+extern void build_index(Oid index, EventColumn column, Oid partition);
+
+/*
+ * status.c: sizes, without locking anything
+ */
+extern void sum_sizes(Oid relid, int64 *events, int64 *bytes);
 
 /*
  * filter.c: the one filter, from arguments to SQL

@@ -14,8 +14,10 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "catalog/indexing.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_operator.h"
+#include "catalog/pg_trigger.h"
 #include "executor/spi.h"
 #include "nodes/parsenodes.h"
 #include "storage/lmgr.h"
@@ -77,47 +79,79 @@ refers_sql(HeapTuple tuple)
 }
 
 /*
- * foreign_keys_to: the foreign keys of other tables that refer to a table, in
- * the order of the tables' Oids.
+ * constraints_to: the Oids of the foreign keys that refer to a table.
+ *
+ * By the triggers that they have there: pg_constraint has no index for this,
+ * and upkeep asks for each partition.
  */
-List *
-foreign_keys_to(Oid relid)
+static List *
+constraints_to(Oid relid)
 {
-	Relation	rel = table_open(ConstraintRelationId, AccessShareLock);
-	List	   *tuples = NIL;
+	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
 	List	   *result = NIL;
-	ListCell   *cell;
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	ScanKeyInit(&key, Anum_pg_constraint_confrelid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(relid));
-	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
+	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relid));
+	scan = systable_beginscan(rel, TriggerRelidNameIndexId, true, NULL, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		if (((Form_pg_constraint) GETSTRUCT(tuple))->contype == CONSTRAINT_FOREIGN)
-			tuples = lappend(tuples, heap_copytuple(tuple));
+		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		if (OidIsValid(trigger->tgconstraint))
+			result = list_append_unique_oid(result, trigger->tgconstraint);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
+	list_sort(result, list_oid_cmp);
+	return result;
+}
 
-	foreach(cell, tuples)
+/*
+ * foreign_key: what a constraint says, if it is a foreign key that refers to a
+ * table, else NULL.
+ */
+static ForeignKey *
+foreign_key(Oid constraint, Oid relid)
+{
+	HeapTuple	tuple = SearchSysCacheCopy1(CONSTROID,
+											ObjectIdGetDatum(constraint));
+	Form_pg_constraint form;
+	ForeignKey *key;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	form = (Form_pg_constraint) GETSTRUCT(tuple);
+	if (form->contype != CONSTRAINT_FOREIGN || form->confrelid != relid ||
+		get_rel_name(form->conrelid) == NULL)
+		return NULL;
+	key = palloc(sizeof(ForeignKey));
+	key->name = pstrdup(NameStr(form->conname));
+	key->referrer = form->conrelid;
+	key->blocks = form->confdeltype == FKCONSTR_ACTION_NOACTION ||
+		form->confdeltype == FKCONSTR_ACTION_RESTRICT;
+	key->refers = refers_sql(tuple);
+	return key;
+}
+
+/*
+ * foreign_keys_to: the foreign keys that refer to a table, in the order in which
+ * they were made.
+ */
+List *
+foreign_keys_to(Oid relid)
+{
+	List	   *result = NIL;
+	ListCell   *cell;
+
+	foreach(cell, constraints_to(relid))
 	{
-		Form_pg_constraint form;
-		ForeignKey *item;
+		ForeignKey *key = foreign_key(lfirst_oid(cell), relid);
 
-		tuple = lfirst(cell);
-		form = (Form_pg_constraint) GETSTRUCT(tuple);
-		if (get_rel_name(form->conrelid) == NULL)
-			continue;			/* dropped concurrently */
-		item = palloc(sizeof(ForeignKey));
-		item->name = pstrdup(NameStr(form->conname));
-		item->referrer = form->conrelid;
-		item->blocks = form->confdeltype == FKCONSTR_ACTION_NOACTION ||
-			form->confdeltype == FKCONSTR_ACTION_RESTRICT;
-		item->refers = refers_sql(tuple);
-		result = lappend(result, item);
+		if (key != NULL)
+			result = lappend(result, key);
 	}
 	return result;
 }

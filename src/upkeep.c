@@ -37,6 +37,7 @@
 #include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "storage/proc.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -48,7 +49,7 @@
 #define PATIENCE		2000	/* ms, for all tries of a step … */
 #define IMPATIENCE		200		/* … and of later ones, once one has failed */
 #define LONG_WAIT		100		/* ms: no short transaction held the lock */
-#define SHORT_HOLDERS	3		/* rounds of holders until a step may queue */
+#define SHORT_HOLDERS	3		/* tries until a step may queue */
 #define RETRY_PAUSE		20		/* ms, where it is not known who holds it */
 #define TIMER_AGAIN		100		/* ms, if the timer's cancel was swallowed */
 
@@ -58,9 +59,16 @@
  */
 typedef struct Contention
 {
-	bool		may_queue;		/* for one lock of this try */
-	int			nholders;
+	Oid			relid;			/* what could not be locked, or InvalidOid … */
+	LOCKMODE	mode;
+	int			nholders;		/* … and who held it then … */
 	VirtualTransactionId *holders;
+	int			ngone;			/* … of whom so many have gone */
+	TimestampTz since;			/* when it was found to be held */
+	int			rounds;			/* of tries */
+	bool		queued;			/* has the step waited for a lock itself? */
+	Oid			held;			/* the lock that it was given so, or InvalidOid */
+	LOCKMODE	held_mode;
 } Contention;
 
 static Contention contention;
@@ -235,6 +243,9 @@ remember_holders(Oid relid, LOCKMODE mode)
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_RELATION(tag, MyDatabaseId, relid);
+	contention.relid = relid;
+	contention.mode = mode;
+	contention.since = GetCurrentTimestamp();
 	contention.holders = GetLockConflicts(&tag, mode, &contention.nholders);
 	MemoryContextSwitchTo(outer);
 }
@@ -251,16 +262,7 @@ lock_for_step(Oid relid, LOCKMODE mode)
 {
 	if (mode <= ShareUpdateExclusiveLock)
 		LockRelationOid(relid, mode);
-	else if (ConditionalLockRelationOid(relid, mode))
-		return;
-	else if (contention.may_queue)
-	{
-		contention.may_queue = false;
-		set_lock_timeout(QUEUE_TIMEOUT);
-		LockRelationOid(relid, mode);
-		set_lock_timeout(LOCK_TIMEOUT_MS);
-	}
-	else
+	else if (!ConditionalLockRelationOid(relid, mode))
 	{
 		remember_holders(relid, mode);
 		ereport(ERROR,
@@ -277,79 +279,121 @@ ms_until(TimestampTz deadline)
 }
 
 /*
- * wait_for_end: wait until a transaction ends, or the deadline; did it end?
+ * queue_for_lock: wait for the contended lock itself.
  *
- * Waits in slices that are shorter than deadlock_timeout, although upkeep holds
- * no lock meanwhile.
+ * It is done when all who held it have gone, and before others come, which is
+ * the best chance there is to get it; and once in a step: when those were many
+ * in turn, or one for long, after whom only short ones can be left.
+ */
+static void
+queue_for_lock(void)
+{
+	if (contention.queued ||
+		(contention.rounds < SHORT_HOLDERS &&
+		 !TimestampDifferenceExceeds(contention.since, GetCurrentTimestamp(),
+									 LONG_WAIT)))
+		return;
+	contention.queued = true;
+	set_lock_timeout(QUEUE_TIMEOUT);
+	LockRelationOid(contention.relid, contention.mode);
+	contention.held = contention.relid;
+	contention.held_mode = contention.mode;
+}
+
+/*
+ * wait_in_slice: wait until all holders have gone; an error when a slice of the
+ * time until the deadline is over.
+ */
+static void
+wait_in_slice(TimestampTz deadline)
+{
+	int			guc_level = NewGUCNestLevel();
+
+	set_lock_timeout((int) Max(ms_until(deadline), 1));
+	while (contention.ngone < contention.nholders)
+	{
+		(void) VirtualXactLock(contention.holders[contention.ngone], true);
+		contention.ngone++;
+	}
+	queue_for_lock();
+	AtEOXact_GUC(false, guc_level);
+}
+
+/*
+ * try_wait: the same in a subtransaction; was it successful?  Where it was, a
+ * lock stays.
  */
 static bool
-wait_for_end(VirtualTransactionId holder, TimestampTz deadline)
+try_wait(TimestampTz deadline)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner resowner = CurrentResourceOwner;
-	volatile bool ended = false;
+	ErrorData  *volatile error = NULL;
 
-	while (!ended && ms_until(deadline) > 0)
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
 	{
-		CHECK_FOR_INTERRUPTS();
-		BeginInternalSubTransaction(NULL);
-		PG_TRY();
-		{
-			int			guc_level = NewGUCNestLevel();
-
-			set_lock_timeout((int) Max(ms_until(deadline), 1));
-			(void) VirtualXactLock(holder, true);
-			AtEOXact_GUC(false, guc_level);
-			ReleaseCurrentSubTransaction();
-			ended = true;
-		}
-		PG_CATCH();
-		{
-			ErrorData  *error;
-
-			MemoryContextSwitchTo(context);
-			error = CopyErrorData();
-			FlushErrorState();
-			RollbackAndReleaseCurrentSubTransaction();
-			MemoryContextSwitchTo(context);
-			CurrentResourceOwner = resowner;
-			if (!is_lock_failure(error))
-				ReThrowError(error);
-			FreeErrorData(error);
-		}
-		PG_END_TRY();
+		wait_in_slice(deadline);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = resowner;
+		if (!is_lock_failure(error))
+			ReThrowError(error);
+		FreeErrorData(error);
 	}
-	return ended;
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = resowner;
+	return error == NULL;
 }
 
 /*
  * wait_for_holders: wait until those who were in the step's way have gone;
  * false at the deadline.
+ *
+ * Waits in slices that are shorter than deadlock_timeout, although upkeep holds
+ * no lock meanwhile.
  */
 static bool
 wait_for_holders(TimestampTz deadline)
 {
+	contention.ngone = 0;
 	if (contention.nholders == 0)
-	{
 		pause_upkeep(Max(Min(ms_until(deadline), RETRY_PAUSE), 1));
-		return ms_until(deadline) > 0;
-	}
-	for (int i = 0; i < contention.nholders; i++)
+	else
 	{
-		if (!wait_for_end(contention.holders[i], deadline))
-			return false;
+		while (ms_until(deadline) > 0 && !try_wait(deadline))
+			CHECK_FOR_INTERRUPTS();
 	}
-	return true;
+	return ms_until(deadline) > 0 || OidIsValid(contention.held);
+}
+
+/*
+ * let_go: of a lock that was waited for, when the step did not succeed with it.
+ */
+static void
+let_go(void)
+{
+	ResourceOwner resowner = CurrentResourceOwner;
+
+	if (!OidIsValid(contention.held))
+		return;
+	CurrentResourceOwner = CurTransactionResourceOwner;
+	UnlockRelationOid(contention.held, contention.held_mode);
+	CurrentResourceOwner = resowner;
+	contention.held = InvalidOid;
 }
 
 /*
  * try_step: run a step until it succeeds, fails, or patience is at an end; NULL
  * or the last error.
- *
- * A step may queue once for a lock: when SHORT_HOLDERS rounds of holders have
- * gone, or when a long one has just gone and only short ones are left.
  */
 static ErrorData *
 try_step(UpkeepTarget *target, UpkeepStep step, void *arg)
@@ -358,28 +402,21 @@ try_step(UpkeepTarget *target, UpkeepStep step, void *arg)
 	TimestampTz deadline = TimestampTzPlusMilliseconds(start,
 													   target->impatient ?
 													   IMPATIENCE : PATIENCE);
-	ErrorData  *error;
-	bool		queued = false;
-	int			rounds = 0;
 
-	contention.may_queue = false;
+	memset(&contention, 0, sizeof(contention));
 	for (;;)
 	{
-		TimestampTz failed_at;
+		ErrorData  *error;
 
+		contention.relid = InvalidOid;
 		contention.nholders = 0;
+		contention.rounds++;
 		error = run_step(target->owner, step, arg);
-		if (error == NULL || !is_lock_failure(error))
+		if (error == NULL)
+			return NULL;
+		let_go();
+		if (!is_lock_failure(error) || !wait_for_holders(deadline))
 			return error;
-		failed_at = GetCurrentTimestamp();
-		if (!wait_for_holders(deadline))
-			return error;
-		rounds++;
-		contention.may_queue = !queued &&
-			(rounds >= SHORT_HOLDERS ||
-			 TimestampDifferenceExceeds(failed_at, GetCurrentTimestamp(),
-										LONG_WAIT));
-		queued = queued || contention.may_queue;
 		FreeErrorData(error);
 	}
 }

@@ -5,13 +5,15 @@
 #   make bench-notify                what webhooks cost those who write events
 #   make bench-deliver               how fast webhooks go out
 #   make bench-fetch                 whether a fetch stays as fast
+#   make bench-upkeep                who waits while partitions are dropped
 #   make bench                       all of them
 #
 # Each builds and installs both programs first, prints its figures and keeps
 # them in results/.  What else can be set is told at the head of each program,
-# test/bench/read, clear, notify, deliver and fetch.
+# test/bench/read, clear, notify, deliver, fetch and upkeep.
 
-BENCHES = bench-read bench-clear bench-notify bench-deliver bench-fetch
+BENCHES = bench-read bench-clear bench-notify bench-deliver bench-fetch \
+	bench-upkeep
 SIZE ?= 1000000
 
 bench:

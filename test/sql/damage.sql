@@ -42,6 +42,14 @@ SELECT * FROM pg_temp.wrong;
 SELECT eventlog.create_log('damaged');
 SELECT * FROM pg_temp.wrong;
 
+-- One trigger too many: which one is to stay is the owner's to say.
+CREATE TRIGGER owes_twice AFTER INSERT ON damaged FOR EACH ROW EXECUTE FUNCTION eventlog._owe();
+SELECT * FROM pg_temp.wrong;
+\set VERBOSITY default
+SELECT eventlog.create_log('damaged');
+\set VERBOSITY terse
+DROP TRIGGER owes_twice ON damaged;
+
 -- A CHECK of an older version, and one that does not hold for all rows.
 ALTER TABLE damaged DROP CONSTRAINT eventlog_check, ADD CONSTRAINT eventlog_check
   CHECK (eventlog._check(id, occurred_at, event_type, resource_id, resource_type, source_service, source_host, category, user_id, request_id));

@@ -102,6 +102,9 @@ level	\N	\N
 SELECT level, count(*) FROM write_log GROUP BY 1 ORDER BY 1;
 SELECT count(*) FROM write_log WHERE created_at IS NULL;
 SELECT (SELECT count(*) FROM eventlog.list(level => 'ERR')) AS err, eventlog.count(min_level => 'Fatal') AS fatal;
+SELECT eventlog.subscribe('write', '{Err,FATAL}');
+SELECT levels FROM eventlog.subscriptions WHERE name = 'write';
+SELECT eventlog.unsubscribe('write');
 SELECT eventlog.emit('null', NULL) IS NOT NULL AS stored;
 SELECT level FROM write_log WHERE event_type = 'null';
 

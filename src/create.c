@@ -1,0 +1,477 @@
+/*
+ * create.c
+ *		eventlog.create_log and eventlog.alter_log: a log made, mended, changed.
+ *
+ * A log is made by statements that its owner could run, as its owner.  What is
+ * somebody else's is refused before it is locked, since whoever waits for a
+ * lock holds up those who write, and again under the lock, since the table may
+ * have got another owner meanwhile.
+ */
+#include "eventlog.h"
+
+#include "access/relation.h"
+#include "catalog/namespace.h"
+#include "commands/defrem.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+#include "utils/varlena.h"
+
+#define MAX_SINCE	1000		/* partitions that one call makes for the past */
+
+PG_FUNCTION_INFO_V1(eventlog_create_log);
+PG_FUNCTION_INFO_V1(eventlog_alter_log);
+
+/*
+ * add_fill_trigger, add_queue_trigger: fill in, and owe, row by row, in every
+ * partition.
+ */
+void
+add_fill_trigger(const char *log)
+{
+	run_sql(psprintf("CREATE TRIGGER eventlog_fill"
+					 " BEFORE INSERT OR UPDATE ON %s FOR EACH ROW"
+					 " EXECUTE FUNCTION eventlog._fill()", log),
+			SPI_OK_UTILITY);
+}
+
+void
+add_queue_trigger(const char *log)
+{
+	run_sql(psprintf("CREATE TRIGGER eventlog_queue"
+					 " AFTER INSERT ON %s FOR EACH ROW"
+					 " EXECUTE FUNCTION eventlog._owe()", log),
+			SPI_OK_UTILITY);
+}
+
+/*
+ * add_check: the constraint that a row is an event.  Its name sorts before
+ * the level's, so that its better errors come first.
+ */
+void
+add_check(const char *log)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "ALTER TABLE %s ADD CONSTRAINT " EVENT_CHECK " CHECK"
+					 " (eventlog._check(", log);
+	for (int i = 0; i < CHECK_NCOLUMNS; i++)
+		appendStringInfo(&sql, "%s%s", i > 0 ? ", " : "",
+						 event_columns[check_columns[i]].name);
+	appendStringInfoString(&sql, "))");
+	run_sql(sql.data, SPI_OK_UTILITY);
+}
+
+/*
+ * add_level_check: the constraint on the level, which needs nothing of the
+ * extension.
+ */
+void
+add_level_check(const char *log)
+{
+	run_sql(psprintf("ALTER TABLE %s ADD CONSTRAINT " LEVEL_CHECK
+					 " CHECK (level OPERATOR(pg_catalog.=) ANY (ARRAY["
+					 "'debug', 'info', 'warning', 'error', 'critical']))", log),
+			SPI_OK_UTILITY);
+}
+
+/*
+ * create_table: the partitioned table, its keys, constraints and triggers, and
+ * its default partition.
+ */
+static void
+create_table(const char *name, Oid schema)
+{
+	const char *schema_name = get_namespace_name(schema);
+	char	   *log = quote_qualified_identifier(schema_name, name);
+	char	   *class_index;
+	char	   *default_name;
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "CREATE TABLE %s (", log);
+	for (int col = 0; col < EVENT_NCOLUMNS; col++)
+	{
+		const EventColumnInfo *info = &event_columns[col];
+
+		appendStringInfo(&sql, "%s %s%s%s%s%s, ", info->name,
+						 format_type_be_qualified(info->type),
+						 info->collate_c ? " COLLATE pg_catalog.\"C\"" : "",
+						 info->not_null ? " NOT NULL" : "",
+						 info->default_value ? " DEFAULT " : "",
+						 info->default_value ? info->default_value : "");
+	}
+	appendStringInfoString(&sql, "PRIMARY KEY (occurred_at, id))"
+						   " PARTITION BY RANGE (occurred_at)");
+	run_sql(sql.data, SPI_OK_UTILITY);
+	add_level_check(log);
+	add_check(log);
+
+	/* the class index: see the README, "How it works" */
+	class_index = ChooseRelationName(name, "class", "idx", schema, false);
+	run_sql(psprintf("CREATE INDEX %s ON %s (event_type, level,"
+					 " source_service, resource_type, occurred_at, id)",
+					 quote_identifier(class_index), log),
+			SPI_OK_UTILITY);
+	default_name = ChooseRelationName(name, NULL, "default", schema, false);
+	run_sql(psprintf("CREATE TABLE %s PARTITION OF %s DEFAULT",
+					 quote_qualified_identifier(schema_name, default_name),
+					 log),
+			SPI_OK_UTILITY);
+	add_fill_trigger(log);
+	add_queue_trigger(log);
+}
+
+/*
+ * before_adoption: what is somebody else's is refused before it is locked:
+ * whoever waits for the lock holds up those who write.
+ */
+static void
+before_adoption(const RangeVar *name, Oid relid, Oid old_relid, void *arg)
+{
+	if (OidIsValid(relid) && !compat_relation_owned(relid, GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("relation \"%s\" already exists", name->relname),
+				 errdetail("It belongs to another role."),
+				 errhint("Choose another name.")));
+}
+
+/*
+ * find_existing: the table of that name, locked; InvalidOid when there is none.
+ */
+static Oid
+find_existing(RangeVar *name)
+{
+	Oid			relid = RangeVarGetRelidExtended(name, ShareRowExclusiveLock,
+												 RVR_MISSING_OK,
+												 before_adoption, NULL);
+
+	/* it may have got another owner while we waited for the lock */
+	before_adoption(name, relid, InvalidOid, NULL);
+	return relid;
+}
+
+/*
+ * examine_existing: what is to be mended of a table, so that it is a log
+ * (again); an error when it cannot be one, or is one already.  Gives the
+ * table's owner.
+ *
+ * A table can become a log when it lost the extension's parts to DROP EXTENSION
+ * … CASCADE, or some part to its owner.
+ */
+static List *
+examine_existing(Oid relid, Oid *owner)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	List	   *damage = log_damage(rel);
+	const Damage *fatal = damage_beyond_mending(damage);
+
+	if (fatal && has_log_trigger(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("log \"%s\" cannot be mended: %s",
+						RelationGetRelationName(rel), fatal->text),
+				 fatal->part == PART_COLUMN ?
+				 errhint("Give the column its name and type back, then call eventlog.create_log again.") : 0,
+				 fatal->part == PART_COLUMN ?
+				 errtablecolname(rel, event_columns[fatal->column].name) :
+				 errtable(rel)));
+	if (fatal)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("relation \"%s\" already exists and cannot become a log",
+						RelationGetRelationName(rel)),
+				 errdetail("A log is partitioned by range of occurred_at and has the columns of eventlog.event."),
+				 errhint("Choose another name.")));
+	if (!damage_to_mend(damage))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("log \"%s\" already exists",
+						RelationGetRelationName(rel)),
+				 damage == NIL ? 0 :
+				 errdetail("It is damaged in a way that is not for eventlog.create_log to mend: %s.",
+						   ((Damage *) linitial(damage))->text),
+				 errhint("Change its settings with eventlog.alter_log.")));
+	*owner = rel->rd_rel->relowner;
+	relation_close(rel, NoLock);
+	return damage;
+}
+
+/*
+ * count_gaps: how many partitions are missing from one time to another.
+ */
+static int
+count_gaps(const PartitionList *list, const LogSettings *settings,
+		   TimestampTz from, TimestampTz until)
+{
+	TimestampTz lower;
+	int			n = 0;
+
+	while (n <= MAX_SINCE && next_gap(list, until, &from))
+	{
+		CHECK_FOR_INTERRUPTS();
+		free_range(list, &settings->partition_interval, from, &lower, &from);
+		n++;
+	}
+	return n;
+}
+
+/*
+ * require_room: an error when partitions from `since` to now cannot be made.
+ */
+static void
+require_room(const PartitionList *list, const LogSettings *settings,
+			 TimestampTz since, TimestampTz now)
+{
+	if (count_gaps(list, settings, since, now) > MAX_SINCE)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("more than %d partitions from %s on", MAX_SINCE,
+						utc_literal(since)),
+				 errhint("Choose a later time, or a longer partition_interval.")));
+	if (!OidIsValid(list->default_oid))
+		return;
+	run_sql(psprintf("SELECT FROM ONLY %s WHERE occurred_at"
+					 " OPERATOR(pg_catalog.>=) '%s' AND occurred_at"
+					 " OPERATOR(pg_catalog.<) '%s' LIMIT 1",
+					 qualified_name(list->default_oid), utc_literal(since),
+					 utc_literal(now)), SPI_OK_SELECT);
+	if (SPI_processed > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the default partition %s holds events from %s on",
+						qualified_name(list->default_oid), utc_literal(since)),
+				 errhint("CALL eventlog.maintain() moves them into partitions of their own.")));
+}
+
+/*
+ * premake_partitions: the partitions from `since` on (DT_NOEND: from the
+ * current one), and those ahead, unless they are there.  Within SPI, as the
+ * log's owner, the log locked.
+ */
+static void
+premake_partitions(Oid relid, TimestampTz since)
+{
+	EventLog   *log = log_open(relid, NoLock);
+	LogSettings settings = log->settings;
+	PartitionList *list = list_partitions(log->rel);
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz until = premade_until(&settings, now);
+	TimestampTz at = Min(since, now);
+	TimestampTz lower;
+
+	log_close(log, NoLock);
+	if (since < now)
+	{
+		grid_cell(&settings.partition_interval, since, &at, &lower);
+		require_room(list, &settings, at, now);
+	}
+	while (next_gap(list, until, &at))
+	{
+		CHECK_FOR_INTERRUPTS();
+		free_range(list, &settings.partition_interval, at, &lower, &at);
+		create_partition(relid, lower, at);
+	}
+}
+
+/*
+ * require_argument: an error for a NULL where none may be.
+ */
+static void
+require_argument(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	if (PG_ARGISNULL(argno))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", name)));
+}
+
+/*
+ * become_owner: act as a log's owner, if that is another role, as it can be
+ * where the caller is a superuser or a member of it; did that have to be?
+ *
+ * So none of the owner's code runs as a superuser, and new partitions belong to
+ * whom the log does.
+ */
+static bool
+become_owner(Identity *saved, Oid owner)
+{
+	if (owner == GetUserId())
+		return false;
+	become(saved, owner);
+	return true;
+}
+
+/*
+ * since_from_args: the time from which on partitions are wanted; DT_NOEND when
+ * none is given.
+ */
+static TimestampTz
+since_from_args(FunctionCallInfo fcinfo, int argno)
+{
+	if (PG_NARGS() <= argno || PG_ARGISNULL(argno))
+		return DT_NOEND;
+	require_event_time("since", PG_GETARG_TIMESTAMPTZ(argno));
+	return PG_GETARG_TIMESTAMPTZ(argno);
+}
+
+/*
+ * require_permanent: a temporary log is one session's, but its subscriptions
+ * would be every writer's.
+ */
+static void
+require_permanent(Oid schema)
+{
+	if (isAnyTempNamespace(schema))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+				 errmsg("a log cannot be temporary"),
+				 errhint("Name a schema that is not temporary.")));
+}
+
+/*
+ * eventlog.create_log(name text, partition_interval interval,
+ * retention interval, premake int, indexes text[], since timestamptz)
+ * returns regclass
+ *
+ * As the caller, who becomes the owner; a table that is there is made a log, or
+ * mended, as its owner, who may be another role where the caller is a superuser
+ * or member.  Such a table keeps its indexes, and its settings if it has any.
+ */
+Datum
+eventlog_create_log(PG_FUNCTION_ARGS)
+{
+	LogSettings settings = {0};
+	bool		indexes[EVENT_NCOLUMNS];
+	TimestampTz since = since_from_args(fcinfo, 5);
+	RangeVar   *name;
+	Oid			owner = GetUserId();
+	Identity	self;
+	bool		is_other;
+	Oid			schema;
+	Oid			relid;
+	List	   *damage = NIL;
+
+	eventlog_require_name();
+	require_argument(fcinfo, 0, "name");
+	require_argument(fcinfo, 1, "partition_interval");
+	require_argument(fcinfo, 3, "premake");
+	require_argument(fcinfo, 4, "indexes");
+	settings.partition_interval = *PG_GETARG_INTERVAL_P(1);
+	if (!PG_ARGISNULL(2))
+		settings.retention = *PG_GETARG_INTERVAL_P(2);
+	settings.premake = PG_GETARG_INT32(3);
+	require_settings(&settings);
+	indexes_from_array(PG_GETARG_ARRAYTYPE_P(4), indexes);
+
+	name = makeRangeVarFromNameList(textToQualifiedNameList(PG_GETARG_TEXT_PP(0)));
+	schema = RangeVarGetCreationNamespace(name);
+	require_permanent(schema);
+	name->schemaname = get_namespace_name(schema);
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	relid = find_existing(name);
+	if (OidIsValid(relid))
+		damage = examine_existing(relid, &owner);
+	is_other = become_owner(&self, owner);
+	if (OidIsValid(relid))
+		log_mend(relid, damage, &settings);
+	else
+	{
+		create_table(name->relname, schema);
+		relid = get_relname_relid(name->relname, schema);
+		write_settings(qualified_name(relid), &settings);
+		add_indexes(relid, indexes);
+	}
+	premake_partitions(relid, since);
+	if (is_other)
+		become_again(&self);
+	SPI_finish();
+	PG_RETURN_OID(relid);
+}
+
+/*
+ * settings_from_args: change what alter_log is given; true when anything is.
+ */
+static bool
+settings_from_args(FunctionCallInfo fcinfo, LogSettings *settings)
+{
+	if (!PG_ARGISNULL(1))
+		settings->partition_interval = *PG_GETARG_INTERVAL_P(1);
+	if (!PG_ARGISNULL(2))
+		settings->retention = *PG_GETARG_INTERVAL_P(2);
+	if (!PG_ARGISNULL(3))
+		settings->premake = PG_GETARG_INT32(3);
+	require_settings(settings);
+	return !PG_ARGISNULL(1) || !PG_ARGISNULL(2) || !PG_ARGISNULL(3);
+}
+
+/*
+ * open_to_alter: open a log to change it, as its owner or a member of that
+ * role, which is looked at before the lock, so that nobody else can hold up
+ * writers, and under it, since the owner may have changed meanwhile.
+ */
+static EventLog *
+open_to_alter(Oid relid)
+{
+	EventLog   *log;
+
+	if (!compat_relation_owned(relid, GetUserId()) &&
+		get_rel_name(relid) != NULL)
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
+	log = log_open(relid, ShareUpdateExclusiveLock);
+	if (!compat_relation_owned(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE,
+					   RelationGetRelationName(log->rel));
+	return log;
+}
+
+/*
+ * eventlog.alter_log(log regclass, partition_interval interval,
+ * retention interval, premake int, indexes text[], since timestamptz)
+ * returns void
+ *
+ * The lock that changes of settings need, which writers wait for, is taken
+ * last: building indexes takes longest.
+ */
+Datum
+eventlog_alter_log(PG_FUNCTION_ARGS)
+{
+	Oid			relid = log_resolve(fcinfo, 0);
+	TimestampTz since = since_from_args(fcinfo, 5);
+	bool		indexes[EVENT_NCOLUMNS];
+	bool		set_indexes = PG_NARGS() > 4 && !PG_ARGISNULL(4);
+	bool		set_settings;
+	EventLog   *log;
+	LogSettings settings;
+	Identity	self;
+	Oid			owner;
+
+	eventlog_require_name();
+	log = open_to_alter(relid);
+	owner = log->owner;
+	settings = log->settings;
+	set_settings = settings_from_args(fcinfo, &settings);
+	if (set_indexes)
+		indexes_from_array(PG_GETARG_ARRAYTYPE_P(4), indexes);
+	log_close(log, NoLock);
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	become(&self, owner);
+	if (set_indexes)
+		change_indexes(relid, indexes);
+	if (set_settings)
+		write_settings(qualified_name(relid), &settings);
+	if (since != DT_NOEND)
+		premake_partitions(relid, since);
+	become_again(&self);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
