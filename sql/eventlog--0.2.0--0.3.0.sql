@@ -2,11 +2,7 @@
 
 \echo Use "ALTER EXTENSION eventlog UPDATE" to load this file. \quit
 
---
--- Views first: they depend on what changes
---
-
-DROP VIEW eventlog.logs, eventlog.subscriptions, eventlog.deliveries;
+-- Views are replaced, not dropped: views of users may depend on them.
 
 --
 -- Events
@@ -40,8 +36,6 @@ COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, t
   'true if these are of an event, else an error; in the CHECK constraint of a log';
 COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, text, text, text, text) IS
   'the same for logs made before version 0.3';
-COMMENT ON FUNCTION eventlog._fill() IS
-  'trigger of a log that makes the id, brings the level into its canonical form and fills in defaults for nulls';
 
 DROP FUNCTION eventlog.create_log(text, interval, interval, int, text[]);
 CREATE FUNCTION eventlog.create_log(
@@ -67,9 +61,9 @@ CREATE FUNCTION eventlog.alter_log(
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_alter_log';
 COMMENT ON FUNCTION eventlog.alter_log(regclass, interval, interval, int, text[], timestamptz) IS
-  'change the settings of a log; NULL keeps one, retention ''0'' is for ever; indexes: all filter columns that shall be indexed; since: make partitions from then on';
+  'change the settings of a log; NULL keeps one, retention ''0'' is for ever; indexes: all filter columns that shall be indexed, in a big log by the next maintain; since: make partitions from then on';
 
-DROP FUNCTION eventlog._log_status(oid);
+ALTER FUNCTION eventlog._log_status(oid) RENAME TO _log_status_0_2;
 CREATE FUNCTION eventlog._log_status(
   log oid,
   OUT partition_interval interval,
@@ -86,7 +80,7 @@ AS 'MODULE_PATHNAME', 'eventlog_log_status';
 COMMENT ON FUNCTION eventlog._log_status(oid) IS
   'for the view eventlog.logs; NULL if the table is gone; waits for no lock';
 
-CREATE VIEW eventlog.logs AS
+CREATE OR REPLACE VIEW eventlog.logs AS
 SELECT t.log::pg_catalog.regclass AS log,
        s.partition_interval,
        s.retention,
@@ -119,7 +113,7 @@ COMMENT ON COLUMN eventlog.logs.bytes IS 'on disk, indexes included';
 COMMENT ON COLUMN eventlog.logs.oldest IS 'where the first partition begins';
 COMMENT ON COLUMN eventlog.logs.newest IS 'where the last partition ends';
 COMMENT ON COLUMN eventlog.logs.problems IS 'what is wrong; CALL eventlog.maintain() tells what it cannot mend, eventlog.create_log mends a damaged log; empty when all is well; locked: somebody holds a lock that would have to be waited for';
-GRANT SELECT ON eventlog.logs TO PUBLIC;
+DROP FUNCTION eventlog._log_status_0_2(oid);
 
 --
 -- Reading and writing
@@ -135,6 +129,9 @@ ALTER FUNCTION eventlog.types(text, text, text, text, text, text, text, text, te
   PARALLEL RESTRICTED;
 ALTER FUNCTION eventlog.histogram(interval, text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass)
   PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION eventlog._fill() IS
+  'trigger of a log that makes the id, brings the level into its canonical form and fills in defaults for nulls';
 COMMENT ON FUNCTION eventlog.histogram(interval, text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
   'how many events at which level in each bucket of that width, in UTC, weeks from Monday; empty buckets between the first and the last have no level; at most 100,000 rows';
 COMMENT ON FUNCTION eventlog.emit(text, text, text, text, text, text, text, text, text, text, text, jsonb, timestamptz, uuid, regclass) IS
@@ -292,12 +289,12 @@ AS 'MODULE_PATHNAME', 'eventlog_deliveries';
 COMMENT ON FUNCTION eventlog._deliveries(int, text) IS
   'what is owed, in that state, to a subscription of one''s own roles';
 
-CREATE VIEW eventlog.subscriptions AS
-SELECT s.name,
+CREATE OR REPLACE VIEW eventlog.subscriptions AS
+SELECT s.name COLLATE pg_catalog."C" AS name,
        s.owner,
        s.log,
        s.levels,
-       s.event_type,
+       s.event_type COLLATE pg_catalog."C" AS event_type,
        s.paused,
        s.consumer,
        c.pending,
@@ -324,12 +321,11 @@ COMMENT ON COLUMN eventlog.subscriptions.dead IS 'given up; see eventlog.retry';
 COMMENT ON COLUMN eventlog.subscriptions.delivered IS 'how many were acknowledged';
 COMMENT ON COLUMN eventlog.subscriptions.cancelled IS 'how many were deleted, or out of the owner''s sight, before they were handed out';
 COMMENT ON COLUMN eventlog.subscriptions.oldest_pending_at IS 'when the oldest event occurred that is still owed';
-GRANT SELECT ON eventlog.subscriptions TO PUBLIC;
 
 -- One branch for each state, so that a condition on the state leaves the
 -- others out.
-CREATE VIEW eventlog.deliveries AS
-SELECT s.name AS subscription,
+CREATE OR REPLACE VIEW eventlog.deliveries AS
+SELECT s.name COLLATE pg_catalog."C" AS subscription,
        d.seq,
        d.event_id,
        d.state,
@@ -343,11 +339,11 @@ SELECT s.name AS subscription,
               p.next_attempt_at, p.last_error
          FROM eventlog._deliveries(s.id, 'pending') p
        UNION ALL
-       SELECT r.seq, r.event_id, 'retrying', r.attempts, r.next_attempt_at,
+       SELECT r.seq, r.event_id, 'retrying' AS state, r.attempts, r.next_attempt_at,
               r.last_error
          FROM eventlog._deliveries(s.id, 'retrying') r
        UNION ALL
-       SELECT x.seq, x.event_id, 'dead', x.attempts, x.next_attempt_at,
+       SELECT x.seq, x.event_id, 'dead' AS state, x.attempts, x.next_attempt_at,
               x.last_error
          FROM eventlog._deliveries(s.id, 'dead') x) d;
 COMMENT ON VIEW eventlog.deliveries IS
@@ -355,4 +351,3 @@ COMMENT ON VIEW eventlog.deliveries IS
 COMMENT ON COLUMN eventlog.deliveries.state IS 'pending, retrying or dead';
 COMMENT ON COLUMN eventlog.deliveries.attempts IS 'how often it has failed';
 COMMENT ON COLUMN eventlog.deliveries.log IS 'NULL: dropped';
-GRANT SELECT ON eventlog.deliveries TO PUBLIC;

@@ -80,3 +80,16 @@ CALL eventlog.maintain();
 CALL eventlog.purge(everything => true, log => 'ten_log');
 RESET default_transaction_read_only;
 DROP TABLE ten_log;
+
+-- What is owed to subscriptions that are gone is swept up, once a call, whoever's
+-- log it is; what is owed to others stays.
+SELECT eventlog.create_log('ten_log', '1 day', premake => 0);
+SELECT eventlog.subscribe('ten', log => 'ten_log');
+SELECT count(eventlog.emit('owed', log => 'ten_log')) FROM generate_series(1, 3);
+INSERT INTO eventlog._queue (subscription, seq, xid, event_id, attempts)
+  SELECT 1000000 + g % 3, 1000000 + g, pg_current_xact_id(), eventlog.new_id(), 0 FROM generate_series(1, 25000) g;
+CALL eventlog.maintain();
+SELECT count(*) FROM eventlog._queue;
+SELECT pending FROM eventlog.subscriptions WHERE name = 'ten';
+SELECT eventlog.unsubscribe('ten', 'ten_log');
+DROP TABLE ten_log;
