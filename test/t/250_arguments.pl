@@ -213,7 +213,7 @@ foreach my $role ('postgres', 'app')
 		like($output, qr/^still alive\|1$/m, "$role: a session survives $function->[0]");
 		unlike($output, qr/ERROR:  XX\w{3}:/, 'without an internal error')
 		  or diag("seed $seed:\n" . join("\n", $output =~ /((?:.*\n){0,3}.*ERROR:  XX\w{3}:.*\n.*)/g));
-		diag("$function->[0]: seed $seed: a call took longer than 3 s:\n", substr($1, 0, 1000))
+		note("$function->[0]: seed $seed: a call took longer than 3 s:\n", substr($1, 0, 1000))
 		  while $output =~ /((?:.*\n){2}).*canceling statement due to statement timeout/g;
 		$node->poll_query_until('postgres', 'SELECT true') if $output !~ /still alive/;
 	}
