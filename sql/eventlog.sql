@@ -157,7 +157,7 @@ CREATE FUNCTION eventlog.alter_log(
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_alter_log';
 COMMENT ON FUNCTION eventlog.alter_log(regclass, interval, interval, int, text[], timestamptz) IS
-  'change the settings of a log; NULL keeps one, retention ''0'' is for ever; indexes: all filter columns that shall be indexed; since: make partitions from then on';
+  'change the settings of a log; NULL keeps one, retention ''0'' is for ever; indexes: all filter columns that shall be indexed, in a big log by the next maintain; since: make partitions from then on';
 
 CREATE PROCEDURE eventlog.maintain(log regclass DEFAULT NULL)
 LANGUAGE c
@@ -615,11 +615,11 @@ COMMENT ON FUNCTION eventlog._deliveries(int, text) IS
   'what is owed, in that state, to a subscription of one''s own roles';
 
 CREATE VIEW eventlog.subscriptions AS
-SELECT s.name,
+SELECT s.name COLLATE pg_catalog."C" AS name,
        s.owner,
        s.log,
        s.levels,
-       s.event_type,
+       s.event_type COLLATE pg_catalog."C" AS event_type,
        s.paused,
        s.consumer,
        c.pending,
@@ -651,7 +651,7 @@ GRANT SELECT ON eventlog.subscriptions TO PUBLIC;
 -- One branch for each state, so that a condition on the state leaves the
 -- others out.
 CREATE VIEW eventlog.deliveries AS
-SELECT s.name AS subscription,
+SELECT s.name COLLATE pg_catalog."C" AS subscription,
        d.seq,
        d.event_id,
        d.state,
@@ -665,11 +665,11 @@ SELECT s.name AS subscription,
               p.next_attempt_at, p.last_error
          FROM eventlog._deliveries(s.id, 'pending') p
        UNION ALL
-       SELECT r.seq, r.event_id, 'retrying', r.attempts, r.next_attempt_at,
+       SELECT r.seq, r.event_id, 'retrying' AS state, r.attempts, r.next_attempt_at,
               r.last_error
          FROM eventlog._deliveries(s.id, 'retrying') r
        UNION ALL
-       SELECT x.seq, x.event_id, 'dead', x.attempts, x.next_attempt_at,
+       SELECT x.seq, x.event_id, 'dead' AS state, x.attempts, x.next_attempt_at,
               x.last_error
          FROM eventlog._deliveries(s.id, 'dead') x) d;
 COMMENT ON VIEW eventlog.deliveries IS

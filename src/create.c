@@ -193,6 +193,9 @@ examine_existing(Oid relid, Oid *owner)
 				(errcode(ERRCODE_DUPLICATE_TABLE),
 				 errmsg("log \"%s\" already exists",
 						RelationGetRelationName(rel)),
+				 damage == NIL ? 0 :
+				 errdetail("It is damaged in a way that is not for eventlog.create_log to mend: %s.",
+						   ((Damage *) linitial(damage))->text),
 				 errhint("Change its settings with eventlog.alter_log.")));
 	*owner = rel->rd_rel->relowner;
 	relation_close(rel, NoLock);
@@ -250,13 +253,16 @@ require_room(const PartitionList *list, const LogSettings *settings,
  * premake_partitions: the partitions from `since` on (DT_NOEND: from the
  * current one), and those ahead, unless they are there.  Within SPI, as the
  * log's owner, the log locked.
+ *
+ * A range of which the default partition holds events is left to maintain,
+ * which moves them.
  */
 static void
 premake_partitions(Oid relid, TimestampTz since)
 {
 	EventLog   *log = log_open(relid, NoLock);
 	LogSettings settings = log->settings;
-	PartitionList *list = list_partitions(log->rel);
+	PartitionList *list = list_own_partitions(log->rel);
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz until = premade_until(&settings, now);
 	TimestampTz at = Min(since, now);
@@ -272,7 +278,10 @@ premake_partitions(Oid relid, TimestampTz since)
 	{
 		CHECK_FOR_INTERRUPTS();
 		free_range(list, &settings.partition_interval, at, &lower, &at);
-		create_partition(relid, lower, at);
+		if (detaching_at(list, lower) == NULL &&
+			!(OidIsValid(list->default_oid) &&
+			  has_rows_between(list->default_oid, lower, at)))
+			create_partition(relid, lower, at);
 	}
 }
 

@@ -517,6 +517,8 @@ damage_to_mend(List *found)
 static void
 enable_trigger(const char *log, const char *name)
 {
+	if (name == NULL)
+		return;					/* a second one was dropped meanwhile */
 	run_sql(psprintf("ALTER TABLE %s ENABLE TRIGGER %s", log,
 					 quote_identifier(name)), SPI_OK_UTILITY);
 }

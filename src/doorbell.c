@@ -83,6 +83,8 @@
 #define LOCK_BELL		64
 #define NSLOTS			64
 
+#define MAX_KEPT		1000	/* entries of a table that is kept */
+
 /*
  * Owing: a subscription that this transaction owes something.
  */
@@ -102,7 +104,7 @@ typedef struct Sleep
 	LOCKTAG		tag;
 } Sleep;
 
-static HTAB *owing = NULL;		/* in TopTransactionContext */
+static HTAB *owing = NULL;		/* kept, empty between transactions */
 static uint64 transaction = 1;	/* the number of the current one, for marks */
 static List *sleeps = NIL;		/* of Sleep, in TopMemoryContext */
 
@@ -289,24 +291,42 @@ ring(void)
 	}
 }
 
+/*
+ * end_owing: the transaction has ended.  A table that has become large is not
+ * kept.
+ */
+static void
+end_owing(void)
+{
+	HASH_SEQ_STATUS status;
+	Owing	   *entry;
+
+	transaction++;
+	if (hash_get_num_entries(owing) > MAX_KEPT)
+	{
+		hash_destroy(owing);
+		owing = NULL;
+		return;
+	}
+	hash_seq_init(&status, owing);
+	while ((entry = hash_seq_search(&status)) != NULL)
+		(void) hash_search(owing, &entry->subscription, HASH_REMOVE, NULL);
+}
+
 static void
 at_transaction_event(XactEvent event, void *arg)
 {
+	if (owing == NULL || hash_get_num_entries(owing) == 0)
+		return;
 	if (event == XACT_EVENT_PRE_COMMIT)
-	{
-		if (owing)
-			ring();
-	}
+		ring();
 	else if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
 			 event == XACT_EVENT_PREPARE)
-	{
-		owing = NULL;			/* its memory goes with the transaction */
-		transaction++;
-	}
+		end_owing();
 }
 
 /*
- * begin_owing: the table of what this transaction owes.
+ * begin_owing: the table of what a transaction owes.
  */
 static void
 begin_owing(void)
@@ -321,9 +341,7 @@ begin_owing(void)
 	}
 	ctl.keysize = sizeof(int);
 	ctl.entrysize = sizeof(Owing);
-	ctl.hcxt = TopTransactionContext;
-	owing = hash_create("eventlog owing", 8, &ctl,
-						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	owing = hash_create("eventlog owing", 16, &ctl, HASH_ELEM | HASH_BLOBS);
 }
 
 /*

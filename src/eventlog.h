@@ -276,12 +276,6 @@ extern const Damage *damage_beyond_mending(List *found);
 extern bool damage_to_mend(List *found);
 extern void log_mend(Oid relid, List *found, const LogSettings *settings);
 
-/*
- * filter_index.c: indexes on filter columns of the owner's choice
- */
-extern void indexes_from_array(ArrayType *columns, bool *wanted);
-extern void add_indexes(Oid relid, const bool *wanted);
-extern void change_indexes(Oid relid, const bool *wanted);
 
 /*
  * partition.c: the grid of partition bounds, in UTC, and what is on it
@@ -321,6 +315,22 @@ extern TimestampTz expiry_time(const LogSettings *settings, TimestampTz now);
 extern Oid	create_partition(Oid log, TimestampTz lower, TimestampTz upper);
 extern char *utc_literal(TimestampTz t);
 extern bool relation_has_rows(Oid relid);
+
+/*
+ * filter_index.c: indexes on filter columns of the owner's choice
+ */
+extern void indexes_from_array(ArrayType *columns, bool *wanted);
+extern void add_indexes(Oid relid, const bool *wanted);
+extern void change_indexes(Oid relid, const bool *wanted);
+extern List *index_to_build(const EventLog *log,
+							const PartitionList *list, Oid *index,
+							EventColumn *column);
+extern void build_index(Oid index, EventColumn column, Oid partition);
+
+/*
+ * status.c: sizes, without locking anything
+ */
+extern void sum_sizes(Oid relid, int64 *events, int64 *bytes);
 
 /*
  * filter.c: the one filter, from arguments to SQL

@@ -2,18 +2,24 @@
  * filter_index.c
  *		The indexes that a log has on filter columns of its owner's choice.
  *
- * Each is an index (column, occurred_at, id) of the log.  To add one to a log
- * with events, it is built on each partition first, the current one last, and
- * the log's own index is made when all are there: PostgreSQL then takes them
- * over instead of building them.  So writers, who write to the current
- * partition, wait only while that one is built.
+ * Each is an index (column, occurred_at, id) of the log.  PostgreSQL builds such
+ * an index on all partitions at once, with a lock on the log that all writers
+ * wait for, and to lock a partition first would deadlock with them.  So that is
+ * done only where little is to be built.  Otherwise alter_log makes the log's
+ * own index alone, which takes a moment and is not valid yet, and maintain
+ * builds the partitions' one by one, each in a transaction of its own; when all
+ * are there it is valid.  Partitions made meanwhile have it from the beginning.
  */
 #include "eventlog.h"
 
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "catalog/index.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
+#include "commands/defrem.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -25,6 +31,8 @@
 #include "utils/timestamp.h"
 
 #define INDEX_LOCK_TIMEOUT	"1s"
+#define MAX_BUILD_BYTES		(16 * 1024 * 1024)	/* of a log whose indexes are
+												 * built at once */
 
 /*
  * indexes_from_array: the columns that a list names, as flags; an error for
@@ -72,7 +80,7 @@ static bool
 is_filter_index(const Form_pg_index form, HeapTuple tuple,
 				const AttrNumber *attnum, EventColumn column)
 {
-	return form->indnatts == 3 && form->indnkeyatts == 3 && form->indisvalid &&
+	return form->indnatts == 3 && form->indnkeyatts == 3 &&
 		!form->indisunique &&
 		heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
 		heap_attisnull(tuple, Anum_pg_index_indexprs, NULL) &&
@@ -82,78 +90,54 @@ is_filter_index(const Form_pg_index form, HeapTuple tuple,
 }
 
 /*
- * find_index: the index of a table on a filter column; InvalidOid when it has
- * none.  The table is locked.
+ * find_index: the index of a table on a filter column, and whether it is valid;
+ * InvalidOid when it has none.
  */
 static Oid
-find_index(Oid relid, EventColumn column)
+find_index(Relation rel, EventColumn column, bool *valid)
 {
-	Relation	rel = relation_open(relid, NoLock);
 	AttrNumber	attnum[EVENT_NCOLUMNS];
 	Oid			found = InvalidOid;
 	List	   *indexes = RelationGetIndexList(rel);
 	ListCell   *cell;
 
+	*valid = false;
 	if (!map_event_columns(RelationGetDescr(rel), attnum))
-		indexes = NIL;
+		return InvalidOid;
 	foreach(cell, indexes)
 	{
 		HeapTuple	tuple = SearchSysCache1(INDEXRELID,
 											ObjectIdGetDatum(lfirst_oid(cell)));
+		Form_pg_index form;
 
 		if (!HeapTupleIsValid(tuple))
 			continue;
-		if (is_filter_index((Form_pg_index) GETSTRUCT(tuple), tuple, attnum,
-							column))
+		form = (Form_pg_index) GETSTRUCT(tuple);
+		if (!*valid && is_filter_index(form, tuple, attnum, column))
+		{
 			found = lfirst_oid(cell);
+			*valid = form->indisvalid;
+		}
 		ReleaseSysCache(tuple);
 	}
-	relation_close(rel, NoLock);
 	return found;
 }
 
-static void
-create_index(Oid relid, EventColumn column)
-{
-	run_sql(psprintf("CREATE INDEX ON %s (%s, occurred_at, id)",
-					 qualified_name(relid), event_columns[column].name),
-			SPI_OK_UTILITY);
-}
-
 /*
- * create_on_partition: unless it has such an index, or can have none.
+ * create_index: on a table, a name being chosen; its Oid.
  */
-static void
-create_on_partition(Oid partition, EventColumn column)
+static Oid
+create_index(Oid relid, EventColumn column, const char *only)
 {
-	CHECK_FOR_INTERRUPTS();
-	LockRelationOid(partition, ShareLock);
-	if (get_rel_relkind(partition) != RELKIND_FOREIGN_TABLE &&
-		!OidIsValid(find_index(partition, column)))
-		create_index(partition, column);
-}
+	Oid			schema = get_rel_namespace(relid);
+	char	   *name = ChooseRelationName(get_rel_name(relid),
+										  event_columns[column].name, "idx",
+										  schema, false);
 
-/*
- * create_on_partitions: on all partitions of a log, those first that nobody is
- * likely to write to.
- */
-static void
-create_on_partitions(Oid relid, EventColumn column)
-{
-	Relation	rel = relation_open(relid, NoLock);
-	PartitionList *list = list_partitions(rel);
-	const Partition *current = partition_at(list, GetCurrentTimestamp());
-
-	relation_close(rel, NoLock);
-	for (int i = 0; i < list->n; i++)
-	{
-		if (&list->items[i] != current)
-			create_on_partition(list->items[i].oid, column);
-	}
-	if (OidIsValid(list->default_oid))
-		create_on_partition(list->default_oid, column);
-	if (current)
-		create_on_partition(current->oid, column);
+	run_sql(psprintf("CREATE INDEX %s ON %s%s (%s, occurred_at, id)",
+					 quote_identifier(name), only, qualified_name(relid),
+					 event_columns[column].name), SPI_OK_UTILITY);
+	return get_relname_relid(name, schema);
 }
 
 /*
@@ -165,7 +149,7 @@ add_indexes(Oid relid, const bool *wanted)
 	for (int col = 0; col < EVENT_NCOLUMNS; col++)
 	{
 		if (wanted[col])
-			create_index(relid, col);
+			(void) create_index(relid, col, "");
 	}
 }
 
@@ -180,22 +164,124 @@ add_indexes(Oid relid, const bool *wanted)
 void
 change_indexes(Oid relid, const bool *wanted)
 {
+	int64		events;
+	int64		bytes;
+
+	sum_sizes(relid, &events, &bytes);
 	if (LockTimeout == 0)
 		set_locally("lock_timeout", INDEX_LOCK_TIMEOUT);
 	for (int col = 0; col < EVENT_NCOLUMNS; col++)
 	{
+		Relation	rel;
 		Oid			index;
+		bool		valid;
 
 		if (!event_columns[col].collate_c)
 			continue;
-		index = find_index(relid, col);
-		if (wanted[col] && !OidIsValid(index))
-		{
-			create_on_partitions(relid, col);
-			create_index(relid, col);
-		}
-		else if (!wanted[col] && OidIsValid(index))
+		rel = relation_open(relid, NoLock);
+		index = find_index(rel, col, &valid);
+		relation_close(rel, NoLock);
+		if (!wanted[col] && OidIsValid(index))
 			run_sql(psprintf("DROP INDEX %s", qualified_name(index)),
 					SPI_OK_UTILITY);
+		else if (!wanted[col] || OidIsValid(index))
+			continue;
+		else if (bytes <= MAX_BUILD_BYTES)
+			(void) create_index(relid, col, "");
+		else
+		{
+			(void) create_index(relid, col, "ONLY ");
+			ereport(NOTICE,
+					(errmsg("eventlog.maintain will build the index on %s, one partition at a time",
+							event_columns[col].name)));
+		}
 	}
+}
+
+/*
+ * indexed_tables: the tables whose indexes are parts of an index of the log.
+ */
+static List *
+indexed_tables(Oid index)
+{
+	List	   *result = NIL;
+	ListCell   *cell;
+
+	foreach(cell, find_inheritance_children(index, NoLock))
+		result = lappend_oid(result, IndexGetRelation(lfirst_oid(cell), true));
+	return result;
+}
+
+/*
+ * partitions_without: the partitions that have no part of an index of the log;
+ * the current one, to which most is written, last.
+ */
+static List *
+partitions_without(const PartitionList *list, Oid index)
+{
+	List	   *having = indexed_tables(index);
+	List	   *result = NIL;
+	const Partition *current = partition_at(list, GetCurrentTimestamp());
+
+	for (int i = 0; i <= list->n + 1; i++)
+	{
+		Oid			oid = InvalidOid;
+
+		if (i < list->n && &list->items[i] != current)
+			oid = list->items[i].oid;
+		else if (i == list->n)
+			oid = list->default_oid;
+		else if (i == list->n + 1 && current)
+			oid = current->oid;
+		if (OidIsValid(oid) && get_rel_relkind(oid) != RELKIND_FOREIGN_TABLE &&
+			!list_member_oid(having, oid))
+			result = lappend_oid(result, oid);
+	}
+	return result;
+}
+
+/*
+ * index_to_build: an index of the log, on which column, that some partitions
+ * lack, and those partitions; NIL when there is none.  Locks nothing.
+ */
+List *
+index_to_build(const EventLog *log, const PartitionList *list, Oid *index,
+			   EventColumn *column)
+{
+	for (int col = 0; col < EVENT_NCOLUMNS; col++)
+	{
+		bool		valid;
+		List	   *missing;
+
+		if (!event_columns[col].collate_c)
+			continue;
+		*index = find_index(log->rel, col, &valid);
+		*column = col;
+		if (!OidIsValid(*index) || valid)
+			continue;
+		missing = partitions_without(list, *index);
+		if (missing != NIL)
+			return missing;
+	}
+	return NIL;
+}
+
+/*
+ * build_index: a part of the log's index for one partition, which may have had
+ * such an index of its own before.  Within SPI, as the log's owner, the log
+ * locked against other changes and not open.
+ */
+void
+build_index(Oid index, EventColumn column, Oid partition)
+{
+	Relation	rel = relation_open(partition, ShareLock);
+	bool		valid;
+	Oid			part = find_index(rel, column, &valid);
+
+	relation_close(rel, NoLock);
+	if (!OidIsValid(part) || !valid)
+		part = create_index(partition, column, "");
+	run_sql(psprintf("ALTER INDEX %s ATTACH PARTITION %s",
+					 qualified_name(index), qualified_name(part)),
+			SPI_OK_UTILITY);
 }

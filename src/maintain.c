@@ -698,6 +698,51 @@ drop_all_expired(Upkeep *upkeep)
 }
 
 /*
+ * build_next_index: a step: an index that alter_log has added, on one of the
+ * partitions that lack it.
+ */
+static void
+build_next_index(void *arg)
+{
+	Upkeep	   *upkeep = arg;
+	EventLog   *log = log_open_owned(upkeep->target.log,
+									 ShareUpdateExclusiveLock);
+	Oid			index;
+	EventColumn column;
+	List	   *missing = index_to_build(log, list_partitions(log->rel), &index,
+										 &column);
+
+	upkeep->done = 0;
+	log_close(log, NoLock);
+	if (missing == NIL)
+		return;
+	build_index(index, column, linitial_oid(missing));
+	upkeep->done = 1;
+	ereport(NOTICE,
+			(errmsg("built the index on %s of partition %s",
+					event_columns[column].name,
+					qualified_name(linitial_oid(missing)))));
+}
+
+/*
+ * build_indexes: those that alter_log has added, partition by partition.
+ */
+static void
+build_indexes(Upkeep *upkeep)
+{
+	StepResult	result;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		upkeep->done = 0;
+		result = attempt(&upkeep->target, build_next_index, upkeep,
+						 "build an index");
+		SPI_commit();
+	} while (result == STEP_TAKEN && upkeep->done > 0);
+}
+
+/*
  * maintain_log: all of it, for one log that was looked at.
  */
 static void
@@ -710,6 +755,7 @@ maintain_log(Upkeep *upkeep)
 	if (!look_at(upkeep) || upkeep->list == NULL)
 		return;
 	drop_all_expired(upkeep);
+	build_indexes(upkeep);
 	queue_prune(&upkeep->target);
 }
 

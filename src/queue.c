@@ -290,7 +290,7 @@ eventlog_owe(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("eventlog._owe is a trigger AFTER INSERT FOR EACH ROW")));
 
-	AcceptInvalidationMessages();
+	AcceptInvalidationMessages();	/* before the first look at any copy */
 	set = subscriptions_of(log_of_table(trigdata->tg_relation));
 	if (set->n > 0)
 		owe(trigdata, set);

@@ -126,6 +126,9 @@ find_problems(const EventLog *log, const PartitionList *list,
 {
 	int			missing = missing_ahead(&log->settings, list, now);
 	int			others = owned_by_others(log, list);
+	Oid			index;
+	EventColumn column;
+	List	   *without = index_to_build(log, list, &index, &column);
 
 	if (missing > 0)
 		add_problem(problems, psprintf("%d partitions missing ahead", missing));
@@ -134,6 +137,11 @@ find_problems(const EventLog *log, const PartitionList *list,
 	if (others > 0)
 		add_problem(problems,
 					psprintf("%d partitions of another owner", others));
+	if (without != NIL)
+		add_problem(problems,
+					psprintf("the index on %s is not built in %d partitions",
+							 event_columns[column].name,
+							 list_length(without)));
 }
 
 static Datum
@@ -248,7 +256,7 @@ add_partition_size(Relation pg_index, Oid relid, int64 *events, int64 *bytes)
 /*
  * sum_sizes: of all partitions of a table, without locking any.
  */
-static void
+void
 sum_sizes(Oid relid, int64 *events, int64 *bytes)
 {
 	List	   *tables = find_all_inheritors(relid, NoLock, NULL);
@@ -345,7 +353,10 @@ eventlog_log_status(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
 		desc->natts != STATUS_NCOLUMNS)
-		elog(ERROR, "eventlog._log_status has another result type");
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the view eventlog.logs is of another version than the library"),
+				 errhint("ALTER EXTENSION eventlog UPDATE")));
 	desc = BlessTupleDesc(desc);
 	memset(nulls, true, sizeof(nulls));
 

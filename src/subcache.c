@@ -136,7 +136,8 @@ read_new_set(Oid log)
 }
 
 /*
- * subscriptions_of: the subscriptions of a log; valid until the next call.
+ * subscriptions_of: the subscriptions of a log; valid until the next call.  The
+ * caller has accepted invalidations.
  */
 SubscriptionSet *
 subscriptions_of(Oid log)
@@ -144,7 +145,6 @@ subscriptions_of(Oid log)
 	static SubscriptionSet none;
 	SubscriptionSet *set;
 
-	AcceptInvalidationMessages();
 	if (!sets_are_valid || hash_get_num_entries(sets) >= MAX_SETS)
 	{
 		begin_sets();

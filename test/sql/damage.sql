@@ -45,7 +45,9 @@ SELECT * FROM pg_temp.wrong;
 -- One trigger too many: which one is to stay is the owner's to say.
 CREATE TRIGGER owes_twice AFTER INSERT ON damaged FOR EACH ROW EXECUTE FUNCTION eventlog._owe();
 SELECT * FROM pg_temp.wrong;
+\set VERBOSITY default
 SELECT eventlog.create_log('damaged');
+\set VERBOSITY terse
 DROP TRIGGER owes_twice ON damaged;
 
 -- A CHECK of an older version, and one that does not hold for all rows.

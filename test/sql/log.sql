@@ -173,6 +173,20 @@ SELECT count(*) FROM pg_temp.indexed;
 SELECT eventlog.alter_log('log_since', indexes => '{}');
 SELECT * FROM pg_temp.indexed ORDER BY 1;
 SELECT eventlog.alter_log('log_since', indexes => '{message}');
+-- on a log with much in it maintain builds them, partition by partition
+INSERT INTO log_since (event_type, occurred_at, message)
+SELECT 'much', '2022-07-01Z'::timestamptz + g * interval '1 minute', (SELECT string_agg(md5((g * h)::text), '') FROM generate_series(1, 60) h)
+  FROM generate_series(1, 10000) g;
+SET client_min_messages = notice;
+SELECT eventlog.alter_log('log_since', indexes => '{category}');
+SET client_min_messages = warning;
+SELECT * FROM pg_temp.indexed ORDER BY 1;
+SELECT regexp_replace(problems::text, '\d+', 'N') AS problems FROM eventlog.logs WHERE log = 'log_since'::regclass;
+SELECT eventlog.count(category => 'none');
+CALL eventlog.maintain('log_since');
+SELECT * FROM pg_temp.indexed ORDER BY 1;
+SELECT problems FROM eventlog.logs WHERE log = 'log_since'::regclass;
+SELECT eventlog.count(category => 'none'), eventlog.count('much');
 RESET eventlog.default_log;
 DROP VIEW pg_temp.indexed;
 DROP TABLE log_since;

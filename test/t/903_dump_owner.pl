@@ -117,6 +117,9 @@ like(refused('Db Owner', 'target', "SELECT * FROM eventlog.fetch('planted', 10, 
 	'a planted subscription is read with its owner\'s rights');
 like(refused('Db Owner', 'target', "SELECT * FROM eventlog.replay('planted', log => $log)"), qr/permission denied for schema secret/,
 	'and replayed so');
+$node->safe_psql('target', 'GRANT USAGE ON SCHEMA secret TO "Db Owner"');
+like(refused('Db Owner', 'target', "SELECT * FROM eventlog.fetch('planted', 10, log => $log)"), qr/permission denied for table log/,
+	'also where it may name the log');
 like(refused('Db Owner', 'target', "SELECT * FROM eventlog.fetch('super', 10, log => $log)"), qr/permission denied for subscription/,
 	'one of another owner cannot be used');
 is($node->safe_psql('target', "SELECT count(eventlog.emit('a.more', log => 'secret.log'))"), 1, 'the log\'s writers go on');

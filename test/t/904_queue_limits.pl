@@ -32,7 +32,7 @@ END
 	$node->safe_psql($database, "SELECT eventlog.emit('after')");
 	is($node->safe_psql($database, <<'END'), "before\nafter", "$encoding: the others come");
 SET client_encoding = 'UTF8';
-SELECT ((eventlog._json(event)::json) -> 'event') ->> 'type' FROM eventlog.fetch('hook', 10);
+SELECT ((eventlog.event_json(event)::json) -> 'event') ->> 'type' FROM eventlog.fetch('hook', 10);
 END
 	is($node->safe_psql($database, "SELECT count(*) FROM eventlog.deliveries WHERE state = 'dead' AND last_error ~ 'byte sequence'"),
 		2, "$encoding: the bad ones are dead, and say why");

@@ -161,10 +161,11 @@ is(catalog($new, 'postgres'), catalog($new, 'fresh'), 'the extension is as if cr
 
 # What was owed is handed out once, in order, and then what is owed from now on.
 my $consumer = $new->background_psql('postgres');
+my %log = (pager => 'events', archive => 'events', own => 'app.log');
 foreach my $name (qw(pager archive own))
 {
-	is($consumer->query("SELECT seq FROM eventlog.fetch('$name', 1000)"), $owed{$name}, "$name: each owed event is handed out once");
-	is($consumer->query("SELECT seq FROM eventlog.fetch('$name', 1000)"), '', "$name: and not again");
+	is($consumer->query("SELECT seq FROM eventlog.fetch('$name', 1000, log => '$log{$name}')"), $owed{$name}, "$name: each owed event is handed out once");
+	is($consumer->query("SELECT seq FROM eventlog.fetch('$name', 1000, log => '$log{$name}')"), '', "$name: and not again");
 }
 is($consumer->query("SELECT count(*) FROM eventlog.fetch('paused', 1000)"), 0, 'paused: nothing is handed out');
 $new->safe_psql('postgres', "SELECT eventlog.emit('system.after', 'error'); SET ROLE app; SELECT eventlog.emit('app.after', log => 'app.log');");
@@ -173,9 +174,9 @@ foreach my $name (qw(pager archive own))
 	my $type = $name eq 'own' ? 'app.after' : 'system.after';
 	my $of_all = $owed{$name} =~ tr/\n// + 2;
 
-	is($consumer->query("SELECT (event).event_type, seq > $last, attempts FROM eventlog.fetch('$name', 1000)"),
+	is($consumer->query("SELECT (event).event_type, seq > $last, attempts FROM eventlog.fetch('$name', 1000, log => '$log{$name}')"),
 		"$type|t|0", "$name: what is new is owed, and nothing else");
-	is($consumer->query("SELECT eventlog.ack('$name', array_agg(seq)) FROM eventlog.deliveries WHERE subscription = '$name' AND state = 'pending'"),
+	is($consumer->query("SELECT eventlog.ack('$name', array_agg(seq), '$log{$name}') FROM eventlog.deliveries WHERE subscription = '$name' AND state = 'pending'"),
 		$of_all, "$name: all are acknowledged");
 }
 $consumer->query("SELECT eventlog.resume('paused')");
@@ -183,7 +184,7 @@ is($consumer->query("SELECT count(*) FROM eventlog.fetch('paused', 1000)"), $owe
 is($consumer->query("SELECT eventlog.retry('pager')"), 1, 'pager: what was dead is revived');
 is($consumer->query("SELECT attempts FROM eventlog.fetch('pager', 1000)"), 0, 'and handed out');
 $consumer->quit;
-my ($status, $out, $error) = $new->psql('postgres', "SET ROLE auditor; SELECT eventlog.fetch('own', 1, log => 'app.log')");
+my ($status, $out, $error) = $new->psql('postgres', "GRANT USAGE ON SCHEMA app TO auditor; SET ROLE auditor; SELECT eventlog.fetch('own', 1, log => 'app.log')");
 like($error, qr/permission denied for subscription "own"/, 'a subscription is still the role\'s that made it');
 $new->safe_psql('postgres', "SELECT eventlog.subscribe('another', log => 'events')");
 is($new->safe_psql('postgres', 'SELECT count(DISTINCT id), count(*) FROM eventlog._subscription'), '5|5', 'a new subscription has a number of its own');

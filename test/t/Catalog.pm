@@ -20,7 +20,7 @@ SELECT pg_describe_object(classid, objid, objsubid) FROM pg_depend
 SELECT CASE WHEN prosqlbody IS NULL THEN pg_get_functiondef(oid) ELSE proname || pg_get_function_sqlbody(oid) END,
        proacl, obj_description(oid, 'pg_proc'), proowner::regrole
   FROM pg_proc WHERE pronamespace = 'eventlog'::regnamespace ORDER BY oid::regprocedure::text;
-SELECT oid::regclass, relkind, relacl, reloptions, obj_description(oid, 'pg_class'), CASE relkind WHEN 'v' THEN pg_get_viewdef(oid) WHEN 'i' THEN pg_get_indexdef(oid) END
+SELECT oid::regclass, relkind, CASE WHEN relkind IN ('r', 'v', 'S') THEN COALESCE(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner)) END, reloptions, obj_description(oid, 'pg_class'), CASE relkind WHEN 'v' THEN pg_get_viewdef(oid) WHEN 'i' THEN pg_get_indexdef(oid) END
   FROM pg_class WHERE relnamespace = 'eventlog'::regnamespace ORDER BY oid::regclass::text;
 SELECT attrelid::regclass, attnum, attname, format_type(atttypid, atttypmod), attnotnull, attidentity, attacl, col_description(attrelid, attnum), attcollation::regcollation
   FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE relnamespace = 'eventlog'::regnamespace ORDER BY attrelid::regclass::text, 2;
