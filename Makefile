@@ -52,6 +52,8 @@ test:
 	@test/run
 test-assert:
 	@test/run assert
+coverage:
+	@PG_CONFIG='$(PG_CONFIG)' test/coverage
 fuzz-sql:
 	@PG_CONFIG='$(PG_CONFIG)' test/fuzz-sql
 soak:
@@ -64,6 +66,6 @@ format:
 check-format:
 	@test/format --check
 
-.PHONY: demo test test-assert fuzz-sql soak soak-notifier format check-format $(NOTIFIER)
+.PHONY: demo test test-assert coverage fuzz-sql soak soak-notifier format check-format $(NOTIFIER)
 
 include test/bench/bench.mk

@@ -73,8 +73,8 @@ typedef struct Fetch
 	bool		full;			/* the next event does not fit */
 	/* while a log is being read */
 	EventLog   *log;
-	PartitionList *partitions;	/* the default one locked before any snapshot is
-								 * taken: nothing is moved out of it */
+	PartitionList *partitions;	/* the default one locked before any snapshot
+								 * is taken: nothing is moved out of it */
 	/* the current event */
 	const Owed *owed;
 	bool		found;

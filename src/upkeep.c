@@ -67,7 +67,7 @@ typedef struct Contention
 	TimestampTz since;			/* when it was found to be held */
 	int			rounds;			/* of tries */
 	bool		queued;			/* has the step waited for a lock itself? */
-	Oid			held;			/* the lock that it was given so, or InvalidOid */
+	Oid			held;			/* what it was given so, or InvalidOid */
 	LOCKMODE	held_mode;
 } Contention;
 
@@ -428,16 +428,16 @@ try_step(UpkeepTarget *target, UpkeepStep step, void *arg)
 static bool
 was_told(UpkeepTarget *target, const char *what, const ErrorData *error)
 {
-	char	   *text = psprintf("%s: %s", what, error->message);
+	char	   *warning = psprintf("%s: %s", what, error->message);
 
-	if (target->told != NULL && strcmp(target->told, text) == 0)
+	if (target->told != NULL && strcmp(target->told, warning) == 0)
 	{
-		pfree(text);
+		pfree(warning);
 		return true;
 	}
 	if (target->told != NULL)
 		pfree(target->told);
-	target->told = text;
+	target->told = warning;
 	return false;
 }
 

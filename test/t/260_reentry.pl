@@ -211,7 +211,7 @@ sub hooks_of
 	{
 		my $output = run("SET ROLE app;\n" . with_inner($hook, q{DO $$ BEGIN RAISE WARNING 'the hook was run'; END $$}, 'no', 'no')
 			  . "$call;\nROLLBACK;\n");
-		push @found, $hook if $output =~ /the hook was run/;
+		push @found, $hook if $output =~ /WARNING: .*the hook was run/;
 	}
 	return @found;
 }
