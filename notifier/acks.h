@@ -32,7 +32,8 @@ typedef struct AckBatch
 	AckGroup   *first;			/* gathered for the next ones */
 	AckGroup   *last;
 	int			n;				/* how many these are in all */
-	char	   *told[BATCH_COLUMNS];	/* told now; the first NULL: nothing is */
+	char	   *told[BATCH_COLUMNS];	/* told now; the first NULL: nothing
+										 * is */
 	int			ntold;
 	bool		under_way;		/* the statement is; if not, it has failed */
 } AckBatch;

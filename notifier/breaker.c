@@ -9,7 +9,8 @@
 void
 breaker_succeeded(Breaker *breaker)
 {
-	*breaker = (Breaker) {
+	*breaker = (Breaker)
+	{
 		.state = BREAKER_CLOSED
 	};
 }
@@ -36,9 +37,11 @@ breaker_failed(Breaker *breaker, bool probe)
 }
 
 int64_t
-breaker_pause(const Breaker *breaker, int64_t initial, double random)
+breaker_pause(const Breaker *breaker, int64_t initial, int64_t max,
+			  double random)
 {
-	return retry_backoff(initial, BREAKER_PAUSE, breaker->probes + 1, random);
+	return retry_backoff(initial, max < BREAKER_PAUSE ? max : BREAKER_PAUSE,
+						 breaker->probes + 1, random);
 }
 
 void

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #define BREAKER_FAILURES	5	/* in a row open it */
-#define BREAKER_PAUSE	30000	/* ms at most between two probes: how soon it is
-								 * noticed that a receiver has come back */
+#define BREAKER_PAUSE	30000	/* ms at most between two probes: how soon it
+								 * is noticed that a receiver has come back */
 
 typedef enum BreakerState
 {
@@ -42,10 +42,11 @@ extern bool breaker_failed(Breaker *breaker, bool probe);
 
 /*
  * breaker_pause: how long, in milliseconds: what doubles from initial with each
- * failed probe, with the jitter of retries, and at most BREAKER_PAUSE.
+ * failed probe up to max, or up to BREAKER_PAUSE if that is less, with the jitter
+ * of retries.
  */
 extern int64_t breaker_pause(const Breaker *breaker, int64_t initial,
-							 double random);
+							 int64_t max, double random);
 
 /*
  * breaker_paused: the pause is over.

@@ -114,6 +114,7 @@ wait_for(Gate *gate, const HttpResult *result)
 {
 	bool		already = gate->wait_until > loop_now();
 	int64_t		pause = result->retry_after;
+	int64_t		max = gate->config->retry.max_backoff;
 	char		seconds[32];
 
 	if (!already)
@@ -121,13 +122,14 @@ wait_for(Gate *gate, const HttpResult *result)
 	else if (pause == 0)
 		return;
 	if (pause == 0)
-		pause = retry_backoff(gate->config->retry.initial_backoff, WAIT_MAX,
-							  gate->nwaits, retry_random());
+		pause = retry_backoff(gate->config->retry.initial_backoff,
+							  max < WAIT_MAX ? max : WAIT_MAX, gate->nwaits,
+							  retry_random());
 	if (gate->wait_until < loop_now() + pause)
 		gate->wait_until = loop_now() + pause;
 	shut(gate, pause);
-	if (already)
-		return;
+	if (already || (gate->nwaits > 1 && result->retry_after == 0))
+		return;					/* it has been told */
 	snprintf(seconds, sizeof(seconds), "%.3f", (double) pause / 1000);
 	log_event(LOG_LEVEL_WARNING, result->outcome == HTTP_LATER ?
 			  "receiver asks for a pause" : "cannot send, waiting",
@@ -150,6 +152,7 @@ receiver_failed(Gate *gate, bool probe)
 				  "webhook", gate->config->name, NULL);
 	shut(gate, breaker_pause(&gate->breaker,
 							 gate->config->retry.initial_backoff,
+							 gate->config->retry.max_backoff,
 							 retry_random()));
 }
 

@@ -6,7 +6,7 @@
 #ifndef NOTIFIER_SETTLE_H
 #define NOTIFIER_SETTLE_H
 
-#include "webhook.h"
+#include "webhook_parts.h"
 
 /*
  * settle_request: all events of a request.  result: NULL where it was broken off

@@ -78,7 +78,7 @@ query("SELECT eventlog.emit('e')");
 foreach my $case ([ seconds => 20, 20 ], [ date => 5, 35 ], [ far => 3600, 3600 ])
 {
 	my ($name, $low, $high) = @$case;
-	my $told = qr/msg="receiver asks for a pause" webhook=$name seconds=(\d+)/;
+	my $told = qr/msg="receiver asks for a pause" webhook=$name reason=\S+ seconds=(\d+)/;
 	await(sub { notifier_log($notifier) =~ $told && $1 >= $low && $1 <= $high }, "Retry-After: $name");
 }
 sleep 2;

@@ -78,7 +78,7 @@ SKIP:
 	skip 'too slow to tell', 1 if time - $pause_began >= 10;
 	is($sent, $asked, 'in the pause nothing is sent');
 }
-like(notifier_log($notifier), qr/level=warning msg="receiver asks for a pause" webhook=pause seconds=15\.000$/m, 'which is told');
+like(notifier_log($notifier), qr/level=warning msg="receiver asks for a pause" webhook=pause reason=4xx seconds=15\.000$/m, 'which is told');
 is(query("SELECT count(*) FROM eventlog.deliveries WHERE attempts > 0"), 0, 'and costs no attempt');
 await(sub { owed('pause') == 0 }, 'then all are delivered');
 is(query("SELECT delivered FROM eventlog.subscriptions"), 50, 'all of them');

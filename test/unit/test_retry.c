@@ -66,23 +66,25 @@ test_breaker(void)
 		breaker_failed(&breaker, false);
 	ok(!breaker_failed(&breaker, false),
 	   "what was in flight opens it no more");
-	is_int(breaker_pause(&breaker, 1000, 0.999), 999,
+	is_int(breaker_pause(&breaker, 1000, 3600000, 0.999), 999,
 		   "nor makes the pause longer");
-	is_int(breaker_pause(&breaker, 1000, 0.0), 0,
+	is_int(breaker_pause(&breaker, 1000, 3600000, 0.0), 0,
 		   "its jitter is that of retries");
 	breaker_paused(&breaker);
 	is_int(breaker.state, BREAKER_HALF_OPEN, "after a pause, one probe");
 	ok(!breaker_failed(&breaker, false) && breaker.state == BREAKER_HALF_OPEN,
 	   "what was in flight is no probe");
 	ok(breaker_failed(&breaker, true), "which fails: another pause");
-	is_int(breaker_pause(&breaker, 1000, 0.5), 1000, "a longer one");
+	is_int(breaker_pause(&breaker, 1000, 3600000, 0.5), 1000, "a longer one");
 	for (int i = 0; i < 1000; i++)
 	{
 		breaker_paused(&breaker);
 		breaker_failed(&breaker, true);
 	}
-	ok(breaker_pause(&breaker, 1000, 0.999) <= 30000,
+	ok(breaker_pause(&breaker, 1000, 3600000, 0.999) <= 30000,
 	   "never longer than 30 seconds");
+	ok(breaker_pause(&breaker, 1000, 5000, 0.999) <= 5000,
+	   "nor than retries may wait");
 	breaker_paused(&breaker);
 	breaker_succeeded(&breaker);
 	is_int(breaker.state, BREAKER_CLOSED, "a probe that succeeds closes it");
