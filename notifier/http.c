@@ -16,6 +16,7 @@
  */
 #include "http.h"
 
+#include "http_judge.h"
 #include "http_multi.h"
 #include "http_request.h"
 #include "http_socket.h"

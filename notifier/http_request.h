@@ -1,6 +1,6 @@
 /*
  * http_request.h
- *		What http.c and http_result.c share of a request.
+ *		What http.c and http_judge.c share of a request.
  */
 #ifndef NOTIFIER_HTTP_REQUEST_H
 #define NOTIFIER_HTTP_REQUEST_H
@@ -34,11 +34,5 @@ typedef struct HttpRequest
 	char		problem[CURL_ERROR_SIZE];
 	char		answer[HTTP_KEPT_ANSWER];
 } HttpRequest;
-
-/*
- * http_judge: what became of a request that ended with this code.
- */
-extern void http_judge(HttpRequest *request, const WebhookConfig *config,
-					   CURLcode code, HttpResult *result);
 
 #endif							/* NOTIFIER_HTTP_REQUEST_H */

@@ -19,8 +19,11 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define MAX_SPARE	32			/* descriptors that are kept */
 
 /*
  * HttpSocket: one that is open, by file descriptor.
@@ -58,6 +61,23 @@ note_open(int fd)
 	return true;
 }
 
+/*
+ * is_spare: descriptors are given out from below, so one near the limit is among
+ * the last.  Those are kept for the database, and for who asks how things are.
+ */
+static bool
+is_spare(int fd)
+{
+	struct rlimit limit;
+	rlim_t		spare;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+		limit.rlim_cur == RLIM_INFINITY)
+		return false;
+	spare = limit.rlim_cur / 4 < MAX_SPARE ? limit.rlim_cur / 4 : MAX_SPARE;
+	return (rlim_t) fd >= limit.rlim_cur - spare;
+}
+
 static curl_socket_t
 open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
@@ -66,9 +86,9 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 							address->protocol);
 
 	(void) purpose;
-	if (fd >= 0 && note_open(fd))
+	if (fd >= 0 && !is_spare(fd) && note_open(fd))
 		return fd;
-	*error = fd >= 0 ? ENOMEM : errno;
+	*error = fd < 0 ? errno : is_spare(fd) ? EMFILE : ENOMEM;
 	if (fd >= 0)
 		close(fd);
 	return CURL_SOCKET_BAD;

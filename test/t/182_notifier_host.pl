@@ -39,7 +39,7 @@ $config = write_config({ map { $_ => { url => "$url/$_", timeout => '5m', retry 
 is(metric($port, 'process_max_fds'), 40, 'a process that may have 40 descriptors');
 query("SELECT count(eventlog.emit('few')) FROM generate_series(1, 100)");
 await(sub { notifier_log($notifier) =~ /reason=local\b.*Too many open files/ }, 'has too few for all connections, which is told');
-await(sub { metrics($port) =~ /^eventlog_notification_requests_failed_total\{webhook="few\d",reason="local"\} [1-9]/m }, 'in the metrics, too');
+await(sub { metrics($port) =~ /^eventlog_notification_requests_failed_total\{webhook="few\d",reason="local"\} [1-9]/m }, 'in the metrics, for which some are left');
 is(query('SELECT count(*) FROM eventlog.deliveries WHERE attempts > 0'), 0, 'it costs no event an attempt')
   or diag(query('SELECT DISTINCT last_error FROM eventlog.deliveries'));
 cmp_ok(scalar(() = notifier_log($notifier) =~ /Too many open files/g), '<', 100, 'nor is it told for each event');
