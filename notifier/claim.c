@@ -4,7 +4,8 @@
  *
  * To be the consumer a session has to claim the subscription, which is an error
  * in the server's log where another has it.  So it tries only if those who are
- * consumers have changed since it last failed.
+ * consumers have changed since it last failed.  Of many that stand by, one looks
+ * for all.
  */
 #include "claim.h"
 
@@ -15,6 +16,14 @@
 #include <string.h>
 
 #define STANDBY_DELAY	2000	/* ms between two tries to become the consumer */
+
+#define SEEN_FOR		1000	/* ms for which a look will do for others */
+
+/*
+ * What was seen last, by any claim of the session; NULL: nothing yet.
+ */
+static char *seen = NULL;
+static int64_t seen_at = 0;
 
 static void try(void *arg);
 static void subscribe(void *arg);
@@ -99,6 +108,9 @@ consumers_seen(void *arg, PGresult *result)
 		has_failed(claim, "could not see who the consumers are", result, try))
 		return;
 	consumers = PQgetvalue(result, 0, 0);
+	free(seen);
+	seen = strdup(consumers);
+	seen_at = loop_now();
 	if (claim->consumers && strcmp(claim->consumers, consumers) == 0)
 	{
 		loop_timer_set(&claim->timer, STANDBY_DELAY, try, claim);
@@ -110,12 +122,26 @@ consumers_seen(void *arg, PGresult *result)
 									   0, NULL, claimed, claim);
 }
 
+/*
+ * is_hopeless: are the consumers known to be those with whom it failed?
+ */
+static bool
+is_hopeless(const Claim *claim)
+{
+	return claim->consumers && seen && loop_now() - seen_at < SEEN_FOR &&
+		strcmp(claim->consumers, seen) == 0;
+}
+
 static void
 try(void *arg)
 {
 	Claim	   *claim = arg;
 
-	if (!claim->asking)
+	if (claim->asking)
+		return;
+	if (is_hopeless(claim))
+		loop_timer_set(&claim->timer, STANDBY_DELAY, try, claim);
+	else
 		claim->asking = subscription_query(claim->subscription,
 										   statement_consumers, 0, NULL,
 										   consumers_seen, claim);
@@ -215,6 +241,8 @@ claim_reset(Claim *claim)
 	claim->foreign = claim->ownerless = false;
 	loop_timer_clear(&claim->timer);
 	forget_consumers(claim);
+	free(seen);
+	seen = NULL;
 	claim->outcome = CLAIM_NOTHING;
 	claim->asking = false;
 	claim->subscribed = 0;

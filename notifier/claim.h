@@ -30,7 +30,8 @@ typedef struct Claim
 	bool		foreign;		/* its consumer is no notifier that lives */
 	bool		ownerless;		/* whom it belongs to is gone: nothing comes */
 	int64_t		subscribed;		/* loop_now() when it last was; 0: never */
-	char	   *consumers;		/* all there were when another had this one */
+	char	   *consumers;		/* a hash of all there were when another had
+								 * this one */
 	LoopTimer	timer;			/* until it is tried again */
 } Claim;
 

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FETCH_MAX		1000	/* events by one statement: others wait for it */
 #define FLOWING			8		/* events at once, one each ms: more come */
 #define QUICK_LOOKS		20		/* 1 ms apart; then 2, 4 ... */
 #define LOOK_DELAY_MAX	50		/* ms */
@@ -220,6 +221,8 @@ poll_fetch(Poll *poll, int max)
 		poll->config->source_service
 	};
 
+	if (max > FETCH_MAX)
+		max = FETCH_MAX;
 	if (poll->singly > 0 || poll->bare)
 		max = 1;
 	poll->reserved = buffer_reserve(poll->buffer, max);

@@ -17,8 +17,8 @@ const char	statement_subscribe[] =
 
 /* as in the view eventlog.subscriptions */
 const char	statement_consumers[] =
-"SELECT COALESCE(pg_catalog.string_agg("
-"pg_catalog.concat(l.objid, ' ', l.pid), ',' ORDER BY l.objid, l.pid), '')"
+"SELECT pg_catalog.hashtextextended(COALESCE(pg_catalog.string_agg("
+"pg_catalog.concat(l.objid, ' ', l.pid), ',' ORDER BY l.objid, l.pid), ''), 0)"
 " FROM pg_catalog.pg_locks l"
 " WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'"
 " AND l.classid OPERATOR(pg_catalog.=) 1702259815::pg_catalog.oid"

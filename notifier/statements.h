@@ -14,7 +14,7 @@
 /* $3 levels, $4 prefix of event types */
 extern const char statement_subscribe[];
 
-/* one row: the consumers of all subscriptions of the database, as one text */
+/* one row: a hash of the consumers of all subscriptions of the database */
 extern const char statement_consumers[];
 
 /*

@@ -171,7 +171,7 @@ $notifier = start_notifier($config, 'event_update');
 my $second = start_notifier($config);
 await(sub { notifier_log($second) =~ /standing by, another session is the consumer/ }, 'a second one stands by');
 my ($polls) = slurp_file($node->logfile) =~ /.*(?:concat\(l\.objid|eventlog\.fetch)/gs;
-my $looks = sub { my @looks = slurp_file($node->logfile, length $polls) =~ /execute \S+ SELECT COALESCE\(pg_catalog\.string_agg|another consumer/g; return scalar @looks; };
+my $looks = sub { my @looks = slurp_file($node->logfile, length $polls) =~ /execute \S+ SELECT pg_catalog\.hashtextextended\(COALESCE\(pg_catalog\.string_agg|another consumer/g; return scalar @looks; };
 await(sub { $looks->() >= 3 }, 'it looks again and again');
 my @errors = slurp_file($node->logfile) =~ /ERROR:.*has another consumer/g;
 is(scalar(@errors), 1, 'but has tried only once');

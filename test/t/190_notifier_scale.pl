@@ -50,6 +50,16 @@ for my $try (1 .. 3)
 	$least = $n if $n < $least;
 }
 cmp_ok($least, '<=', 3, 'wakes that one, and not the others');
+
+# Where many stand by, one looks for all of them.
+my $second = start_notifier(write_config(\%many));
+await(sub { query("SELECT count(DISTINCT consumer) FROM eventlog.subscriptions") == 2 }, 'two notifiers share them');
+my $looked = sub { my @all = slurp_file($node->logfile, $_[0]) =~ /execute \S+ SELECT pg_catalog\.hashtextextended\(COALESCE\(pg_catalog\.string_agg/g; return scalar @all; };
+sleep 8;
+my ($from, $began) = (-s $node->logfile, time);
+await(sub { $looked->($from) >= 8 }, 'those who stand by look who the consumers are');
+cmp_ok($looked->($from) / (time - $began + 1), '<', 5, 'fewer times than there are of them');
+is(stop_notifier($second), 0, 'it stops cleanly');
 is(stop_notifier($notifier), 0, 'it stops cleanly');
 
 # Failures are told in batches.
@@ -62,6 +72,9 @@ $notifier = start_notifier(write_config({ failing => { url => "$url/failing", fo
 await(sub { query("SELECT count(*) FROM eventlog.deliveries WHERE attempts > 0") >= 500 }, 'hundreds of deliveries fail');
 my $told = query("SELECT sum(attempts) FROM eventlog.deliveries");
 cmp_ok(statements('eventlog.fail', $since), '<', $told / 5, 'which is told in a few statements');
+my @asked = slurp_file($node->logfile, $since) =~ /execute \S+ SELECT f\.seq.*\n.*parameters: \$1 = 'failing', \$2 = '[^']*', \$3 = '(\d+)'/g;
+cmp_ok((sort { $b <=> $a } @asked)[0] // 1e9, '<=', 1000, 'and fetched in statements that others need not wait for long');
+cmp_ok((sort { $b <=> $a } @asked)[0] // 0, '>=', 500, 'which are worth it');
 query("SELECT eventlog.emit('fine')");
 await(sub { requests($receiver, '/fine') == 1 }, 'another webhook goes on');
 set_modes($receiver);
