@@ -382,6 +382,7 @@ typedef struct UpkeepTarget
 	Oid			log;
 	Oid			owner;			/* as whom the steps are taken */
 	bool		impatient;		/* a step has waited for locks in vain */
+	int			ncut;			/* steps that ran out of time */
 	char	   *told;			/* the last WARNING */
 } UpkeepTarget;
 
