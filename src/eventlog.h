@@ -404,6 +404,11 @@ extern void fire_no_trigger_later(void);
 extern void require_read_write(const char *name);
 
 /*
+ * clear.c
+ */
+extern uint64 delete_shipped(const char *sql);
+
+/*
  * timescan.c: the rows of one table in order of time
  */
 typedef struct TimeScan TimeScan;
