@@ -30,6 +30,7 @@
 #define MAX_BASE_URL	2048
 #define MAX_MESSAGE		(1024 * 1024)
 #define MAX_DETAILS		(8 * 1024 * 1024)
+#define SHOWN_BYTES		60		/* of a value that is refused */
 
 /*
  * The default of id is a null that PostgreSQL keeps in its catalog, so that
@@ -222,12 +223,15 @@ level_find(const char *name, int len)
 EventLevel
 level_require(const text *name)
 {
-	int			level = level_find(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+	int			len = VARSIZE_ANY_EXHDR(name);
+	int			level = level_find(VARDATA_ANY(name), len);
 
 	if (level < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown level \"%s\"", text_to_cstring(name)),
+				 errmsg("unknown level \"%.*s%s\"",
+						pg_mbcliplen(VARDATA_ANY(name), len, SHOWN_BYTES),
+						VARDATA_ANY(name), len > SHOWN_BYTES ? "..." : ""),
 				 errhint("Levels are debug, info, warning, error and critical.")));
 	return (EventLevel) level;
 }
@@ -351,7 +355,7 @@ require_length(EventColumn column, Datum value)
 	if (len > max)
 	{
 		text	   *start = event_columns[column].type != TEXTOID ? NULL :
-		DatumGetTextPSlice(value, 0, 60 + MAX_MULTIBYTE_CHAR_LEN);
+		DatumGetTextPSlice(value, 0, SHOWN_BYTES + MAX_MULTIBYTE_CHAR_LEN);
 
 		ereport(ERROR,
 				(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
@@ -360,7 +364,7 @@ require_length(EventColumn column, Datum value)
 				 start == NULL ? 0 :
 				 errdetail("It begins with \"%.*s\".",
 						   pg_mbcliplen(VARDATA_ANY(start),
-										VARSIZE_ANY_EXHDR(start), 60),
+										VARSIZE_ANY_EXHDR(start), SHOWN_BYTES),
 						   VARDATA_ANY(start))));
 	}
 }
