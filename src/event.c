@@ -102,6 +102,9 @@ static struct
 	pg_uuid_t	id;
 }			last_filled;
 
+/* The id of the row that _check has looked at last. */
+static pg_uuid_t last_checked;
+
 /*
  * topmost_table: the table that this one is a partition of, or itself.
  */
@@ -412,10 +415,22 @@ eventlog_check(PG_FUNCTION_ARGS)
 			check_value(check_columns[i], PG_GETARG_DATUM(i));
 	}
 	subject.column = EVENT_ID;
+	if (!PG_ARGISNULL(0))
+		last_checked = *PG_GETARG_UUID_P(0);
 	if (!PG_ARGISNULL(0) && !PG_ARGISNULL(1))
 		id_require_match(PG_GETARG_UUID_P(0), PG_GETARG_TIMESTAMPTZ(1));
 	end_subject(&subject);
 	PG_RETURN_BOOL(true);
+}
+
+/*
+ * event_last_checked: the id of the row that _check has looked at last: of the
+ * one that was inserted last, unless code of a user's has inserted others since.
+ */
+pg_uuid_t
+event_last_checked(void)
+{
+	return last_checked;
 }
 
 /*

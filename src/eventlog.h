@@ -76,6 +76,7 @@ extern void require_autocommit(FunctionCallInfo fcinfo, const char *name);
 #define EVENT_END_TIME	(INT64CONST(252455616000) * USECS_PER_SEC)	/* 10000 */
 
 extern void id_make(pg_uuid_t *id, TimestampTz occurred_at, const text *seed);
+extern bool id_can_be_event(const pg_uuid_t *id);
 extern const pg_uuid_t *id_from_arg(FunctionCallInfo fcinfo, int argno);
 extern TimestampTz id_get_time(const pg_uuid_t *id);
 extern void id_require_match(const pg_uuid_t *id, TimestampTz occurred_at);
@@ -153,6 +154,7 @@ typedef struct EventSubject
 } EventSubject;
 
 extern void begin_subject(EventSubject *subject, Oid relid);
+extern pg_uuid_t event_last_checked(void);
 extern void end_subject(EventSubject *subject);
 extern Oid	topmost_table(Oid relid);
 extern int	level_find(const char *name, int len);
