@@ -446,6 +446,7 @@ look_at(Upkeep *upkeep)
 	result = attempt(&target, look, upkeep, "look at the partitions");
 	SPI_commit();
 	upkeep->target.told = target.told;
+	upkeep->target.impatient = target.impatient;
 	return result == STEP_TAKEN;
 }
 

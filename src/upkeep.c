@@ -79,7 +79,6 @@ static Contention contention;
 
 static TimeoutId step_timer = MAX_TIMEOUTS;
 static volatile sig_atomic_t step_cut = false;	/* has the timer gone off? */
-static int	step_limit = 0;		/* ms that the step may take */
 
 /*
  * cut_step: the timer's handler, in a signal handler: as if the query had been
@@ -120,17 +119,18 @@ cut_again(SubXactEvent event, SubTransactionId self, SubTransactionId parent,
 static void
 start_timer(const UpkeepTarget *target)
 {
+	int			limit = eventlog_step_timeout >> Min(target->ncut, MAX_CUTS);
+
 	if (step_timer == MAX_TIMEOUTS)
 	{
 		step_timer = RegisterTimeout(USER_TIMEOUT, cut_step);
 		RegisterSubXactCallback(cut_again, NULL);
 	}
 	step_cut = false;
-	step_limit = Max(eventlog_step_timeout >> Min(target->ncut, MAX_CUTS), 1);
 	if (eventlog_step_timeout > 0)
 		enable_timeout_every(step_timer,
 							 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-														 step_limit),
+														 Max(limit, 1)),
 							 TIMER_AGAIN);
 }
 
@@ -241,10 +241,8 @@ run_step(UpkeepTarget *target, UpkeepStep step, void *arg)
 		{
 			if (!cut)
 				ReThrowError(error);
-			error->message =
-				psprintf("it took longer than eventlog.step_timeout%s (%d ms)",
-						 target->ncut > 1 ? " allows after steps that did so" : "",
-						 step_limit);
+			error->message = psprintf("it took longer than eventlog.step_timeout (%d ms)",
+									  eventlog_step_timeout);
 		}
 	}
 	PG_END_TRY();
@@ -452,22 +450,26 @@ try_step(UpkeepTarget *target, UpkeepStep step, void *arg)
 }
 
 /*
- * was_told: was the same WARNING given about this log before?  A loop whose
- * steps all fail for one reason gives it once.
+ * was_told: was a WARNING given about this log before that tells the same?  What
+ * is in the way of one step is often in that of others: it is told once.  One
+ * WARNING tells of all locks, since what they keep from being done is left for
+ * the next call.
  */
 static bool
-was_told(UpkeepTarget *target, const char *what, const ErrorData *error)
+was_told(UpkeepTarget *target, StepResult result, const ErrorData *error)
 {
-	char	   *warning = psprintf("%s: %s", what, error->message);
-
-	if (target->told != NULL && strcmp(target->told, warning) == 0)
+	if (result == STEP_LOCKED)
 	{
-		pfree(warning);
-		return true;
+		bool		told = target->impatient;
+
+		target->impatient = true;
+		return told;
 	}
+	if (target->told != NULL && strcmp(target->told, error->message) == 0)
+		return true;
 	if (target->told != NULL)
 		pfree(target->told);
-	target->told = warning;
+	target->told = pstrdup(error->message);
 	return false;
 }
 
@@ -487,9 +489,7 @@ attempt(UpkeepTarget *target, UpkeepStep step, void *arg, const char *what)
 	if (error == NULL)
 		return STEP_TAKEN;
 	result = is_lock_failure(error) ? STEP_LOCKED : STEP_FAILED;
-	if (result == STEP_LOCKED)
-		target->impatient = true;
-	if (!was_told(target, what, error))
+	if (!was_told(target, result, error))
 	{
 		char	   *name = get_rel_name(target->log) ?
 		qualified_name(target->log) : NULL;
