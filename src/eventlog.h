@@ -384,7 +384,9 @@ typedef struct UpkeepTarget
 	Oid			log;
 	Oid			owner;			/* as whom the steps are taken */
 	bool		impatient;		/* a step has waited for locks in vain */
+	bool		trusted;		/* steps run none of the owner's code now */
 	int			ncut;			/* steps that ran out of time */
+	int64		slow_ms;		/* that slow steps took, together */
 	char	   *told;			/* the last WARNING */
 } UpkeepTarget;
 

@@ -25,8 +25,10 @@
  * SQLSTATE is; only a cancel that the backend itself took ends the whole call.
  * A timer ends a step after eventlog.step_timeout, also where such code catches
  * the cancel.  Each step of a log that it ended halves the time of that log's
- * later steps, so that all of them together cost the others at most twice
- * eventlog.step_timeout.
+ * later steps, so that all such together cost the others at most twice
+ * eventlog.step_timeout.  Slow steps that come to an end together have
+ * MAX_SLOW times that.  What runs none of the owner's code has all the time that
+ * it takes (target->trusted).
  */
 #include "eventlog.h"
 
@@ -56,6 +58,8 @@
 #define RETRY_PAUSE		20		/* ms, where it is not known who holds it */
 #define TIMER_AGAIN		100		/* ms, if the timer's cancel was swallowed */
 #define MAX_CUTS		30		/* times that the timer's time is halved */
+#define MAX_SLOW		10		/* times eventlog.step_timeout, of slow steps, … */
+#define SLOW_PART		10		/* … which take this part of it, or more */
 
 /*
  * Contention: what stood in the way of the current step's last try.  Steps are
@@ -79,6 +83,7 @@ static Contention contention;
 
 static TimeoutId step_timer = MAX_TIMEOUTS;
 static volatile sig_atomic_t step_cut = false;	/* has the timer gone off? */
+static TimestampTz step_start;
 
 /*
  * cut_step: the timer's handler, in a signal handler: as if the query had been
@@ -119,7 +124,9 @@ cut_again(SubXactEvent event, SubTransactionId self, SubTransactionId parent,
 static void
 start_timer(const UpkeepTarget *target)
 {
-	int			limit = eventlog_step_timeout >> Min(target->ncut, MAX_CUTS);
+	int64		left = (int64) eventlog_step_timeout * MAX_SLOW - target->slow_ms;
+	int64		limit = Min(eventlog_step_timeout >> Min(target->ncut, MAX_CUTS),
+							left);
 
 	if (step_timer == MAX_TIMEOUTS)
 	{
@@ -127,9 +134,10 @@ start_timer(const UpkeepTarget *target)
 		RegisterSubXactCallback(cut_again, NULL);
 	}
 	step_cut = false;
-	if (eventlog_step_timeout > 0)
+	step_start = GetCurrentTimestamp();
+	if (eventlog_step_timeout > 0 && !target->trusted)
 		enable_timeout_every(step_timer,
-							 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+							 TimestampTzPlusMilliseconds(step_start,
 														 Max(limit, 1)),
 							 TIMER_AGAIN);
 }
@@ -137,7 +145,12 @@ start_timer(const UpkeepTarget *target)
 static bool
 stop_timer(UpkeepTarget *target)
 {
+	long		ms = TimestampDifferenceMilliseconds(step_start,
+													 GetCurrentTimestamp());
+
 	disable_timeout(step_timer, false);
+	if (!target->trusted && ms > eventlog_step_timeout / SLOW_PART)
+		target->slow_ms += ms;
 	if (!step_cut)
 		return false;
 	step_cut = false;

@@ -58,6 +58,21 @@ SET ten.does = '';
 DROP TABLE ten_bad, ten_good;
 DROP FUNCTION ten_due, ten_trigger;
 
+-- Steps that are slow, but none of them too slow, do not go on for ever either.
+SELECT eventlog.create_log('ten_slow', '1 day', retention => '1 year', premake => 0);
+CREATE TABLE ten_ref (t timestamptz, i uuid, FOREIGN KEY (t, i) REFERENCES ten_slow);
+INSERT INTO ten_slow (event_type, occurred_at) SELECT 'slow', '2001-01-01Z' FROM generate_series(1, 25000);
+CREATE FUNCTION ten_sleep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.05); RETURN NULL; END $$;
+CREATE TRIGGER slow AFTER DELETE ON ten_slow_default FOR EACH STATEMENT EXECUTE FUNCTION ten_sleep();
+SET eventlog.step_timeout = '100ms';
+SET client_min_messages = error;
+CALL eventlog.maintain('ten_slow');
+SET client_min_messages = warning;
+RESET eventlog.step_timeout;
+SELECT count(*) > 0 AS some_left FROM ten_slow;
+DROP TABLE ten_ref, ten_slow;
+DROP FUNCTION ten_sleep;
+
 -- Whoever may INSERT may write events of any time.  One call does so much about
 -- it, and few events far ahead get no partitions.
 SELECT eventlog.create_log('ten_log', '7 days', premake => 1);
