@@ -405,7 +405,9 @@ COMMENT ON PROCEDURE eventlog.purge(text, text, text, text, text, text, text, te
 -- themselves, and the views, which read through them.
 --
 
-CREATE SEQUENCE eventlog._subscription_id AS int;
+-- Whoever may subscribe takes a number each time: they come again when they are
+-- used up, and subscribe passes over those that are taken.
+CREATE SEQUENCE eventlog._subscription_id AS int CYCLE;
 CREATE TABLE eventlog._subscription (
   id int NOT NULL DEFAULT pg_catalog.nextval('eventlog._subscription_id') PRIMARY KEY,
   name text COLLATE pg_catalog."C" NOT NULL,

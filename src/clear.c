@@ -306,6 +306,25 @@ require_shipped(SPIPlanPtr plan)
 }
 
 /*
+ * delete_shipped: run a DELETE of our own making, which no row of a foreign
+ * table may be reached by ctid for; how many rows.  Within SPI.
+ */
+uint64
+delete_shipped(const char *sql)
+{
+	SPIPlanPtr	plan = SPI_prepare(sql, 0, NULL);
+
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s: %s",
+			 SPI_result_code_string(SPI_result), sql);
+	require_shipped(plan);
+	if (SPI_execute_plan(plan, NULL, NULL, false, 0) != SPI_OK_DELETE)
+		elog(ERROR, "could not delete events: %s", sql);
+	SPI_freeplan(plan);
+	return SPI_processed;
+}
+
+/*
  * run_delete: run a DELETE … e, and put the ids into a result if there is one;
  * how many.  Within SPI.
  *

@@ -196,7 +196,8 @@ examine_existing(Oid relid, Oid *owner)
 				 damage == NIL ? 0 :
 				 errdetail("It is damaged in a way that is not for eventlog.create_log to mend: %s.",
 						   ((Damage *) linitial(damage))->text),
-				 errhint("Change its settings with eventlog.alter_log.")));
+				 damage == NIL ?
+				 errhint("Change its settings with eventlog.alter_log.") : 0));
 	*owner = rel->rd_rel->relowner;
 	relation_close(rel, NoLock);
 	return damage;

@@ -76,6 +76,7 @@ extern void require_autocommit(FunctionCallInfo fcinfo, const char *name);
 #define EVENT_END_TIME	(INT64CONST(252455616000) * USECS_PER_SEC)	/* 10000 */
 
 extern void id_make(pg_uuid_t *id, TimestampTz occurred_at, const text *seed);
+extern bool id_can_be_event(const pg_uuid_t *id);
 extern const pg_uuid_t *id_from_arg(FunctionCallInfo fcinfo, int argno);
 extern TimestampTz id_get_time(const pg_uuid_t *id);
 extern void id_require_match(const pg_uuid_t *id, TimestampTz occurred_at);
@@ -153,6 +154,7 @@ typedef struct EventSubject
 } EventSubject;
 
 extern void begin_subject(EventSubject *subject, Oid relid);
+extern pg_uuid_t event_last_checked(void);
 extern void end_subject(EventSubject *subject);
 extern Oid	topmost_table(Oid relid);
 extern int	level_find(const char *name, int len);
@@ -382,6 +384,7 @@ typedef struct UpkeepTarget
 	Oid			log;
 	Oid			owner;			/* as whom the steps are taken */
 	bool		impatient;		/* a step has waited for locks in vain */
+	int			ncut;			/* steps that ran out of time */
 	char	   *told;			/* the last WARNING */
 } UpkeepTarget;
 
@@ -401,6 +404,11 @@ extern EventLog *log_open_owned(Oid relid, LOCKMODE lockmode);
 extern void pause_upkeep(long ms);
 extern void fire_no_trigger_later(void);
 extern void require_read_write(const char *name);
+
+/*
+ * clear.c
+ */
+extern uint64 delete_shipped(const char *sql);
 
 /*
  * timescan.c: the rows of one table in order of time

@@ -307,8 +307,7 @@ delete_expired(void *arg)
 		(upkeep->partition == list->default_oid ||
 		 expired_item(upkeep, log, list) != NULL))
 	{
-		run_sql(delete_sql(upkeep->partition, expiry), SPI_OK_DELETE);
-		upkeep->done = SPI_processed;
+		upkeep->done = delete_shipped(delete_sql(upkeep->partition, expiry));
 		upkeep->referred = upkeep->done == 0 && upkeep->has_keys &&
 			has_rows_between(upkeep->partition, EVENT_MIN_TIME, expiry);
 	}

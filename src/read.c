@@ -53,7 +53,9 @@ page_from_args(FunctionCallInfo fcinfo, EventPage *page)
 				 errhint("Leave page out: after says where the page begins.")));
 	page->offset = (int64) (number - 1) * size;
 	page->limit = all ? -1 : size;
-	page->after = PG_ARGISNULL(LIST_AFTER) ? NULL : PG_GETARG_UUID_P(LIST_AFTER);
+	page->after = id_from_arg(fcinfo, LIST_AFTER);
+	if (page->after == NULL && !PG_ARGISNULL(LIST_AFTER))
+		page->limit = 0;		/* nothing stands behind what is no event */
 }
 
 /*

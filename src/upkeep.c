@@ -23,7 +23,10 @@
  * of single rows fires, and what indexes compute.  Such code can raise any error,
  * and it can run for ever.  Its errors are told as a WARNING, whatever their
  * SQLSTATE is; only a cancel that the backend itself took ends the whole call.
- * A timer ends a step after eventlog.step_timeout.
+ * A timer ends a step after eventlog.step_timeout, also where such code catches
+ * the cancel.  Each step of a log that it ended halves the time of that log's
+ * later steps, so that all of them together cost the others at most twice
+ * eventlog.step_timeout.
  */
 #include "eventlog.h"
 
@@ -52,6 +55,7 @@
 #define SHORT_HOLDERS	3		/* tries until a step may queue */
 #define RETRY_PAUSE		20		/* ms, where it is not known who holds it */
 #define TIMER_AGAIN		100		/* ms, if the timer's cancel was swallowed */
+#define MAX_CUTS		30		/* times that the timer's time is halved */
 
 /*
  * Contention: what stood in the way of the current step's last try.  Steps are
@@ -75,6 +79,7 @@ static Contention contention;
 
 static TimeoutId step_timer = MAX_TIMEOUTS;
 static volatile sig_atomic_t step_cut = false;	/* has the timer gone off? */
+static int	step_limit = 0;		/* ms that the step may take */
 
 /*
  * cut_step: the timer's handler, in a signal handler: as if the query had been
@@ -90,31 +95,54 @@ cut_step(void)
 }
 
 /*
+ * cut_again: a subtransaction callback: code that catches errors does it in a
+ * subtransaction, which has just been rolled back.  If it has caught the timer's
+ * cancel, the next one is due at once, before such code can begin another
+ * subtransaction to catch that one in: so a loop is left too.
+ */
+static void
+cut_again(SubXactEvent event, SubTransactionId self, SubTransactionId parent,
+		  void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB && step_cut)
+	{
+		InterruptPending = true;
+		QueryCancelPending = true;
+	}
+}
+
+/*
  * start_timer, stop_timer: bound a step in time; did it run out of it?
  *
  * The timer goes off again and again, in case the owner's code catches the
- * error.
+ * error and begins something else.
  */
 static void
-start_timer(void)
+start_timer(const UpkeepTarget *target)
 {
 	if (step_timer == MAX_TIMEOUTS)
+	{
 		step_timer = RegisterTimeout(USER_TIMEOUT, cut_step);
+		RegisterSubXactCallback(cut_again, NULL);
+	}
 	step_cut = false;
+	step_limit = Max(eventlog_step_timeout >> Min(target->ncut, MAX_CUTS), 1);
 	if (eventlog_step_timeout > 0)
 		enable_timeout_every(step_timer,
 							 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-														 eventlog_step_timeout),
+														 step_limit),
 							 TIMER_AGAIN);
 }
 
 static bool
-stop_timer(void)
+stop_timer(UpkeepTarget *target)
 {
 	disable_timeout(step_timer, false);
 	if (!step_cut)
 		return false;
+	step_cut = false;
 	QueryCancelPending = false; /* it was the timer's, if there is one */
+	target->ncut++;
 	return true;
 }
 
@@ -178,7 +206,7 @@ begin_step(Identity *self, Oid owner)
  * cancels the call is thrown on.
  */
 static ErrorData *
-run_step(Oid owner, UpkeepStep step, void *arg)
+run_step(UpkeepTarget *target, UpkeepStep step, void *arg)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner resowner = CurrentResourceOwner;
@@ -186,23 +214,23 @@ run_step(Oid owner, UpkeepStep step, void *arg)
 	bool		cut;
 
 	BeginInternalSubTransaction(NULL);
-	start_timer();
+	start_timer(target);
 	PG_TRY();
 	{
 		Identity	self;
 
 		if (SPI_connect() != SPI_OK_CONNECT)
 			elog(ERROR, "SPI_connect failed");
-		begin_step(&self, owner);
+		begin_step(&self, target->owner);
 		step(arg);
 		become_again(&self);
 		SPI_finish();
-		(void) stop_timer();
+		(void) stop_timer(target);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
-		cut = stop_timer();
+		cut = stop_timer(target);
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
@@ -213,8 +241,10 @@ run_step(Oid owner, UpkeepStep step, void *arg)
 		{
 			if (!cut)
 				ReThrowError(error);
-			error->message = psprintf("it took longer than eventlog.step_timeout (%d ms)",
-									  eventlog_step_timeout);
+			error->message =
+				psprintf("it took longer than eventlog.step_timeout%s (%d ms)",
+						 target->ncut > 1 ? " allows after steps that did so" : "",
+						 step_limit);
 		}
 	}
 	PG_END_TRY();
@@ -411,7 +441,7 @@ try_step(UpkeepTarget *target, UpkeepStep step, void *arg)
 		contention.relid = InvalidOid;
 		contention.nholders = 0;
 		contention.rounds++;
-		error = run_step(target->owner, step, arg);
+		error = run_step(target, step, arg);
 		if (error == NULL)
 			return NULL;
 		let_go();

@@ -22,6 +22,7 @@ BEGIN
     WHEN 'insert' THEN INSERT INTO public.ten_bad (event_type, occurred_at) VALUES ('again', OLD.occurred_at);
     WHEN 'loop' THEN LOOP END LOOP;
     WHEN 'swallow' THEN BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN PERFORM pg_sleep(60); END;
+    WHEN 'swallow all' THEN LOOP BEGIN BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END; EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP;
     WHEN 'keep' THEN RETURN NULL;
     ELSE NULL;
   END CASE;
@@ -38,6 +39,7 @@ SELECT ten_due(); SET ten.does = 'keep'; CALL eventlog.maintain(); SELECT count(
 SET eventlog.step_timeout = '300ms';
 SELECT ten_due(); SET ten.does = 'loop'; CALL eventlog.maintain(); SELECT count(*) FROM ten_good;
 SELECT ten_due(); SET ten.does = 'swallow'; CALL eventlog.maintain(); SELECT count(*) FROM ten_good;
+SELECT ten_due(); SET ten.does = 'swallow all'; CALL eventlog.maintain(); SELECT count(*) FROM ten_good;
 RESET eventlog.step_timeout;
 -- rows that come again as they are deleted, which never ends in purge either
 DROP TRIGGER bad ON ten_bad;
