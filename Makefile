@@ -58,12 +58,14 @@ fuzz-sql:
 	@PG_CONFIG='$(PG_CONFIG)' test/fuzz-sql
 soak:
 	@PG_CONFIG='$(PG_CONFIG)' test/soak
+soak-notifier:
+	@PG_CONFIG='$(PG_CONFIG)' test/run soak_notifier
 
 format:
 	@test/format
 check-format:
 	@test/format --check
 
-.PHONY: demo test test-assert coverage fuzz-sql soak format check-format $(NOTIFIER)
+.PHONY: demo test test-assert coverage fuzz-sql soak soak-notifier format check-format $(NOTIFIER)
 
 include test/bench/bench.mk

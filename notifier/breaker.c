@@ -4,37 +4,34 @@
  */
 #include "breaker.h"
 
-int
-breaker_limit(const Breaker *breaker, int max)
-{
-	switch (breaker->state)
-	{
-		case BREAKER_OPEN:
-			return 0;
-		case BREAKER_HALF_OPEN:
-			return 1;
-		case BREAKER_CLOSED:
-			break;
-	}
-	return max;
-}
+#include "retry.h"
 
 void
 breaker_succeeded(Breaker *breaker)
 {
-	breaker->state = BREAKER_CLOSED;
-	breaker->failures = 0;
+	*breaker = (Breaker)
+	{
+		.state = BREAKER_CLOSED
+	};
 }
 
 bool
-breaker_failed(Breaker *breaker)
+breaker_failed(Breaker *breaker, bool probe)
 {
-	breaker->failures++;
-	if (breaker->state == BREAKER_OPEN)
-		return false;			/* one of those that were in flight */
-	if (breaker->state == BREAKER_CLOSED &&
-		breaker->failures < BREAKER_FAILURES)
-		return false;
+	switch (breaker->state)
+	{
+		case BREAKER_CLOSED:
+			if (++breaker->failures < BREAKER_FAILURES)
+				return false;
+			break;
+		case BREAKER_OPEN:
+			return false;
+		case BREAKER_HALF_OPEN:
+			if (!probe)
+				return false;
+			breaker->probes++;
+			break;
+	}
 	breaker->state = BREAKER_OPEN;
 	return true;
 }
@@ -43,13 +40,8 @@ int64_t
 breaker_pause(const Breaker *breaker, int64_t initial, int64_t max,
 			  double random)
 {
-	int64_t		pause = initial;
-
-	for (int i = BREAKER_FAILURES; i < breaker->failures && pause < max; i++)
-		pause *= 2;
-	if (pause > max)
-		pause = max;
-	return pause / 2 + (int64_t) (random * (double) (pause / 2));
+	return retry_backoff(initial, max < BREAKER_PAUSE ? max : BREAKER_PAUSE,
+						 breaker->probes + 1, random);
 }
 
 void

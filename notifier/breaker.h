@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #define BREAKER_FAILURES	5	/* in a row open it */
+#define BREAKER_PAUSE	30000	/* ms at most between two probes: how soon it
+								 * is noticed that a receiver has come back */
 
 typedef enum BreakerState
 {
@@ -21,24 +23,27 @@ typedef enum BreakerState
 typedef struct Breaker
 {
 	BreakerState state;
-	int			failures;		/* in a row */
+	int			failures;		/* in a row, while it is closed */
+	int			probes;			/* in a row that failed */
 } Breaker;
 
 /*
- * breaker_limit: how many requests may be in flight where max would be.
+ * breaker_succeeded: the receiver is alive, whatever it thinks of an event.
  */
-extern int	breaker_limit(const Breaker *breaker, int max);
-
 extern void breaker_succeeded(Breaker *breaker);
 
 /*
- * breaker_failed: true if it is open now, so that a pause shall begin.
+ * breaker_failed: a request did; probe: it was one.  True if a pause shall
+ * begin.
+ *
+ * Requests that were already in flight when the breaker opened say nothing new.
  */
-extern bool breaker_failed(Breaker *breaker);
+extern bool breaker_failed(Breaker *breaker, bool probe);
 
 /*
- * breaker_pause: how long, in milliseconds: a random time around what doubles
- * from initial to max with each failed probe.
+ * breaker_pause: how long, in milliseconds: what doubles from initial with each
+ * failed probe up to max, or up to BREAKER_PAUSE if that is less, with the jitter
+ * of retries.
  */
 extern int64_t breaker_pause(const Breaker *breaker, int64_t initial,
 							 int64_t max, double random);

@@ -1,58 +1,61 @@
 /*
  * claim.c
- *		Who is the consumer: a webhook's subscription made, claimed, and left to
- *		another.
+ *		A subscription made, claimed, and left to another session.
  *
  * To be the consumer a session has to claim the subscription, which is an error
  * in the server's log where another has it.  So it tries only if those who are
  * consumers have changed since it last failed.
  */
-#include "webhook.h"
+#include "claim.h"
 
 #include "log.h"
+#include "statements.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define YIELD_DELAY		6000	/* ms in which another can take what was
-								 * yielded */
+#define STANDBY_DELAY	2000	/* ms between two tries to become the consumer */
 
-#define SQLSTATE_IN_USE	"55006"
+static void try(void *arg);
+static void subscribe(void *arg);
 
-/* who the consumers of this database's subscriptions are, as in the view */
-#define CONSUMERS_SQL \
-	"SELECT COALESCE(pg_catalog.string_agg(" \
-	"pg_catalog.concat(l.objid, ' ', l.pid), ',' ORDER BY l.objid, l.pid), '')" \
-	" FROM pg_catalog.pg_locks l" \
-	" WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'" \
-	" AND l.classid OPERATOR(pg_catalog.=) 1702259815::pg_catalog.oid" \
-	" AND l.objsubid OPERATOR(pg_catalog.=) 3" \
-	" AND l.database OPERATOR(pg_catalog.=) (SELECT d.oid" \
-	" FROM pg_catalog.pg_database d WHERE d.datname" \
-	" OPERATOR(pg_catalog.=) pg_catalog.current_database())" \
-	" AND l.granted AND $1::pg_catalog.text IS NOT NULL"
-
-bool
-webhook_in_use(const PGresult *result)
+ClaimOutcome
+claim_outcome(Claim *claim)
 {
-	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	ClaimOutcome outcome = claim->outcome;
 
-	return state && strcmp(state, SQLSTATE_IN_USE) == 0;
+	claim->outcome = CLAIM_NOTHING;
+	return outcome;
+}
+
+static void
+finish(Claim *claim, ClaimOutcome outcome)
+{
+	claim->outcome = outcome;
+	subscription_changed(claim->subscription);
 }
 
 /*
- * webhook_stand_by: until this session may be the consumer, which it is not now:
- * what it was handed out is anybody's.
+ * has_failed: log an error; what failed is tried again.
  */
-void
-webhook_stand_by(Webhook *webhook, int64_t delay)
+static bool
+has_failed(Claim *claim, const char *what, const PGresult *result,
+		   LoopTimerCallback again)
 {
-	webhook_drop_waiting(webhook);
-	loop_timer_clear(&webhook->retry_timer);
-	webhook->nretrying = 0;
-	webhook->overdue = false;
-	webhook->state = WEBHOOK_STANDBY;
-	webhook_look_in(webhook, delay);
+	if (session_succeeded(result))
+		return false;
+	problem_found(&claim->problem, claim->subscription, what, result);
+	if (again != subscribe && subscription_is_gone(result))
+		again = subscribe;
+	loop_timer_set(&claim->timer, ERROR_DELAY, again, claim);
+	return true;
+}
+
+static void
+forget_consumers(Claim *claim)
+{
+	free(claim->consumers);
+	claim->consumers = NULL;
 }
 
 /*
@@ -62,28 +65,23 @@ webhook_stand_by(Webhook *webhook, int64_t delay)
 static void
 claimed(void *arg, PGresult *result)
 {
-	Webhook    *webhook = arg;
+	Claim	   *claim = arg;
 
-	webhook->claiming = false;
+	claim->asking = false;
 	if (result == NULL)
-		return;					/* webhook_lost() sees to it */
-	if (webhook_in_use(result))
+		return;					/* claim_reset() sees to it */
+	if (subscription_is_taken(result))
 	{
-		log_event(LOG_LEVEL_INFO, "standing by, another session is the consumer",
-				  "webhook", webhook->config->name, NULL);
-		webhook_stand_by(webhook, STANDBY_DELAY);
+		problem_over(&claim->problem, claim->subscription);
+		loop_timer_set(&claim->timer, STANDBY_DELAY, try, claim);
+		finish(claim, CLAIM_REFUSED);
 		return;
 	}
-	free(webhook->consumers);
-	webhook->consumers = NULL;
-	webhook->unable = !session_succeeded(result);
-	if (!webhook->unable)
-		webhook_count_retries(webhook);
-	else
-	{
-		webhook_log_result(webhook, "could not be the consumer", result);
-		webhook_look_in(webhook, ERROR_DELAY);
-	}
+	forget_consumers(claim);
+	if (has_failed(claim, "could not be the consumer", result, try))
+		return;
+	problem_over(&claim->problem, claim->subscription);
+	finish(claim, CLAIM_WON);
 }
 
 /*
@@ -93,82 +91,121 @@ claimed(void *arg, PGresult *result)
 static void
 consumers_seen(void *arg, PGresult *result)
 {
-	Webhook    *webhook = arg;
+	Claim	   *claim = arg;
 	const char *consumers;
 
-	webhook->claiming = false;
-	if (result == NULL)
+	claim->asking = false;
+	if (result == NULL ||
+		has_failed(claim, "could not see who the consumers are", result, try))
 		return;
-	webhook->unable = !session_succeeded(result);
-	if (webhook->unable)
-	{
-		webhook_log_result(webhook, "could not see who the consumers are",
-						   result);
-		webhook_look_in(webhook, ERROR_DELAY);
-		return;
-	}
 	consumers = PQgetvalue(result, 0, 0);
-	if (webhook->consumers && strcmp(webhook->consumers, consumers) == 0)
+	if (claim->consumers && strcmp(claim->consumers, consumers) == 0)
 	{
-		webhook_look_in(webhook, STANDBY_DELAY);
+		loop_timer_set(&claim->timer, STANDBY_DELAY, try, claim);
 		return;
 	}
-	free(webhook->consumers);
-	webhook->consumers = strdup(consumers);
-	webhook->claiming = webhook_query(webhook, "SELECT eventlog.listen($1)",
-									  NULL, NULL, NULL, claimed);
+	forget_consumers(claim);
+	claim->consumers = strdup(consumers);
+	claim->asking = subscription_query(claim->subscription, statement_listen,
+									   0, NULL, claimed, claim);
+}
+
+static void
+try(void *arg)
+{
+	Claim	   *claim = arg;
+
+	if (!claim->asking)
+		claim->asking = subscription_query(claim->subscription,
+										   statement_consumers, 0, NULL,
+										   consumers_seen, claim);
 }
 
 void
-webhook_claim(Webhook *webhook)
+claim_try_in(Claim *claim, int64_t delay)
 {
-	if (!webhook->claiming && !webhook->counting && !webhook->stopping)
-		webhook->claiming = webhook_query(webhook, CONSUMERS_SQL, NULL, NULL,
-										  NULL, consumers_seen);
+	loop_timer_clear(&claim->timer);
+	if (delay == 0)
+		try(claim);
+	else
+		loop_timer_set(&claim->timer, delay, try, claim);
 }
 
-/*
- * webhook_end_yield: what was fetched and not sent goes back.
- */
-void
-webhook_end_yield(Webhook *webhook)
+static void
+told(void *arg, PGresult *result)
 {
-	webhook->yielding = false;
-	webhook_release(webhook);
-	webhook_stand_by(webhook, YIELD_DELAY);
+	Claim	   *claim = arg;
+
+	if (result && !session_succeeded(result))
+		session_report(LOG_LEVEL_WARNING, "a statement failed",
+					   "webhook", claim->subscription->name, result);
+}
+
+void
+claim_release(Claim *claim)
+{
+	(void) subscription_query(claim->subscription, statement_release, 0, NULL,
+							  told, claim);
+}
+
+void
+claim_pause(Claim *claim)
+{
+	(void) subscription_query(claim->subscription, statement_pause, 0, NULL,
+							  told, claim);
+}
+
+void
+claim_stop(Claim *claim)
+{
+	loop_timer_clear(&claim->timer);
 }
 
 static void
 subscribed(void *arg, PGresult *result)
 {
-	Webhook    *webhook = arg;
+	Claim	   *claim = arg;
 
-	if (result == NULL)
+	claim->asking = false;
+	if (result == NULL ||
+		has_failed(claim, "could not subscribe", result, subscribe))
 		return;
-	if (!session_succeeded(result))
-	{
-		webhook_log_result(webhook, "could not subscribe", result);
-		loop_timer_set(&webhook->look_timer, ERROR_DELAY, webhook_subscribe,
-					   webhook);
-		return;
-	}
-	log_event(LOG_LEVEL_INFO, "subscribed", "webhook", webhook->config->name,
-			  NULL);
-	webhook->state = WEBHOOK_STANDBY;
-	webhook_claim(webhook);
+	claim->subscribed = loop_now();
+	finish(claim, CLAIM_SUBSCRIBED);
+}
+
+static void
+subscribe(void *arg)
+{
+	Claim	   *claim = arg;
+	const char *params[] = {
+		claim->config->levels, claim->config->event_type
+	};
+
+	claim->asking = subscription_query(claim->subscription,
+									   statement_subscribe, 2, params,
+									   subscribed, claim);
 }
 
 void
-webhook_subscribe(void *arg)
+claim_subscribe(Claim *claim)
 {
-	Webhook    *webhook = arg;
-	const WebhookConfig *config = webhook->config;
-	const char *params[] = {
-		config->name, config->levels, config->event_type, webhook->log
-	};
+	bool		again = claim->subscribed > 0 &&
+		loop_now() - claim->subscribed < ERROR_DELAY;
 
-	(void) session_query(webhook->session,
-						 "SELECT eventlog.subscribe($1, $2::pg_catalog.text[],"
-						 " $3, $4::pg_catalog.oid)", 4, params, subscribed,
-						 webhook);
+	if (again)
+		loop_timer_set(&claim->timer, ERROR_DELAY, subscribe, claim);
+	else
+		subscribe(claim);
+}
+
+void
+claim_reset(Claim *claim)
+{
+	loop_timer_clear(&claim->timer);
+	forget_consumers(claim);
+	claim->outcome = CLAIM_NOTHING;
+	claim->asking = false;
+	claim->subscribed = 0;
+	problem_forget(&claim->problem);
 }

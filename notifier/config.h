@@ -1,6 +1,6 @@
 /*
  * config.h
- *		The configuration, from a JSON file.
+ *		The configuration, from JSON files.
  */
 #ifndef NOTIFIER_CONFIG_H
 #define NOTIFIER_CONFIG_H
@@ -11,55 +11,13 @@
 #include <sys/socket.h>
 
 #include "log.h"
-#include "retry.h"
-#include "signature.h"
-
-#define CONFIG_MAX_KEYS		8	/* secrets of a webhook */
-#define CONFIG_MAX_HEADERS	32
-
-typedef enum PayloadFormat
-{
-	FORMAT_STANDARD,
-	FORMAT_CLOUDEVENTS,
-	FORMAT_ANCHORE
-} PayloadFormat;
-
-/*
- * WebhookConfig: one webhook.  Strings are its own; NULL: not given.
- */
-typedef struct WebhookConfig
-{
-	char	   *name;			/* of the webhook and of its subscription */
-	bool		active;			/* events go there */
-	char	   *url;
-	char	   *levels;			/* as an array literal; NULL: all */
-	char	   *event_type;		/* prefix; NULL: any */
-	PayloadFormat format;
-	SigningKey	keys[CONFIG_MAX_KEYS];
-	size_t		nkeys;
-	char	   *username;		/* basic authentication */
-	char	   *password;
-	char	   *authorization;	/* the whole value of the header */
-	char	   *headers[CONFIG_MAX_HEADERS];	/* "Name: value" or "Name;" */
-	size_t		nheaders;
-	char	   *ca_file;
-	char	   *cert_file;
-	char	   *key_file;
-	char	   *server_name;
-	bool		insecure_skip_verify;
-	long		min_version;	/* CURL_SSLVERSION_… */
-	char	   *proxy_url;
-	char	   *no_proxy;
-	int64_t		timeout;		/* ms, for the whole transfer */
-	int			max_concurrency;
-	bool		ordered;
-	int			max_events;		/* in one request; 1: no batches */
-	RetryPolicy retry;
-} WebhookConfig;
+#include "reader.h"
+#include "webhook_config.h"
 
 typedef struct Config
 {
-	char	   *database;		/* connection string; may hold a password */
+	char	   *database;		/* connection string, may hold a password; "":
+								 * libpq's environment */
 	char	   *log;			/* NULL: the database's default */
 	LogLevel	log_level;
 	char	   *listen;			/* ADDR:PORT; NULL: none */
@@ -67,23 +25,35 @@ typedef struct Config
 	int64_t		maintain;		/* ms between two calls of maintain; 0: never */
 	bool		enabled;
 	size_t		nwebhooks;
-	WebhookConfig *webhooks;
+	WebhookConfig **webhooks;
 } Config;
 
 /*
- * config_load: read and check a file.  NULL on errors, each of which has been
- * handed to `complain` as "path.into.file: what is wrong".  Files that the
- * configuration names are sought from its own directory.
+ * config_load: read and check files, of which later ones override what stands
+ * in earlier ones, key by key.  NULL on errors, each of which has been handed
+ * to `complain` as "path.into.file: what is wrong"; warnings are too.  Files
+ * that a configuration names are sought from its own directory.
  */
-typedef void (*ConfigComplain) (const char *message);
-
-extern Config *config_load(const char *path, ConfigComplain complain);
+extern Config *config_load(const char *const *paths, size_t npaths,
+						   ReaderComplain complain);
 
 /*
- * config_parse: the same from text; dir is where named files are sought.
+ * config_parse: the same from one text; dir is where named files are sought.
  */
 extern Config *config_parse(const char *text, size_t len, const char *dir,
-							ConfigComplain complain);
+							ReaderComplain complain);
+
+/*
+ * config_find_active: where the webhook of that name stands, if events go to it;
+ * NULL: they do not.
+ */
+extern WebhookConfig **config_find_active(const Config *config,
+										  const char *name);
+
+/*
+ * config_same_text: are two texts, of which either may be absent, the same?
+ */
+extern bool config_same_text(const char *one, const char *other);
 extern void config_destroy(Config *config);
 
 #endif							/* NOTIFIER_CONFIG_H */

@@ -1,29 +1,23 @@
 /*
  * delivery.c
- *		One request: made of one event or a batch, sent, and judged.
+ *		The body and the headers of a request.
  */
-#include "webhook.h"
+#include "delivery.h"
 
 #include "log.h"
 #include "payload.h"
-#include "retry.h"
+#include "signature.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-/* the bounds that Prometheus' clients use, as far as they make sense here */
-const double latency_bounds[LATENCY_BUCKETS] = {
-	0.001, 0.005, 0.01, 0.025, 0.1, 0.25, 1, 2.5, 10, 30
-};
-
-#define STATUS_GONE		410
 #define MAX_HEADERS		4
 
 typedef struct Delivery
 {
-	Webhook    *webhook;
+	Sender	   *sender;
 	OwedEvent  *events;
 	int			n;
 	char	   *url;
@@ -31,18 +25,6 @@ typedef struct Delivery
 	char	   *headers[MAX_HEADERS];
 	size_t		nheaders;
 } Delivery;
-
-static void
-free_events(OwedEvent *events)
-{
-	while (events)
-	{
-		OwedEvent  *next = events->next;
-
-		free(events);
-		events = next;
-	}
-}
 
 static void
 free_delivery(Delivery *delivery)
@@ -105,7 +87,7 @@ add_header(Delivery *delivery, const char *name, const char *value)
 static bool
 add_headers(Delivery *delivery, const char *body, size_t len)
 {
-	const WebhookConfig *config = delivery->webhook->config;
+	const WebhookConfig *config = delivery->sender->config;
 	const char *id = delivery->events->id;
 	long		now = (long) time(NULL);
 	char		timestamp[32];
@@ -139,177 +121,71 @@ add_headers(Delivery *delivery, const char *body, size_t len)
 }
 
 static void
-count_request(WebhookCounts *counts, const HttpResult *result)
-{
-	counts->requests++;
-	counts->seconds += result->seconds;
-	for (int i = 0; i < LATENCY_BUCKETS; i++)
-	{
-		if (result->seconds <= latency_bounds[i])
-			counts->latency[i]++;
-	}
-	if (result->ok)
-		return;
-	if (result->status != 0)
-		counts->failed_status++;
-	else if (strcmp(result->reason, "timeout") == 0)
-		counts->failed_timeout++;
-	else if (strcmp(result->reason, "tls") == 0)
-		counts->failed_tls++;
-	else if (strcmp(result->reason, "network") == 0)
-		counts->failed_network++;
-	else
-		counts->failed_connect++;
-}
-
-/*
- * log_failure: without what was answered, which may quote what was sent.
- */
-static void
-log_failure(const Webhook *webhook, const OwedEvent *event,
-			const HttpResult *result)
-{
-	char		attempt[16];
-	char		status[16];
-
-	snprintf(attempt, sizeof(attempt), "%d", event->attempts + 1);
-	snprintf(status, sizeof(status), "%ld", result->status);
-	log_event(LOG_LEVEL_WARNING, "delivery failed",
-			  "webhook", webhook->config->name, "event", event->id,
-			  "attempt", attempt, "reason", result->reason,
-			  "status", result->status ? status : NULL,
-			  "error", result->status ? NULL : result->error, NULL);
-}
-
-static void
-breaker_pause_over(void *arg)
-{
-	Webhook    *webhook = arg;
-
-	breaker_paused(&webhook->breaker);
-	webhook_pump(webhook);
-}
-
-/*
- * note_failure: for the breaker.  A receiver that is gone for good, or that
- * says when to come again, is alive, but one at a time will do for it too.
- */
-static void
-note_failure(Webhook *webhook, const HttpResult *result)
-{
-	const RetryPolicy *policy = &webhook->config->retry;
-	int64_t		pause;
-
-	if (!breaker_failed(&webhook->breaker))
-		return;
-	pause = breaker_pause(&webhook->breaker, policy->initial_backoff,
-						  policy->max_backoff, retry_random());
-	if (pause < result->retry_after)
-		pause = result->retry_after;
-	log_event(LOG_LEVEL_WARNING, "receiver keeps failing, sending it probes",
-			  "webhook", webhook->config->name, NULL);
-	loop_timer_set(&webhook->breaker_timer, pause, breaker_pause_over, webhook);
-}
-
-/*
- * settle: tell of each event what became of it.
- */
-static void
-settle(Webhook *webhook, OwedEvent *events, const HttpResult *result)
-{
-	bool		gone = result->status == STATUS_GONE;
-
-	if (!result->ok)
-		log_failure(webhook, events, result);
-	while (events)
-	{
-		OwedEvent  *event = events;
-		int64_t		delay;
-
-		events = event->next;
-		event->next = NULL;
-		if (result->ok)
-		{
-			webhook_delivered(webhook, event);
-			continue;
-		}
-		delay = gone ? 0 :
-			retry_delay(&webhook->config->retry, event->attempts + 1,
-						loop_now() - event->created, result->retry_after,
-						retry_random());
-		webhook_failed(webhook, event, result->error, delay);
-	}
-	if (gone)
-		webhook_pause(webhook);
-}
-
-static void
 finished(void *arg, const HttpResult *result)
 {
 	Delivery   *delivery = arg;
-	Webhook    *webhook = delivery->webhook;
+	Sender	   *sender = delivery->sender;
+	OwedEvent  *events = delivery->events;
+	int			n = delivery->n;
 
-	if (result == NULL)
-	{
-		/* broken off: what it was of comes again in a session to come */
-		free_events(delivery->events);
-		free_delivery(delivery);
-		return;
-	}
-	count_request(&webhook->counts, result);
-	webhook->nflying--;
-	webhook->nflying_events -= delivery->n;
-	if (result->ok)
-	{
-		loop_timer_clear(&webhook->breaker_timer);
-		breaker_succeeded(&webhook->breaker);
-	}
-	else
-		note_failure(webhook, result);
-	settle(webhook, delivery->events, result);
+	sender->nflying--;
 	free_delivery(delivery);
-	webhook_pump(webhook);
+	sender->done(sender->arg, events, n, result);
 }
 
-bool
-deliver(Webhook *webhook, OwedEvent *events, int n)
+DeliveryBegun
+deliver(Sender *sender, OwedEvent *events, int n)
 {
-	const WebhookConfig *config = webhook->config;
+	const WebhookConfig *config = sender->config;
 	Delivery   *delivery;
 	const char *body = events->body;
 	size_t		len;
 
 	if (!payload_user_fits(config->url, events->user_id))
-	{
-		webhook_failed(webhook, events,
-					   "the event's user_id cannot stand in the path of the url",
-					   -1);
-		return true;
-	}
+		return DELIVERY_IMPOSSIBLE;
 	delivery = calloc(1, sizeof(Delivery));
 	if (delivery == NULL)
 		goto fail;
-	delivery->webhook = webhook;
+	delivery->sender = sender;
 	delivery->events = events;
 	delivery->n = n;
-	delivery->url = payload_url(config->url, events->user_id);
+	delivery->url = payload_url(config->format, config->url,
+								events->user_id);
 	if (config->max_events > 1)
 		body = delivery->batch = make_batch(events);
 	if (delivery->url == NULL || body == NULL)
 		goto fail;
 	len = strlen(body);
 	if (!add_headers(delivery, body, len) ||
-		!http_post(webhook->http, delivery->url, body, len,
+		!http_post(sender->http, delivery->url, body, len,
 				   (const char *const *) delivery->headers, delivery->nheaders,
 				   finished, delivery))
 		goto fail;
-	webhook->nflying++;
-	webhook->nflying_events += n;
-	return true;
+	sender->nflying++;
+	return DELIVERY_BEGUN;
 
 fail:
 	log_event(LOG_LEVEL_ERROR, "could not send", "webhook", config->name, NULL);
 	if (delivery)
 		free_delivery(delivery);
-	return false;
+	return DELIVERY_NOT_NOW;
+}
+
+void
+delivery_log_failure(const Sender *sender, const OwedEvent *event,
+					 const HttpResult *result)
+{
+	char		attempt[16];
+	char		status[16];
+
+	if (result->outcome == HTTP_LATER ||
+		result->outcome == HTTP_LOCAL_TROUBLE)
+		return;
+	snprintf(attempt, sizeof(attempt), "%d", event->attempts + 1);
+	snprintf(status, sizeof(status), "%ld", result->status);
+	log_event(LOG_LEVEL_WARNING, "delivery failed",
+			  "webhook", sender->config->name, "event", event->id,
+			  "attempt", attempt, "reason", http_reason_name(result->reason),
+			  "status", result->status ? status : NULL,
+			  "error", result->status ? NULL : result->error, NULL);
 }

@@ -1,120 +1,49 @@
 /*
  * http.c
- *		libcurl on the loop: its sockets are watched, its one timer is set, and
- *		what is finished is handed back.
+ *		A webhook's requests: made, begun, and handed back.
  *
- * What a receiver answers is hostile until proven: at most MAX_ANSWER bytes of
- * it are read, and as many of its headers, redirects are not followed, and no
- * protocol but http and https is spoken.  Certificates are verified unless the
- * configuration says not to.
- *
- * Many receivers answer an error with the request that they did not like.
- * Since the answer is kept where others read it, the webhook's secrets are
- * blotted out of it.
+ * What a receiver answers is hostile until proven: at most HTTP_MAX_ANSWER
+ * bytes of it are read, and as many of its headers, redirects are not followed,
+ * and no protocol but http and https is spoken.  Certificates are verified
+ * unless the configuration says not to.
  *
  * Names are looked up by libcurl in threads, which are left behind when the
  * time is over: waited for, they would hold up all other webhooks.
+ *
+ * A server may close a connection at any time, and does so after a number of
+ * requests as a rule (GOAWAY, keepalive_requests).  A request that met its end
+ * so, without a byte of an answer, is begun again at once.
  */
 #include "http.h"
 
+#include "http_judge.h"
+#include "http_multi.h"
+#include "http_request.h"
+#include "http_socket.h"
 #include "log.h"
 #include "loop.h"
-#include "retry.h"
 
-#include <curl/curl.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#define MAX_ANSWER		(64 * 1024)
-#define KEPT_ANSWER		2048	/* bytes of it, of which an error is made */
-#define MIN_SECRET		8		/* shorter ones would blot out anything */
 #define TRANSFER_BUFFER	(16L * 1024)
-
-typedef struct HttpRequest
-{
-	struct HttpRequest *next;	/* idle ones of the client, or all in flight */
-	HttpClient *client;
-	CURL	   *easy;
-	struct curl_slist *headers;
-	HttpCallback callback;
-	void	   *arg;
-	size_t		received;
-	size_t		received_headers;
-	bool		secured;		/* TLS has begun */
-	char		problem[CURL_ERROR_SIZE];
-	char		answer[KEPT_ANSWER];
-} HttpRequest;
+#define MAX_REPEATS		3
+#define MAX_LOST		30000	/* ms */
+#define MIN_LOST		1000
 
 struct HttpClient
 {
 	const WebhookConfig *config;
 	struct curl_slist *connect_to;	/* where server_name is another's */
+	int			lost;			/* ms after which a silent connection is given
+								 * up */
 	HttpRequest *idle;
 	HttpRequest *busy;
 };
 
-static CURLM *multi = NULL;
-static long max_connections = 0;	/* that can be of use: of all clients */
-static LoopTimer timer;
-
-static void take_finished(void);
-
-static void
-at_timeout(void *arg)
-{
-	int			running;
-
-	(void) arg;
-	curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	take_finished();
-}
-
-static int
-set_timer(CURLM *curlm, long ms, void *arg)
-{
-	(void) curlm;
-	(void) arg;
-	if (ms < 0)
-		loop_timer_clear(&timer);
-	else
-		loop_timer_set(&timer, ms, at_timeout, NULL);
-	return 0;
-}
-
-static void
-at_socket(void *arg, uint32_t events)
-{
-	int			flags = 0;
-	int			running;
-
-	if (events & EPOLLIN)
-		flags |= CURL_CSELECT_IN;
-	if (events & EPOLLOUT)
-		flags |= CURL_CSELECT_OUT;
-	if (events & (EPOLLERR | EPOLLHUP))
-		flags |= CURL_CSELECT_ERR;
-	curl_multi_socket_action(multi, (curl_socket_t) (intptr_t) arg, flags,
-							 &running);
-	take_finished();
-}
-
-static int
-set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
-{
-	(void) easy;
-	(void) arg;
-	(void) socket_arg;
-	if (what == CURL_POLL_REMOVE)
-		loop_unwatch(fd);
-	else
-		(void) loop_watch(fd, (what & CURL_POLL_IN ? EPOLLIN : 0u) |
-						  (what & CURL_POLL_OUT ? EPOLLOUT : 0u),
-						  at_socket, (void *) (intptr_t) fd);
-	return 0;
-}
+static void finished(CURL *easy, CURLcode code);
 
 bool
 http_init(void)
@@ -126,31 +55,10 @@ http_init(void)
 }
 
 void
-http_forget(void)
-{
-	curl_multi_cleanup(multi);
-	multi = NULL;
-	loop_timer_clear(&timer);
-}
-
-void
 http_cleanup(void)
 {
-	http_forget();
+	http_multi_cleanup();
 	curl_global_cleanup();
-}
-
-/*
- * make_multi: what all transfers go by, when the first client needs it.
- */
-static bool
-make_multi(void)
-{
-	if (multi == NULL)
-		multi = curl_multi_init();
-	return multi &&
-		curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, set_socket) == CURLM_OK &&
-		curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timer) == CURLM_OK;
 }
 
 char *
@@ -171,14 +79,14 @@ keep_answer(char *data, size_t size, size_t n, void *arg)
 {
 	HttpRequest *request = arg;
 	size_t		len = size * n;
-	size_t		room = request->received < KEPT_ANSWER ?
-	KEPT_ANSWER - request->received : 0;
+	size_t		room = request->received < HTTP_KEPT_ANSWER ?
+	HTTP_KEPT_ANSWER - request->received : 0;
 
 	if (room > 0)
 		memcpy(request->answer + request->received, data,
 			   len < room ? len : room);
 	request->received += len;
-	return request->received > MAX_ANSWER ? 0 : len;
+	return request->received > HTTP_MAX_ANSWER ? 0 : len;
 }
 
 /*
@@ -189,113 +97,12 @@ count_header(char *data, size_t size, size_t n, void *arg)
 {
 	HttpRequest *request = arg;
 
-	(void) data;
+	if (size * n <= 2 && *data == '\r')
+		request->headed = true;
+	if (request->received_headers == 0)
+		http_socket_heard(request->easy);
 	request->received_headers += size * n;
-	return request->received_headers > MAX_ANSWER ? 0 : size * n;
-}
-
-/*
- * blot_out: wherever it stands in the text.
- */
-static void
-blot_out(char *text, size_t len, const char *secret, size_t secret_len)
-{
-	char	   *end = text + len;
-
-	if (secret_len < MIN_SECRET)
-		return;
-	while ((text = memmem(text, (size_t) (end - text), secret,
-						  secret_len)) != NULL)
-	{
-		memset(text, '*', secret_len);
-		text += secret_len;
-	}
-}
-
-/*
- * blot_out_credentials: user and password, as the header has them.
- */
-static void
-blot_out_credentials(char *text, size_t len, const char *username,
-					 const char *password)
-{
-	size_t		size = strlen(username) + strlen(password) + 2;
-	char	   *plain = malloc(size);
-	char	   *encoded = malloc(size / 3 * 4 + 5);
-
-	if (plain && encoded)
-	{
-		snprintf(plain, size, "%s:%s", username, password);
-		EVP_EncodeBlock((unsigned char *) encoded, (unsigned char *) plain,
-						(int) size - 1);
-		blot_out(text, len, encoded, strlen(encoded));
-	}
-	else
-		memset(text, '*', len);
-	free(plain);
-	free(encoded);
-	blot_out(text, len, password, strlen(password));
-}
-
-/*
- * blot_out_url: whatever comes behind the host and is no placeholder, word by
- * word, and user and password.
- */
-static void
-blot_out_url(char *text, size_t len, const char *url)
-{
-	const char *host = strstr(url, "://") + 3;
-	const char *rest = host + strcspn(host, "/?");
-	CURLU	   *parts = curl_url();
-	char	   *root = strndup(url, (size_t) (rest - url));
-	char	   *user = NULL;
-	char	   *password = NULL;
-
-	if (parts == NULL || root == NULL ||
-		curl_url_set(parts, CURLUPART_URL, root, 0) != CURLUE_OK)
-		memset(text, '*', len);
-	else if (curl_url_get(parts, CURLUPART_PASSWORD, &password,
-						  CURLU_URLDECODE) == CURLUE_OK &&
-			 curl_url_get(parts, CURLUPART_USER, &user,
-						  CURLU_URLDECODE) == CURLUE_OK)
-		blot_out_credentials(text, len, user, password);
-	curl_free(user);
-	curl_free(password);
-	curl_url_cleanup(parts);
-	free(root);
-	while (*rest)
-	{
-		size_t		word = strcspn(rest, "/?&=;<");
-
-		blot_out(text, len, rest, word);
-		rest += word;
-		rest += *rest == '<' ? strcspn(rest, ">") : *rest != '\0';
-	}
-}
-
-/*
- * blot_out_secrets: of an answer, before it is cut.
- */
-static void
-blot_out_secrets(const WebhookConfig *config, char *text, size_t len)
-{
-	blot_out_url(text, len, config->url);
-	if (config->username)
-		blot_out_credentials(text, len, config->username,
-							 config->password ? config->password : "");
-	if (config->authorization)
-	{
-		const char *secret = strchr(config->authorization, ' ') + 1;
-
-		blot_out(text, len, secret, strlen(secret));
-	}
-	for (size_t i = 0; i < config->nheaders; i++)
-	{
-		const char *value = strchr(config->headers[i], ':');
-
-		if (value && value[1] == ' ')
-			blot_out(text, len, value + 2, strlen(value + 2));
-	}
+	return request->received_headers > HTTP_MAX_ANSWER ? 0 : size * n;
 }
 
 /*
@@ -312,136 +119,6 @@ note_tls(CURL *easy, void *context, void *arg)
 	return CURLE_OK;
 }
 
-static bool
-has_time(const HttpRequest *request, CURLINFO info)
-{
-	curl_off_t	at = 0;
-
-	return curl_easy_getinfo(request->easy, info, &at) == CURLE_OK && at > 0;
-}
-
-/*
- * phase: how far a transfer had come when its time was over.
- */
-static const char *
-phase(const HttpRequest *request)
-{
-	if (has_time(request, CURLINFO_STARTTRANSFER_TIME_T))
-		return "receiving the answer";
-	if (has_time(request, CURLINFO_PRETRANSFER_TIME_T))
-		return "waiting for the answer";
-	if (request->secured)
-		return "negotiating TLS";
-	if (has_time(request, CURLINFO_CONNECT_TIME_T))
-		return "negotiating with the proxy";
-	if (has_time(request, CURLINFO_NAMELOOKUP_TIME_T))
-		return "connecting";
-	return "looking up the name";
-}
-
-/*
- * reason_of: a failure without an answer in one word.
- */
-static const char *
-reason_of(CURLcode code)
-{
-	switch (code)
-	{
-		case CURLE_OPERATION_TIMEDOUT:
-			return "timeout";
-		case CURLE_COULDNT_RESOLVE_HOST:
-		case CURLE_COULDNT_RESOLVE_PROXY:
-			return "dns";
-		case CURLE_COULDNT_CONNECT:
-			return "connect";
-		case CURLE_SSL_CONNECT_ERROR:
-		case CURLE_PEER_FAILED_VERIFICATION:
-		case CURLE_SSL_CERTPROBLEM:
-		case CURLE_SSL_CACERT_BADFILE:
-		case CURLE_SSL_CIPHER:
-		case CURLE_SSL_ISSUER_ERROR:
-			return "tls";
-		default:
-			return "network";
-	}
-}
-
-/*
- * explain: a failure without an answer at length.  What libcurl says beyond the
- * name of an error can quote the configuration; of these errors it does not.
- */
-static const char *
-explain(const HttpRequest *request, CURLcode code)
-{
-	if (*request->problem &&
-		(code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT ||
-		 code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
-		 strcmp(reason_of(code), "tls") == 0))
-		return request->problem;
-	return curl_easy_strerror(code);
-}
-
-/*
- * answered: tell of an answer by its status, and keep the beginning of it.
- */
-static void
-answered(HttpRequest *request, HttpResult *result)
-{
-	size_t		len = request->received < KEPT_ANSWER ? request->received :
-	KEPT_ANSWER;
-	char		answer[KEPT_ANSWER + 1];
-	int			head;
-
-	result->ok = result->status >= 200 && result->status <= 299;
-	result->reason = result->status >= 500 ? "5xx" :
-		result->status >= 400 ? "4xx" : "status";
-	if (result->ok)
-		return;
-	blot_out_secrets(request->client->config, request->answer, len);
-	printable(answer, sizeof(answer), request->answer, len);
-	head = snprintf(result->error, sizeof(result->error), "HTTP status %ld%s",
-					result->status, *answer ? ": " : "");
-	printable(result->error + head, sizeof(result->error) - (size_t) head,
-			  answer, len);
-}
-
-/*
- * judge: what became of it.
- */
-static void
-judge(HttpRequest *request, CURLcode code, HttpResult *result)
-{
-	curl_off_t	number = 0;
-
-	memset(result, 0, sizeof(*result));
-	curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &result->status);
-	if (curl_easy_getinfo(request->easy, CURLINFO_TOTAL_TIME_T,
-						  &number) == CURLE_OK)
-		result->seconds = (double) number / 1e6;
-	number = 0;
-	if (curl_easy_getinfo(request->easy, CURLINFO_RETRY_AFTER,
-						  &number) == CURLE_OK)
-		result->retry_after = retry_after_bound(number);
-
-	/* an answer that is too long is an answer all the same */
-	if (code == CURLE_WRITE_ERROR && (request->received > MAX_ANSWER ||
-									  request->received_headers > MAX_ANSWER))
-		code = CURLE_OK;
-	if (code == CURLE_OK)
-	{
-		answered(request, result);
-		return;
-	}
-	result->status = 0;
-	result->reason = reason_of(code);
-	if (code == CURLE_OPERATION_TIMEDOUT)
-		snprintf(result->error, sizeof(result->error), "timed out %s",
-				 phase(request));
-	else
-		printable(result->error, sizeof(result->error), explain(request, code),
-				  strlen(explain(request, code)));
-}
-
 static void
 unlink_busy(HttpRequest *request)
 {
@@ -452,31 +129,103 @@ unlink_busy(HttpRequest *request)
 	*at = request->next;
 }
 
-static void
-take_finished(void)
+/*
+ * time_left: of the time that a request has, in ms.
+ */
+static long
+time_left(const HttpRequest *request)
 {
-	CURLMsg    *message;
-	int			left;
+	return (long) (request->client->config->timeout -
+				   (loop_now() - request->started));
+}
 
-	while ((message = curl_multi_info_read(multi, &left)) != NULL)
+/*
+ * may_repeat: did the request meet the end of a connection that was used
+ * before, without a byte of an answer?
+ */
+static bool
+may_repeat(const HttpRequest *request, CURLcode code)
+{
+	long		connections = 1;
+
+	switch (code)
 	{
-		CURL	   *easy = message->easy_handle;
-		CURLcode	code = message->data.result;
-		HttpRequest *request;
-		HttpResult	result;
-
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **) &request);
-		judge(request, code, &result);
-		curl_multi_remove_handle(multi, easy);
-		curl_slist_free_all(request->headers);
-		request->headers = NULL;
-		unlink_busy(request);
-		request->next = request->client->idle;
-		request->client->idle = request;
-		request->callback(request->arg, &result);
+		case CURLE_SEND_ERROR:
+		case CURLE_RECV_ERROR:
+		case CURLE_GOT_NOTHING:
+		case CURLE_HTTP2:
+		case CURLE_HTTP2_STREAM:
+			break;
+		default:
+			return false;
 	}
+	return request->repeats < MAX_REPEATS && request->received == 0 &&
+		request->received_headers == 0 && time_left(request) > 0 &&
+		curl_easy_getinfo(request->easy, CURLINFO_NUM_CONNECTS,
+						  &connections) == CURLE_OK && connections == 0;
+}
+
+/*
+ * begin: hand the request to libcurl, the first time or again; the last time by
+ * a connection of its own.
+ */
+static bool
+begin(HttpRequest *request)
+{
+	request->received = request->received_headers = 0;
+	request->headed = request->secured = false;
+	request->local_error = 0;
+	request->problem[0] = '\0';
+	return curl_easy_setopt(request->easy, CURLOPT_TIMEOUT_MS,
+							time_left(request)) == CURLE_OK &&
+		curl_easy_setopt(request->easy, CURLOPT_FRESH_CONNECT,
+						 request->repeats == MAX_REPEATS ? 1L : 0L) == CURLE_OK &&
+		http_multi_add(request->easy);
+}
+
+/*
+ * finished: a transfer has ended: begin it again, or hand back what became of
+ * it.
+ */
+static void
+finished(CURL *easy, CURLcode code)
+{
+	HttpRequest *request = NULL;
+	HttpResult	result;
+
+	(void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **) &request);
+	if (may_repeat(request, code))
+	{
+		http_multi_remove(easy);
+		request->repeats++;
+		if (begin(request))
+			return;
+		code = CURLE_OUT_OF_MEMORY;
+	}
+	http_judge(request, request->client->config, code, &result);
+	if (result.outcome == HTTP_TIMEOUT)
+		http_socket_retire(easy, request->started);
+	http_multi_remove(easy);
+	curl_slist_free_all(request->headers);
+	request->headers = NULL;
+	unlink_busy(request);
+	request->next = request->client->idle;
+	request->client->idle = request;
+	request->callback(request->arg, &result);
+}
+
+/*
+ * set_blob: a file that was read with the configuration.  libcurl compares what
+ * stands in it, so a connection that was made with another is not used.
+ */
+static bool
+set_blob(CURL *easy, CURLoption option, char *text)
+{
+	struct curl_blob blob = {
+		.data = text,.len = strlen(text),.flags = CURL_BLOB_NOCOPY
+	};
+
+	return curl_easy_setopt(easy, option, &blob) == CURLE_OK;
 }
 
 /*
@@ -498,10 +247,11 @@ set_up(HttpRequest *request)
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
 	SET(CURLOPT_POST, 1L);
 	SET(CURLOPT_USERAGENT, "eventlog-notifier/" EVENTLOG_VERSION);
-	SET(CURLOPT_TIMEOUT_MS, (long) config->timeout);
-	SET(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
+	SET(CURLOPT_HTTP_VERSION, config->enable_http2 ?
+		CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
 	/* TLS tells at once whether it is HTTP/2; others, with their answer only */
-	SET(CURLOPT_PIPEWAIT, strncasecmp(config->url, "https:", 6) == 0 ? 1L : 0L);
+	SET(CURLOPT_PIPEWAIT, config->enable_http2 &&
+		strncasecmp(config->url, "https:", 6) == 0 ? 1L : 0L);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_BUFFERSIZE, TRANSFER_BUFFER);
 	SET(CURLOPT_UPLOAD_BUFFERSIZE, TRANSFER_BUFFER);
@@ -520,12 +270,16 @@ set_up(HttpRequest *request)
 	SET(CURLOPT_SSLVERSION, config->min_version);
 	SET(CURLOPT_PROXY, config->proxy_url ? config->proxy_url : "");
 	SET(CURLOPT_NOPROXY, config->no_proxy ? config->no_proxy : "");
-	if (config->ca_file)
-		SET(CURLOPT_CAINFO, config->ca_file);
-	if (config->cert_file)
-		SET(CURLOPT_SSLCERT, config->cert_file);
-	if (config->key_file)
-		SET(CURLOPT_SSLKEY, config->key_file);
+	if (config->ca)
+	{
+		/* these authorities, and none of the system's */
+		ok = set_blob(easy, CURLOPT_CAINFO_BLOB, config->ca) && ok;
+		SET(CURLOPT_CAPATH, NULL);
+	}
+	if (config->cert)
+		ok = set_blob(easy, CURLOPT_SSLCERT_BLOB, config->cert) && ok;
+	if (config->key)
+		ok = set_blob(easy, CURLOPT_SSLKEY_BLOB, config->key) && ok;
 	if (config->username)
 	{
 		SET(CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
@@ -535,7 +289,8 @@ set_up(HttpRequest *request)
 	if (request->client->connect_to)
 		SET(CURLOPT_CONNECT_TO, request->client->connect_to);
 #undef SET
-	return ok;
+	return ok && http_socket_configure(easy, &request->client->lost,
+									   &request->local_error);
 }
 
 /*
@@ -623,13 +378,12 @@ name_server(HttpRequest *request, const char *url)
 		(int) sizeof(header))
 	{
 		if (request->client->connect_to == NULL)
-		{
 			request->client->connect_to = curl_slist_append(NULL, header);
-			curl_easy_setopt(request->easy, CURLOPT_CONNECT_TO,
-							 request->client->connect_to);
-		}
 		snprintf(header, sizeof(header), "Host: %s:%s", host, port);
-		if (request->client->connect_to && add_header(request, header) &&
+		if (request->client->connect_to &&
+			curl_easy_setopt(request->easy, CURLOPT_CONNECT_TO,
+							 request->client->connect_to) == CURLE_OK &&
+			add_header(request, header) &&
 			curl_url_set(parts, CURLUPART_HOST,
 						 request->client->config->server_name, 0) == CURLUE_OK &&
 			curl_url_get(parts, CURLUPART_URL, &renamed, 0) == CURLUE_OK)
@@ -657,9 +411,8 @@ http_post(HttpClient *client, const char *url, const char *body, size_t len,
 				  "webhook", client->config->name, NULL);
 		return false;
 	}
-	request->received = request->received_headers = 0;
-	request->secured = false;
-	request->problem[0] = '\0';
+	request->started = loop_now();
+	request->repeats = 0;
 	request->callback = callback;
 	request->arg = arg;
 	ok = add_headers(request, headers, nheaders);
@@ -672,8 +425,7 @@ http_post(HttpClient *client, const char *url, const char *body, size_t len,
 		curl_easy_setopt(request->easy, CURLOPT_POSTFIELDSIZE_LARGE,
 						 (curl_off_t) len) == CURLE_OK &&
 		curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER,
-						 request->headers) == CURLE_OK &&
-		curl_multi_add_handle(multi, request->easy) == CURLM_OK;
+						 request->headers) == CURLE_OK && begin(request);
 	free(renamed);
 	if (ok)
 	{
@@ -690,26 +442,18 @@ http_post(HttpClient *client, const char *url, const char *body, size_t len,
 	return false;
 }
 
-/*
- * keep_connections: so many more, or fewer, are kept for the next request; by
- * itself libcurl keeps a few times as many as are in use just now.
- */
-static void
-keep_connections(int n)
-{
-	max_connections += n;
-	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, max_connections);
-}
-
 HttpClient *
 http_client_create(const WebhookConfig *config)
 {
-	HttpClient *client = make_multi() ? calloc(1, sizeof(HttpClient)) : NULL;
+	HttpClient *client = http_multi_init(finished) ?
+	calloc(1, sizeof(HttpClient)) : NULL;
 
 	if (client == NULL)
 		return NULL;
 	client->config = config;
-	keep_connections(config->max_concurrency);
+	client->lost = config->timeout < MIN_LOST ? MIN_LOST :
+		config->timeout > MAX_LOST ? MAX_LOST : (int) config->timeout;
+	http_multi_keep(config->max_concurrency);
 	return client;
 }
 
@@ -731,7 +475,7 @@ http_client_destroy(HttpClient *client)
 		HttpRequest *request = client->busy;
 
 		client->busy = request->next;
-		curl_multi_remove_handle(multi, request->easy);
+		http_multi_remove(request->easy);
 		request->callback(request->arg, NULL);
 		destroy_request(request);
 	}
@@ -742,7 +486,7 @@ http_client_destroy(HttpClient *client)
 		client->idle = request->next;
 		destroy_request(request);
 	}
-	keep_connections(-client->config->max_concurrency);
+	http_multi_keep(-client->config->max_concurrency);
 	curl_slist_free_all(client->connect_to);
 	free(client);
 }

@@ -7,28 +7,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
-#include "config.h"
-
-#define HTTP_ERROR_SIZE	1025	/* as much as the database keeps, and a NUL */
-
-/*
- * HttpResult: what became of a request.
- *
- * status: 0 where no answer came.  reason: of a failure, one word for metrics.
- * error: the same at length, printable, with the beginning of the answer, in
- * which what the webhook has of secrets is blotted out.
- */
-typedef struct HttpResult
-{
-	bool		ok;				/* any 2xx */
-	long		status;
-	const char *reason;
-	char		error[HTTP_ERROR_SIZE];
-	int64_t		retry_after;	/* ms; 0: not asked for */
-	double		seconds;
-} HttpResult;
+#include "http_result.h"
+#include "webhook_config.h"
 
 /*
  * result: NULL where the client was destroyed before there was one.
@@ -43,12 +24,6 @@ typedef struct HttpClient HttpClient;
 
 extern bool http_init(void);
 extern void http_cleanup(void);
-
-/*
- * http_forget: close the connections that are kept, and forget what was read of
- * certificates.  Only while there is no client.
- */
-extern void http_forget(void);
 
 /*
  * The configuration must outlive the client.

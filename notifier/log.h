@@ -30,8 +30,9 @@ extern void log_event(LogLevel level, const char *msg,...)
 			__attribute__((sentinel));
 
 /*
- * printable: make a foreign text fit to be shown and kept: cut to size - 1
- * bytes, with '?' for whatever is not printable ASCII.
+ * printable: make a foreign text fit to be shown and kept: on one line, cut to
+ * size - 1 bytes where a character ends, with '?' for whatever is not UTF-8 or
+ * would change how the rest is shown.
  */
 extern void printable(char *to, size_t size, const char *from, size_t len);
 

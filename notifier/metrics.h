@@ -1,30 +1,56 @@
 /*
  * metrics.h
- *		Health and metrics over HTTP.
+ *		The metrics, in Prometheus' text format, piece by piece.
  */
 #ifndef NOTIFIER_METRICS_H
 #define NOTIFIER_METRICS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "gauges.h"
 #include "webhook.h"
 
 /*
- * MetricsSource: what is told; owned by the caller, looked at when asked.
+ * MetricsSource: what is told; looked at when asked.
+ *
+ * generation: differs when the webhooks are others than before.  Times are
+ * seconds since 1970, 0: never.
  */
 typedef struct MetricsSource
 {
-	bool		(*ready) (void);	/* database session and subscriptions held */
 	Webhook    *const *webhooks;
 	size_t		nwebhooks;
+	uint64_t	generation;
+	bool		ready;
+	bool		enabled;
+	bool		database_up;
+	double		database_heard;
+	bool		reload_ok;
+	double		reload_time;	/* of the last one that was */
 } MetricsSource;
 
 /*
- * metrics_start: serve /healthz, /readyz and /metrics where the
- * configuration says.
+ * MetricsPage: how much of a page has been written; zeroed at first.
  */
-extern bool metrics_start(const Config *config, const MetricsSource *source);
-extern void metrics_stop(void);
+typedef struct MetricsPage
+{
+	size_t		family;
+	size_t		webhook;
+	uint64_t	generation;
+	bool		begun;
+	bool		done;
+} MetricsPage;
+
+/*
+ * metrics_piece: the next piece of a page, of at least METRICS_PIECE bytes but
+ * at the end, and of not many more; allocated.  NULL where memory lacks or the
+ * webhooks have changed since the page was begun.
+ */
+#define METRICS_PIECE	16384
+
+extern char *metrics_piece(MetricsPage *page, const MetricsSource *source,
+						   size_t *len);
 
 #endif							/* NOTIFIER_METRICS_H */

@@ -15,26 +15,42 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_SECRET_BYTES	65536	/* of a file that holds one value */
-
 /*
- * reader_wrong: complain of a key, and note that not all is well.
+ * complain: of a key, with the path to it.
  */
-void
-reader_wrong(Reader *reader, const char *key, const char *format,...)
+static void
+complain(Reader *reader, LogLevel level, const char *key, const char *format,
+		 va_list args)
 {
-	char		message[1024];
-	char		what[400];
-	va_list args;
+	char		message[4096];
+	char		what[3072];
 
-	va_start(args, format);
 	vsnprintf(what, sizeof(what), format, args);
-	va_end(args);
 	snprintf(message, sizeof(message), "%s%s%s: %s", reader->path,
 			 *reader->path && *key ? "." : "",
 			 *reader->path || *key ? key : "(the whole file)", what);
-	reader->complain(message);
+	reader->complain(level, message);
+}
+
+void
+reader_wrong(Reader *reader, const char *key, const char *format,...)
+{
+	va_list args;
+
+	va_start(args, format);
+	complain(reader, LOG_LEVEL_ERROR, key, format, args);
+	va_end(args);
 	reader->ok = false;
+}
+
+void
+reader_warn(Reader *reader, const char *key, const char *format,...)
+{
+	va_list args;
+
+	va_start(args, format);
+	complain(reader, LOG_LEVEL_WARNING, key, format, args);
+	va_end(args);
 }
 
 /*
@@ -201,131 +217,42 @@ reader_duration(Reader *reader, json_t *object, const char *key, int64_t absent,
 }
 
 /*
- * file_path: a file name of the configuration, from its directory.
+ * parse_rate: "10/s", "100/m" or "1000/h" as a number a second; -1 if it is
+ * none.
  */
-static char *
-file_path(const Reader *reader, const char *name)
+static double
+parse_rate(const char *text)
 {
-	char	   *path;
-	size_t		size;
+	char	   *end;
+	long		n;
 
-	if (name[0] == '/')
-		return strdup(name);
-	size = strlen(reader->dir) + strlen(name) + 2;
-	path = malloc(size);
-	if (path)
-		snprintf(path, size, "%s/%s", reader->dir, name);
-	return path;
+	if (*text < '0' || *text > '9')
+		return -1;
+	errno = 0;
+	n = strtol(text, &end, 10);
+	if (errno != 0 || n > 1000000000)
+		return -1;
+	if (strcmp(end, "/s") == 0)
+		return (double) n;
+	if (strcmp(end, "/m") == 0)
+		return (double) n / 60;
+	if (strcmp(end, "/h") == 0)
+		return (double) n / 3600;
+	return -1;
 }
 
-/*
- * reader_load: a whole file, with a NUL behind it; NULL and errno when that
- * fails.
- */
-char *
-reader_load(const char *path, size_t max, size_t *len)
+double
+reader_rate(Reader *reader, json_t *object, const char *key, double max)
 {
-	FILE	   *file = fopen(path, "r");
-	char	   *text;
+	json_t	   *value = json_object_get(object, key);
+	double		rate;
 
-	if (file == NULL)
-		return NULL;
-	text = malloc(max + 2);
-	if (text == NULL)
-	{
-		fclose(file);
-		errno = ENOMEM;
-		return NULL;
-	}
-	*len = fread(text, 1, max + 1, file);
-	if (ferror(file) || *len > max)
-	{
-		int			error = ferror(file) ? errno : EFBIG;
-
-		fclose(file);
-		free(text);
-		errno = error;
-		return NULL;
-	}
-	fclose(file);
-	text[*len] = '\0';
-	return text;
-}
-
-/*
- * reader_contents: the text in a file, without line ends and blanks behind it.
- *
- * No error names the file: what stands there might be the secret itself, put
- * into the wrong key.
- */
-char *
-reader_contents(Reader *reader, const char *key, const char *name)
-{
-	char	   *path = file_path(reader, name);
-	char	   *text;
-	size_t		len;
-
-	text = path ? reader_load(path, MAX_SECRET_BYTES, &len) : NULL;
-	if (text == NULL)
-		reader_wrong(reader, key, "cannot read the file: %s", strerror(errno));
-	else
-	{
-		while (len > 0 && strchr("\r\n \t", text[len - 1]))
-			text[--len] = '\0';
-		if (len == 0 || strlen(text) != len)
-		{
-			reader_wrong(reader, key, "the file is empty or not text");
-			free(text);
-			text = NULL;
-		}
-	}
-	free(path);
-	return text;
-}
-
-/*
- * reader_text: a value that stands in the file itself, or in one that `key`_file
- * names.
- */
-char *
-reader_text(Reader *reader, json_t *object, const char *key)
-{
-	char		file_key[64];
-	char	   *name;
-	char	   *text;
-
-	snprintf(file_key, sizeof(file_key), "%s_file", key);
-	if (json_object_get(object, key) && json_object_get(object, file_key))
-	{
-		reader_wrong(reader, file_key, "cannot go with \"%s\"", key);
-		return NULL;
-	}
-	if (json_object_get(object, file_key) == NULL)
-		return reader_string(reader, object, key);
-	name = reader_string(reader, object, file_key);
-	text = name ? reader_contents(reader, file_key, name) : NULL;
-	free(name);
-	return text;
-}
-
-/*
- * reader_path: a file that others read, as a path; it must be readable now.
- */
-char *
-reader_path(Reader *reader, json_t *object, const char *key)
-{
-	char	   *name = reader_string(reader, object, key);
-	char	   *path;
-	FILE	   *file;
-
-	if (name == NULL)
-		return NULL;
-	path = file_path(reader, name);
-	file = path ? fopen(path, "r") : NULL;
-	if (file == NULL)
-		reader_wrong(reader, key, "cannot read \"%s\": %s", name, strerror(errno));
-	else
-		fclose(file);
-	free(name);
-	return path;
+	if (value == NULL)
+		return 0;
+	rate = json_is_string(value) ? parse_rate(json_string_value(value)) : -1;
+	if (rate > 0 && rate <= max)
+		return rate;
+	reader_wrong(reader, key, "must be a rate such as \"10/s\", \"100/m\" or \"1000/h\", above zero%s",
+				 rate > max ? ", and not that many" : "");
+	return 0;
 }

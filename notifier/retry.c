@@ -16,19 +16,26 @@ retry_after_bound(int64_t seconds)
 }
 
 int64_t
+retry_backoff(int64_t initial, int64_t max, int failures, double random)
+{
+	int64_t		backoff = initial;
+
+	for (int i = 1; i < failures && backoff > 0 && backoff < max; i++)
+		backoff *= 2;
+	if (backoff > max)
+		backoff = max;
+	return (int64_t) (random * (double) backoff);
+}
+
+int64_t
 retry_delay(const RetryPolicy *policy, int failures, int64_t age,
 			int64_t retry_after, double random)
 {
-	int64_t		backoff = policy->initial_backoff;
-	int64_t		delay;
+	int64_t		delay = retry_backoff(policy->initial_backoff,
+									  policy->max_backoff, failures, random);
 
 	if (policy->max_attempts > 0 && failures >= policy->max_attempts)
 		return -1;
-	for (int i = 1; i < failures && backoff > 0 && backoff < policy->max_backoff; i++)
-		backoff *= 2;
-	if (backoff > policy->max_backoff)
-		backoff = policy->max_backoff;
-	delay = (int64_t) (random * (double) backoff);
 	if (delay < retry_after)
 		delay = retry_after;
 	if (policy->max_age > 0 && age > policy->max_age - delay)

@@ -30,16 +30,22 @@ typedef struct RetryPolicy
 extern int64_t retry_after_bound(int64_t seconds);
 
 /*
+ * retry_backoff: how long to wait after so many failures in a row, in
+ * milliseconds.  random: from 0 up to, not including, 1.
+ *
+ * Exponential backoff with full jitter: a random part of
+ * initial * 2^(failures - 1), which max bounds.  (Equal jitter would keep the
+ * waits of many failed at once too close together.)
+ */
+extern int64_t retry_backoff(int64_t initial, int64_t max, int failures,
+							 double random);
+
+/*
  * retry_delay: how long to wait before attempt number `failures` + 1, in
  * milliseconds; -1: give up.
  *
  * failures: how often it has failed, 1 or more.  age: of the event, in
- * milliseconds.  retry_after: what the receiver asks for, or 0.  random: from 0
- * up to, not including, 1.
- *
- * Exponential backoff with full jitter: a random part of
- * initial_backoff * 2^(failures - 1), which max_backoff bounds.  (Equal jitter
- * would keep the waits of many failed at once too close together.)
+ * milliseconds.  retry_after: what the receiver asks for, or 0.
  */
 extern int64_t retry_delay(const RetryPolicy *policy, int failures, int64_t age,
 						   int64_t retry_after, double random);

@@ -2,17 +2,17 @@
  * session.c
  *		libpq without blocking, and a queue of statements.
  *
- * The connection string may hold a password, and libpq's messages on a failed
- * connection name host and user but not that; so the messages are logged, the
- * string never is.  What libpq says of a string that it cannot parse may quote
- * it: config.c refuses those.
- *
  * What sends a statement may be in the midst of something, so its callback is
  * never called from within session_query: a connection that turns out to be
  * broken there is told of by the loop.
+ *
+ * A server can be silent for ever: its host is gone, what stands between closes
+ * one side only, the backend is stopped.  So each statement has a limit; half
+ * way it is told, and in the end the session is given up.
  */
 #include "session.h"
 
+#include "connector.h"
 #include "log.h"
 #include "loop.h"
 #include "retry.h"
@@ -24,7 +24,7 @@
 #define MAX_PARAMS		8
 #define RECONNECT_FIRST	500		/* ms */
 #define RECONNECT_MAX	30000
-#define CONNECT_TIMEOUT	15000
+#define SHOWN_PROBLEM	512
 
 typedef struct Query
 {
@@ -39,37 +39,44 @@ typedef struct Query
 struct Session
 {
 	char	   *database;
+	int64_t		limit;
 	bool		once;
 	SessionEvents events;
-	PGconn	   *conn;
-	int			fd;
-	uint32_t	watched;		/* for what, once it is ready; 0: not known */
-	bool		ready;
+	Connector	connector;
+	char		problem[SHOWN_PROBLEM];
+	PGconn	   *conn;			/* NULL: not connected */
+	int			fd;				/* its socket, also when libpq has closed it */
+	uint32_t	watched;		/* what for; 0: not at all */
 	bool		sent;			/* the first query is with the server */
 	PGresult   *result;			/* of it, so far */
 	Query	   *first;
 	Query	  **last;
 	int			failures;		/* to connect, in a row */
-	LoopTimer	timer;			/* to connect; of one that is ready: to lose
-								 * it */
+	LoopTimer	timer;			/* to lose what is broken */
+	int64_t		asked;			/* loop_now() when the server was last heard
+								 * of while it had something to answer */
+	LoopTimer	limit_timer;	/* until its silence is told, or too long */
 };
 
-static void begin_connect(void *arg);
 static void at_socket(void *arg, uint32_t events);
 
 /*
- * log_failure: what libpq says, on one line.
+ * log_failure: what libpq says, on one line, and keep it.
  */
 static void
-log_failure(const char *what, const char *message)
+log_failure(Session *session, const char *what, const PGconn *conn)
 {
-	char		line[512];
+	const char *message = conn ? PQerrorMessage(conn) : "out of memory";
 	size_t		len = strlen(message);
 
 	while (len > 0 && message[len - 1] == '\n')
 		len--;
-	printable(line, sizeof(line), message, len);
-	log_event(LOG_LEVEL_ERROR, what, "error", line, NULL);
+	printable(session->problem, sizeof(session->problem), message, len);
+	log_event(LOG_LEVEL_ERROR, what, "host", conn ? PQhost(conn) : NULL,
+			  "port", conn ? PQport(conn) : NULL,
+			  "error", *session->problem ? session->problem : NULL, NULL);
+	if (*session->problem == '\0')
+		snprintf(session->problem, sizeof(session->problem), "%s", what);
 }
 
 static void
@@ -98,59 +105,117 @@ pop_query(Session *session)
 static void
 close_connection(Session *session)
 {
-	if (session->fd >= 0)
+	connector_stop(&session->connector);
+	if (session->watched)
 		loop_unwatch(session->fd);
-	session->fd = -1;
 	session->watched = 0;
 	loop_timer_clear(&session->timer);
+	loop_timer_clear(&session->limit_timer);
 	PQclear(session->result);
 	session->result = NULL;
 	PQfinish(session->conn);
 	session->conn = NULL;
-	session->ready = false;
 	session->sent = false;
 }
 
 /*
- * lose: the connection is gone: tell, and connect again in a while.
+ * drop: close the connection, and tell those who wait for results.
  */
 static void
-lose(Session *session, const char *what)
+drop(Session *session)
 {
-	bool		was_ready = session->ready;
-	RetryPolicy policy = {
-		.initial_backoff = RECONNECT_FIRST,.max_backoff = RECONNECT_MAX
-	};
-
-	log_failure(what, session->conn ? PQerrorMessage(session->conn) :
-				"out of memory");
 	close_connection(session);
 	while (session->first)
 	{
 		Query	   *query = pop_query(session);
 
-		query->callback(query->arg, NULL);
+		if (query->callback)
+			query->callback(query->arg, NULL);
 		free_query(query);
 	}
-	session->failures = was_ready ? 1 : session->failures + 1;
+}
+
+/*
+ * connect_again: in a while, unless it was to connect once only; and tell.
+ */
+static void
+connect_again(Session *session)
+{
+	RetryPolicy policy = {
+		.initial_backoff = RECONNECT_FIRST,.max_backoff = RECONNECT_MAX
+	};
+
 	if (!session->once)
-		loop_timer_set(&session->timer,
-					   RECONNECT_FIRST / 2 +
-					   retry_delay(&policy, session->failures, 0, 0,
-								   retry_random()),
-					   begin_connect, session);
+		connector_begin(&session->connector, RECONNECT_FIRST / 2 +
+						retry_delay(&policy, session->failures, 0, 0,
+									retry_random()));
 	if (session->events.lost)
 		session->events.lost(session->events.arg);
 }
 
+/*
+ * lose: the connection is gone.
+ */
 static void
-connect_timed_out(void *arg)
+lose(Session *session, const char *what)
 {
-	lose(arg, "connecting to the database took too long");
+	log_failure(session, what, session->conn);
+	session->failures = 1;
+	drop(session);
+	connect_again(session);
+}
+
+static void
+connect_failed(void *arg, const char *what, const PGconn *conn)
+{
+	Session    *session = arg;
+
+	log_failure(session, what, conn);
+	session->failures++;
+	drop(session);
+	connect_again(session);
 }
 
 /*
- * at_notice: warnings are the owner's; notices are for who looks closely.
+ * too_silent: the server has not answered for a while: tell; for too long: that
+ * is the end of the session.
+ */
+static void
+too_silent(void *arg)
+{
+	Session    *session = arg;
+	char		seconds[24];
+
+	snprintf(seconds, sizeof(seconds), "%lld",
+			 (long long) session_silence(session) / 1000);
+	if (session_silence(session) < session->limit)
+	{
+		log_event(LOG_LEVEL_WARNING, "the database does not answer",
+				  "host", PQhost(session->conn), "port", PQport(session->conn),
+				  "seconds", seconds, NULL);
+		loop_timer_set(&session->limit_timer,
+					   session->limit - session_silence(session), too_silent,
+					   session);
+	}
+	else
+		lose(session, "the database did not answer in time");
+}
+
+/*
+ * await_answer: from now on the server has something to answer.
+ */
+static void
+await_answer(Session *session)
+{
+	session->asked = loop_now();
+	if (session->limit > 0)
+		loop_timer_set(&session->limit_timer, session->limit / 2, too_silent,
+					   session);
+}
+
+/*
+ * at_notice: warnings are the owner's; notices are for who looks closely.  An
+ * error that comes without a statement is the reason why the session ends.
  */
 static void
 at_notice(void *arg, const PGresult *notice)
@@ -159,10 +224,19 @@ at_notice(void *arg, const PGresult *notice)
 	const char *severity = PQresultErrorField(notice,
 											  PG_DIAG_SEVERITY_NONLOCALIZED);
 
-	if (session->events.warning && severity && strcmp(severity, "WARNING") == 0)
+	if (severity == NULL)
+		severity = "";
+	if (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0 ||
+		strcmp(severity, "ERROR") == 0)
+		session_report(LOG_LEVEL_ERROR, "the server ended the session", NULL,
+					   NULL, notice);
+	else if (strcmp(severity, "WARNING") != 0)
+		session_report(LOG_LEVEL_DEBUG, "notice from the server", NULL, NULL,
+					   notice);
+	else if (session->events.warning)
 		session->events.warning(session->events.arg, notice);
 	else
-		session_report(LOG_LEVEL_DEBUG, "notice from the database", NULL, NULL,
+		session_report(LOG_LEVEL_WARNING, "warning from the server", NULL, NULL,
 					   notice);
 }
 
@@ -172,78 +246,27 @@ at_notice(void *arg, const PGresult *notice)
 static bool
 watch(Session *session, uint32_t events)
 {
-	int			fd = PQsocket(session->conn);
-
 	if (session->watched == events)
 		return true;
-	if (session->fd >= 0 && session->fd != fd)
-		loop_unwatch(session->fd);
-	session->fd = fd;
-	if (fd < 0 || !loop_watch(fd, events, at_socket, session))
+	if (!loop_watch(session->fd, events, at_socket, session))
 		return false;
-	if (session->ready)
-		session->watched = events;
+	session->watched = events;
 	return true;
 }
 
-/*
- * poll_connect: one step of connecting.
- */
 static void
-poll_connect(Session *session)
-{
-	switch (PQconnectPoll(session->conn))
-	{
-		case PGRES_POLLING_READING:
-			if (!watch(session, EPOLLIN))
-				lose(session, "lost the database");
-			break;
-		case PGRES_POLLING_WRITING:
-			if (!watch(session, EPOLLOUT))
-				lose(session, "lost the database");
-			break;
-		case PGRES_POLLING_OK:
-			loop_timer_clear(&session->timer);
-			session->ready = true;
-			session->failures = 0;
-			if (PQsetnonblocking(session->conn, 1) != 0 ||
-				!watch(session, EPOLLIN))
-				lose(session, "lost the database");
-			else if (session->events.ready)
-				session->events.ready(session->events.arg);
-			break;
-		default:
-			lose(session, "could not connect to the database");
-			break;
-	}
-}
-
-static void
-begin_connect(void *arg)
+connected(void *arg, PGconn *conn)
 {
 	Session    *session = arg;
 
-	/* what stands later wins: these are defaults */
-	const char *const names[] = {
-		"fallback_application_name", "client_encoding", "keepalives_idle",
-		"keepalives_interval", "keepalives_count", "tcp_user_timeout",
-		"dbname", NULL
-	};
-	const char *const values[] = {
-		"eventlog-notifier", "UTF8", "10", "5", "3", "30000",
-		session->database, NULL
-	};
-
-	session->conn = PQconnectStartParams(names, values, 1);
-	if (session->conn == NULL || PQstatus(session->conn) == CONNECTION_BAD)
-	{
-		lose(session, "could not connect to the database");
-		return;
-	}
-	PQsetNoticeReceiver(session->conn, at_notice, session);
-	loop_timer_set(&session->timer, CONNECT_TIMEOUT, connect_timed_out, session);
-	if (!watch(session, EPOLLOUT))
-		lose(session, "could not connect to the database");
+	session->conn = conn;
+	session->fd = PQsocket(conn);
+	session->failures = 0;
+	session->problem[0] = '\0';
+	if (PQsetnonblocking(conn, 1) != 0 || !watch(session, EPOLLIN))
+		lose(session, "lost the database");
+	else if (session->events.ready)
+		session->events.ready(session->events.arg);
 }
 
 static void
@@ -261,7 +284,7 @@ send_next(Session *session)
 	Query	   *query = session->first;
 	int			flushed;
 
-	if (!session->ready || session->sent || query == NULL ||
+	if (session->conn == NULL || session->sent || query == NULL ||
 		session->timer.set)
 		return;
 	if (!PQsendQueryParams(session->conn, query->sql, query->nparams, NULL,
@@ -270,7 +293,10 @@ send_next(Session *session)
 		!watch(session, flushed > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN))
 		loop_timer_set(&session->timer, 0, found_broken, session);
 	else
+	{
 		session->sent = true;
+		await_answer(session);
+	}
 }
 
 /*
@@ -291,9 +317,11 @@ take_results(Session *session)
 			continue;
 		}
 		query = pop_query(session);
+		loop_timer_clear(&session->limit_timer);
 		result = session->result;
 		session->result = NULL;
-		query->callback(query->arg, result);
+		if (query->callback)
+			query->callback(query->arg, result);
 		PQclear(result);
 		free_query(query);
 		if (session->conn)
@@ -305,15 +333,14 @@ static void
 take_notifies(Session *session)
 {
 	PGnotify   *notify;
-	bool		any = false;
 
-	while ((notify = PQnotifies(session->conn)) != NULL)
+	while (session->conn && (notify = PQnotifies(session->conn)) != NULL)
 	{
+		if (session->events.notified)
+			session->events.notified(session->events.arg, notify->relname,
+									 notify->extra);
 		PQfreemem(notify);
-		any = true;
 	}
-	if (any && session->events.notified)
-		session->events.notified(session->events.arg);
 }
 
 static void
@@ -322,11 +349,6 @@ at_socket(void *arg, uint32_t events)
 	Session    *session = arg;
 	int			flushed = 0;
 
-	if (!session->ready)
-	{
-		poll_connect(session);
-		return;
-	}
 	if (((events & ~(uint32_t) EPOLLOUT) && !PQconsumeInput(session->conn)) ||
 		(flushed = PQflush(session->conn)) < 0)
 	{
@@ -338,28 +360,35 @@ at_socket(void *arg, uint32_t events)
 		lose(session, "lost the database");
 		return;
 	}
+	if ((events & EPOLLIN) && session->sent)
+		await_answer(session);
 	take_results(session);
-	if (session->conn && session->ready)
-		take_notifies(session);
+	take_notifies(session);
 }
 
 Session *
-session_create(const char *database, bool once, const SessionEvents *events)
+session_create(const SessionOptions *options, const SessionEvents *events)
 {
 	Session    *session = calloc(1, sizeof(Session));
 
-	if (session == NULL || (session->database = strdup(database)) == NULL)
+	if (session == NULL ||
+		(session->database = strdup(options->database)) == NULL)
 	{
 		free(session);
 		log_event(LOG_LEVEL_ERROR, "out of memory", NULL);
 		return NULL;
 	}
-	session->once = once;
+	session->once = options->once;
+	session->limit = options->limit;
 	session->events = *events;
-	session->fd = -1;
 	session->last = &session->first;
+	session->connector = (Connector)
+	{
+		.database = session->database,.connected = connected,
+			.failed = connect_failed,.notice = at_notice,.arg = session
+	};
 	/* not at once: the caller does not have the session yet */
-	loop_timer_set(&session->timer, 0, begin_connect, session);
+	connector_begin(&session->connector, 0);
 	return session;
 }
 
@@ -371,14 +400,22 @@ session_destroy(Session *session)
 	close_connection(session);
 	while (session->first)
 		free_query(pop_query(session));
+	connector_destroy(&session->connector);
 	free(session->database);
 	free(session);
+}
+
+void
+session_leave(Session *session, int64_t delay)
+{
+	drop(session);
+	connector_begin(&session->connector, delay);
 }
 
 bool
 session_is_ready(const Session *session)
 {
-	return session->ready;
+	return session->conn != NULL;
 }
 
 bool
@@ -387,28 +424,36 @@ session_is_idle(const Session *session)
 	return session->first == NULL;
 }
 
-void
-session_report(LogLevel level, const char *what, const char *name,
-			   const char *about, const PGresult *report)
+int64_t
+session_silence(const Session *session)
 {
-	const char *message = PQresultErrorField(report, PG_DIAG_MESSAGE_PRIMARY);
-	const char *state = PQresultErrorField(report, PG_DIAG_SQLSTATE);
-	char		line[512];
-
-	message = message ? message : PQresultErrorMessage(report);
-	printable(line, sizeof(line), message, strcspn(message, "\n"));
-	if (name)
-		log_event(level, what, name, about, "sqlstate", state, "error", line,
-				  NULL);
-	else
-		log_event(level, what, "sqlstate", state, "error", line, NULL);
+	return session->sent ? loop_now() - session->asked : 0;
 }
 
-bool
-session_succeeded(const PGresult *result)
+const char *
+session_problem(const Session *session)
 {
-	return PQresultStatus(result) == PGRES_TUPLES_OK ||
-		PQresultStatus(result) == PGRES_COMMAND_OK;
+	return session->problem;
+}
+
+PGconn *
+session_connection(const Session *session)
+{
+	return session->conn;
+}
+
+void
+session_forget(Session *session, const void *memory, size_t size)
+{
+	const char *begin = memory;
+
+	for (Query *query = session->first; query; query = query->next)
+	{
+		const char *arg = query->arg;
+
+		if (arg >= begin && arg < begin + size)
+			query->callback = NULL;
+	}
 }
 
 bool

@@ -8,6 +8,7 @@
 
 #include <libpq-fe.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "log.h"
 
@@ -18,13 +19,14 @@ typedef struct Session Session;
  *
  * ready: connected, nothing sent yet.  lost: what was sent had no effect or an
  * unknown one; it connects again by itself, unless it was made to connect once.
- * notified: NOTIFY came.  warning: the server warned.  Any may be NULL.
+ * notified: NOTIFY came.  warning: the server warned; where that is NULL, it is
+ * logged.  Any may be NULL.
  */
 typedef struct SessionEvents
 {
 	void		(*ready) (void *arg);
 	void		(*lost) (void *arg);
-	void		(*notified) (void *arg);
+	void		(*notified) (void *arg, const char *channel, const char *payload);
 	void		(*warning) (void *arg, const PGresult *warning);
 	void	   *arg;
 } SessionEvents;
@@ -36,10 +38,22 @@ typedef struct SessionEvents
 typedef void (*SessionResult) (void *arg, PGresult *result);
 
 /*
- * session_create: begin to connect.  database: a connection string.  once: not
- * again when it fails or is lost.
+ * SessionOptions: database: a connection string, "": libpq's environment.
+ * limit: ms for the server to be silent while a statement is under way, before
+ * the session is given up; 0: none.  once: do not connect again when that fails
+ * or the session is lost.
  */
-extern Session *session_create(const char *database, bool once,
+typedef struct SessionOptions
+{
+	const char *database;
+	int64_t		limit;
+	bool		once;
+} SessionOptions;
+
+/*
+ * session_create: begin to connect.
+ */
+extern Session *session_create(const SessionOptions *options,
 							   const SessionEvents *events);
 
 /*
@@ -47,7 +61,28 @@ extern Session *session_create(const char *database, bool once,
  */
 extern void session_destroy(Session *session);
 
+/*
+ * session_leave: close the connection, and connect again in so many ms.  Not to
+ * be called from within a SessionResult of the same session.
+ */
+extern void session_leave(Session *session, int64_t delay);
+
 extern bool session_is_ready(const Session *session);
+
+/*
+ * session_silence: ms for which an answer has been waited for; 0: none is.
+ */
+extern int64_t session_silence(const Session *session);
+
+/*
+ * session_problem: why there is no connection; "" where there is one.
+ */
+extern const char *session_problem(const Session *session);
+
+/*
+ * session_connection: for what libpq knows of it; NULL: not connected.
+ */
+extern PGconn *session_connection(const Session *session);
 
 /*
  * session_query: send a statement when those before it are through.  params:
@@ -58,11 +93,17 @@ extern bool session_query(Session *session, const char *sql, int nparams,
 						  const char *const *params, SessionResult callback,
 						  void *arg);
 
+/*
+ * session_forget: statements that were sent for something within this memory go
+ * on, but their callbacks are not called any more.
+ */
+extern void session_forget(Session *session, const void *memory, size_t size);
+
 extern bool session_succeeded(const PGresult *result);
 
 /*
- * session_report: log an error or a warning of the server.  about: what name
- * says, such as the webhook; may be NULL.
+ * session_report: log an error or a warning of the server, with its detail and
+ * hint.  about: what name says, such as the webhook; may be NULL.
  */
 extern void session_report(LogLevel level, const char *what, const char *name,
 						   const char *about, const PGresult *report);

@@ -4,19 +4,22 @@
  *		after it, so that no delivery waits: eventlog.maintain, and a look for
  *		subscriptions that grow because no configuration names them any more.
  *
- * A lack of rights is the operator's choice as a rule, and told once only.
+ * A lack of rights is the operator's choice as a rule, and told once only.  A
+ * round may take longer than the time between two: then the next one waits.
  */
 #include "upkeep.h"
 
 #include "log.h"
 #include "loop.h"
 #include "session.h"
+#include "setup.h"
 
 #include <string.h>
 
 #define FIRST_DELAY		1000	/* ms: what delivers comes first */
 #define USUAL_INTERVAL	3600000 /* ms, where maintain is not to be called */
 #define LOST_DELAY		60000	/* ms until what could not be done is */
+#define LONGEST_ROUND	86400000	/* ms */
 
 #define SQLSTATE_DENIED	"42501"
 
@@ -24,6 +27,7 @@ static const Config *config = NULL;
 static Session *session = NULL;
 static LoopTimer timer;
 static LoopTimer close_timer;
+static int64_t begun = 0;		/* loop_now() */
 static bool denied = false;
 
 static void
@@ -51,7 +55,7 @@ static void
 maintained(void *arg, PGresult *result)
 {
 	(void) arg;
-	if (result && PQresultStatus(result) == PGRES_FATAL_ERROR)
+	if (result && !session_succeeded(result))
 		report(LOG_LEVEL_ERROR, "could not maintain the logs", result);
 	else if (result)
 		log_event(LOG_LEVEL_DEBUG, "maintained the logs", NULL);
@@ -73,8 +77,8 @@ is_ours(const char *name)
 {
 	for (size_t i = 0; i < config->nwebhooks; i++)
 	{
-		if (config->webhooks[i].active &&
-			strcmp(config->webhooks[i].name, name) == 0)
+		if (config->webhooks[i]->active &&
+			strcmp(config->webhooks[i]->name, name) == 0)
 			return true;
 	}
 	return false;
@@ -84,7 +88,7 @@ static void
 orphans_found(void *arg, PGresult *result)
 {
 	(void) arg;
-	if (result && PQresultStatus(result) == PGRES_FATAL_ERROR)
+	if (result && !session_succeeded(result))
 		report(LOG_LEVEL_ERROR, "could not look for forgotten subscriptions",
 			   result);
 	for (int i = 0; result && i < PQntuples(result); i++)
@@ -101,9 +105,21 @@ orphans_found(void *arg, PGresult *result)
 }
 
 static void
+is_set_up(void *arg, PGresult *result)
+{
+	(void) arg;
+	if (result && !session_succeeded(result))
+		report(LOG_LEVEL_ERROR, "could not set up the session", result);
+}
+
+/*
+ * at_ready: maintain commits as it goes, so no timeout is to cut a round.
+ */
+static void
 at_ready(void *arg)
 {
 	(void) arg;
+	(void) setup_session(session, "eventlog-notifier-upkeep", 0, is_set_up, NULL);
 	if (config->maintain > 0)
 		(void) session_query(session, "CALL eventlog.maintain()", 0, NULL,
 							 maintained, NULL);
@@ -132,13 +148,22 @@ begin_round(void *arg)
 	static const SessionEvents events = {
 		.ready = at_ready,.lost = at_lost,.warning = at_warning
 	};
+	const SessionOptions options = {.database = config->database,.once = true};
 
 	(void) arg;
-	loop_timer_clear(&close_timer);
-	session_destroy(session);
-	session = session_create(config->database, true, &events);
 	loop_timer_set(&timer, config->maintain > 0 ? config->maintain :
 				   USUAL_INTERVAL, begin_round, NULL);
+	if (session && session_is_ready(session) && !session_is_idle(session) &&
+		loop_now() - begun < LONGEST_ROUND)
+	{
+		log_event(LOG_LEVEL_WARNING,
+				  "upkeep takes longer than the time between two rounds", NULL);
+		return;
+	}
+	loop_timer_clear(&close_timer);
+	session_destroy(session);
+	begun = loop_now();
+	session = session_create(&options, &events);
 }
 
 void
@@ -146,6 +171,17 @@ upkeep_begin(const Config *of)
 {
 	config = of;
 	loop_timer_set(&timer, FIRST_DELAY, begin_round, NULL);
+}
+
+void
+upkeep_use(const Config *of)
+{
+	bool		sooner = of->maintain > 0 &&
+	(config->maintain == 0 || of->maintain < config->maintain);
+
+	config = of;
+	if (sooner && timer.set)
+		loop_timer_set(&timer, FIRST_DELAY, begin_round, NULL);
 }
 
 void

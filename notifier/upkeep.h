@@ -14,6 +14,12 @@
  */
 extern void upkeep_begin(const Config *config);
 
+/*
+ * upkeep_use: a configuration with the same database takes the place of the one
+ * before.
+ */
+extern void upkeep_use(const Config *config);
+
 extern void upkeep_end(void);
 
 #endif							/* NOTIFIER_UPKEEP_H */

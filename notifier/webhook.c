@@ -3,55 +3,71 @@
  *		A webhook consumes its subscription: what is owed is fetched ahead and
  *		sent, and where nothing is owed it sleeps.
  *
- * Whatever happens, webhook_pump() begins what can be begun then: requests, an
- * ack, a fetch, sleep.  There is one statement of a kind under way at a time.  A
- * statement costs as much as several events: so while many come they gather for
- * some ms, both those to fetch and those to tell of, and writers have the
- * processors.
- *
- * When a fetch gives less than was asked for, listen arms the bell.  Where a
- * writer is just committing it cannot; then it looks again shortly.  A slow poll
- * is the last resort.
+ * Whatever happens in one of its parts, pump() takes note of it and begins what
+ * can be begun then: requests, an ack, a fetch, sleep.  There is one statement
+ * of a kind under way at a time.  Only change_state() changes the state.
  */
 #include "webhook.h"
 
 #include "log.h"
-#include "payload.h"
+#include "settle.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#define FLOWING			8		/* events at once, one each ms: more come */
-#define QUICK_LOOKS		20		/* 1 ms apart; then 2, 4 ... */
-#define LOOK_DELAY_MAX	50		/* ms */
+#define IDLE_BYTES		(64 * 1024) /* of events whose receiver fails */
+#define YIELD_DELAY		6000	/* ms in which another can take what was
+								 * yielded */
+
+static void pump(void *arg);
+static void finished(void *arg, OwedEvent *events, int n,
+					 const HttpResult *result);
 
 Webhook *
 webhook_create(const WebhookConfig *config)
 {
 	Webhook    *webhook = calloc(1, sizeof(Webhook));
+	HttpClient *http = webhook ? http_client_create(config) : NULL;
+	const Subscription *subscription;
 
-	if (webhook == NULL || (webhook->http = http_client_create(config)) == NULL)
+	if (http == NULL)
 	{
 		log_event(LOG_LEVEL_ERROR, "out of memory", NULL);
 		free(webhook);
 		return NULL;
 	}
+	subscription = &webhook->subscription;
 	webhook->config = config;
-	webhook_init_events(webhook);
+	webhook->subscription = (Subscription)
+	{
+		.name = config->name,.changed = pump,.arg = webhook
+	};
+	webhook->claim = (Claim)
+	{
+		.subscription = subscription,.config = config
+	};
+	buffer_init(&webhook->buffer, config, subscription);
+	webhook->poll = (Poll)
+	{
+		.subscription = subscription,.config = config,
+			.buffer = &webhook->buffer
+	};
+	webhook->gate = (Gate)
+	{
+		.subscription = subscription,.config = config
+	};
+	webhook->sender = (Sender)
+	{
+		.config = config,.http = http,.done = finished,.arg = webhook
+	};
+	webhook->acks = (Acks)
+	{
+		.subscription = subscription
+	};
+	webhook->retries = (Retries)
+	{
+		.subscription = subscription,.buffer = &webhook->buffer
+	};
 	return webhook;
-}
-
-/*
- * clear_timers: those of the database's side.
- */
-static void
-clear_timers(Webhook *webhook)
-{
-	loop_timer_clear(&webhook->look_timer);
-	loop_timer_clear(&webhook->retry_timer);
-	loop_timer_clear(&webhook->ack_timer);
-	loop_timer_clear(&webhook->gather_timer);
 }
 
 void
@@ -59,185 +75,131 @@ webhook_destroy(Webhook *webhook)
 {
 	if (webhook == NULL)
 		return;
-	clear_timers(webhook);
-	loop_timer_clear(&webhook->breaker_timer);
-	http_client_destroy(webhook->http);
-	webhook_drop_waiting(webhook);
-	free(webhook->consumers);
-	free(webhook->told);
-	free(webhook->acks);
+	http_client_destroy(webhook->sender.http);
+	claim_reset(&webhook->claim);
+	poll_end(&webhook->poll);
+	buffer_destroy(&webhook->buffer);
+	retries_end(&webhook->retries);
+	acks_reset(&webhook->acks);
+	gate_destroy(&webhook->gate);
 	free(webhook);
 }
 
-void
-webhook_log_result(const Webhook *webhook, const char *what,
-				   const PGresult *result)
+static const char *
+state_name(WebhookState state)
 {
-	session_report(LOG_LEVEL_ERROR, what, "webhook", webhook->config->name,
-				   result);
-}
-
-bool
-webhook_query(Webhook *webhook, const char *sql, const char *second,
-			  const char *third, const char *fourth, SessionResult callback)
-{
-	const char *params[] = {webhook->config->name, second, third, fourth};
-	int			n = fourth ? 4 : third ? 3 : second ? 2 : 1;
-
-	return session_query(webhook->session, sql, n, params, callback, webhook);
-}
-
-void
-webhook_told(void *arg, PGresult *result)
-{
-	if (result && !session_succeeded(result))
-		webhook_log_result(arg, "a statement failed", result);
-}
-
-void
-webhook_release(Webhook *webhook)
-{
-	(void) webhook_query(webhook, "SELECT eventlog.release($1)", NULL, NULL,
-						 NULL, webhook_told);
-}
-
-void
-webhook_look_in(Webhook *webhook, int64_t delay)
-{
-	loop_timer_set(&webhook->look_timer, delay, webhook_look, webhook);
-}
-
-void
-webhook_look(void *arg)
-{
-	Webhook    *webhook = arg;
-
-	/* no later look is needed: this one leads to sleep, or to another */
-	loop_timer_clear(&webhook->look_timer);
-	if (webhook->state == WEBHOOK_STANDBY)
-		webhook_claim(webhook);
-	if (!webhook_is_consumer(webhook))
-		return;
-	webhook->state = WEBHOOK_LOOKING;
-	webhook->caught_up = false;
-	webhook_pump(webhook);
+	switch (state)
+	{
+		case WEBHOOK_DOWN:
+			return "down";
+		case WEBHOOK_STANDBY:
+			return "standby";
+		case WEBHOOK_CONSUMER:
+			return "consumer";
+		case WEBHOOK_LEAVING:
+			break;
+	}
+	return "leaving";
 }
 
 /*
- * give_up_session: what cannot be kept goes back by way of a new session's fetch.
+ * change_state: the only place where it changes.  Polling begins and ends with
+ * being the consumer.
  */
 static void
-give_up_session(Webhook *webhook)
+change_state(Webhook *webhook, WebhookState to, const char *reason)
 {
-	log_event(LOG_LEVEL_ERROR, "out of memory, releasing the subscription",
+	bool		was_consumer = webhook_is_consumer(webhook);
+
+	if (webhook->state == to)
+		return;
+	log_event(LOG_LEVEL_DEBUG, "state changed",
+			  "webhook", webhook->config->name,
+			  "from", state_name(webhook->state), "to", state_name(to),
+			  "reason", reason, NULL);
+	webhook->state = to;
+	if (webhook_is_consumer(webhook) && !was_consumer)
+	{
+		poll_begin(&webhook->poll);
+		retries_begin(&webhook->retries);
+	}
+	if (!webhook_is_consumer(webhook))
+	{
+		poll_end(&webhook->poll);
+		retries_end(&webhook->retries);
+	}
+}
+
+/*
+ * stand_by: until this session may be the consumer again.
+ */
+static void
+stand_by(Webhook *webhook, int64_t delay, const char *reason)
+{
+	change_state(webhook, WEBHOOK_STANDBY, reason);
+	claim_try_in(&webhook->claim, delay);
+}
+
+/*
+ * release: let another session be the consumer, and be it again in a while.
+ * What was fetched and not sent goes back.
+ */
+static void
+release(Webhook *webhook, int64_t delay, const char *reason)
+{
+	claim_release(&webhook->claim);
+	stand_by(webhook, delay, reason);
+}
+
+/*
+ * subscribe_again: somebody has dropped the subscription, or what it is of.
+ */
+static void
+subscribe_again(Webhook *webhook)
+{
+	acks_forget(&webhook->acks);
+	if (webhook->state == WEBHOOK_DOWN)
+		return;					/* it is done already */
+	change_state(webhook, WEBHOOK_DOWN, "the subscription is gone");
+	claim_subscribe(&webhook->claim);
+}
+
+/*
+ * pause_subscription: the receiver is gone: what is owed waits until somebody calls
+ * eventlog.resume.
+ */
+static void
+pause_subscription(Webhook *webhook)
+{
+	log_event(LOG_LEVEL_ERROR, "receiver is gone (410), subscription paused",
 			  "webhook", webhook->config->name, NULL);
-	webhook_release(webhook);
-	webhook_stand_by(webhook, ERROR_DELAY);
+	if (webhook->state == WEBHOOK_DOWN)
+		return;
+	claim_pause(&webhook->claim);
+	release(webhook, 0, "receiver is gone");
 }
 
 /*
- * note_flow: while many events come, how long the next ones shall gather.
+ * finished: a request has ended; a result of NULL: with the webhook itself.
  */
 static void
-note_flow(Webhook *webhook, int n)
-{
-	int64_t		elapsed = loop_now() - webhook->fetched;
-
-	webhook->fetched = loop_now();
-	webhook->flow_delay = 0;
-	if (n >= FLOWING && n > elapsed)
-		webhook->flow_delay = GATHERED * elapsed / n;
-	if (webhook->flow_delay > GATHER_TIME)
-		webhook->flow_delay = GATHER_TIME;
-}
-
-static void
-fetched(void *arg, PGresult *result)
-{
-	Webhook    *webhook = arg;
-	int			n;
-
-	webhook->fetching = false;
-	if (result == NULL)
-		return;					/* webhook_lost() sees to it */
-	if (webhook_in_use(result))
-	{
-		webhook_stand_by(webhook, STANDBY_DELAY);
-		return;
-	}
-	webhook->unable = !session_succeeded(result);
-	if (webhook->unable)
-	{
-		/* what was handed out before is still ours */
-		webhook_log_result(webhook, "could not fetch", result);
-		webhook->caught_up = true;
-		webhook_look_in(webhook, ERROR_DELAY);
-		webhook_pump(webhook);
-		return;
-	}
-	if (!webhook_is_consumer(webhook))
-		return;					/* it was released meanwhile */
-	n = PQntuples(result);
-	if (n > 0)
-		webhook->usual_size /= 2;
-	for (int i = 0; i < n; i++)
-	{
-		OwedEvent  *event = webhook_take_event(result, i);
-
-		if (event == NULL)
-		{
-			give_up_session(webhook);
-			return;
-		}
-		webhook_put_event(webhook, event);
-	}
-	webhook->caught_up = n < webhook->asked;
-	note_flow(webhook, n);
-	if (n > 0)
-		webhook->nlooks = 0;
-	webhook_pump(webhook);
-}
-
-/*
- * look_delay: how long to wait before the next look, after so many in a row
- * that found nothing.
- *
- * A writer is committing, which takes about as long as its WAL takes to be
- * flushed: so at first as often as the clock allows.  A commit that waits for a
- * standby can take long.
- */
-static int64_t
-look_delay(int nlooks)
-{
-	int			doublings = nlooks - QUICK_LOOKS;
-
-	if (doublings < 0)
-		return 1;
-	return doublings < 5 ? 2 << doublings : LOOK_DELAY_MAX;
-}
-
-static void
-listened(void *arg, PGresult *result)
+finished(void *arg, OwedEvent *events, int n, const HttpResult *result)
 {
 	Webhook    *webhook = arg;
 
-	webhook->listening = false;
-	if (result == NULL || !webhook_is_consumer(webhook))
-		return;
-	if (!session_succeeded(result))
+	(void) n;
+	if (result)
 	{
-		webhook_log_result(webhook, "could not listen", result);
-		webhook_look_in(webhook, ERROR_DELAY);
-		return;
+		counts_request(&webhook->counts, result);
+		gate_answered(&webhook->gate, events, result);
+		if (result->outcome != HTTP_OK)
+			delivery_log_failure(&webhook->sender, events, result);
 	}
-	if (*PQgetvalue(result, 0, 0) == 't')
-	{
-		webhook->state = WEBHOOK_ASLEEP;
-		webhook->nlooks = 0;
-		webhook_look_in(webhook, SLOW_POLL);
-		return;
-	}
-	webhook_look_in(webhook, look_delay(webhook->nlooks++));
+	settle_request(webhook, events, result);
+	if (result && result->outcome == HTTP_GONE)
+		pause_subscription(webhook);
+	if (result)
+		pump(webhook);
 }
 
 /*
@@ -246,106 +208,206 @@ listened(void *arg, PGresult *result)
 static void
 begin_deliveries(Webhook *webhook)
 {
-	const WebhookConfig *config = webhook->config;
-
-	/* in order: what failed comes again before anything else is sent */
-	if (config->ordered && webhook->nretrying > 0)
-		return;
-	while (webhook->first && webhook->nflying <
-		   breaker_limit(&webhook->breaker, config->max_concurrency))
+	while (!webhook_is_held_up(webhook) &&
+		   gate_may_send(&webhook->gate, webhook->sender.nflying))
 	{
-		OwedEvent  *events = webhook->first;
-		OwedEvent  *last = events;
-		int			n = 1;
+		int			n;
+		OwedEvent  *events = buffer_take(&webhook->buffer,
+										 webhook->config->max_events, &n);
 
-		while (n < config->max_events && last->next)
+		if (events == NULL)
+			return;
+		if (events->unfit || events->unwanted)
 		{
-			last = last->next;
-			n++;
-		}
-		webhook->first = last->next;
-		if (webhook->first == NULL)
-			webhook->last = &webhook->first;
-		last->next = NULL;
-		webhook->nwaiting -= n;
-		if (deliver(webhook, events, n))
+			settle_unsent(webhook, events);
 			continue;
-
-		/* back to where they were, for another time */
-		last->next = webhook->first;
-		webhook->first = events;
-		if (last->next == NULL)
-			webhook->last = &last->next;
-		webhook->nwaiting += n;
-		webhook_look_in(webhook, ERROR_DELAY);
-		break;
+		}
+		switch (deliver(&webhook->sender, events, n))
+		{
+			case DELIVERY_BEGUN:
+				gate_sent(&webhook->gate, events);
+				break;
+			case DELIVERY_IMPOSSIBLE:
+				settle_impossible(webhook, events);
+				break;
+			case DELIVERY_NOT_NOW:
+				buffer_put_back(&webhook->buffer, events, n);
+				poll_look_in(&webhook->poll, ERROR_DELAY);
+				return;
+		}
 	}
 }
 
 /*
- * begin_fetch: see that there is always something to send.
+ * begin_fetch: see that there is always something to send; but what could not
+ * be acknowledged would all be sent again, so then nothing more is.
  */
 static void
 begin_fetch(Webhook *webhook)
 {
-	int			room = webhook_ahead(webhook) - webhook->nwaiting -
-	webhook->nflying_events;
-	char		max[16];
-	char		age[32];
+	int			room = buffer_room(&webhook->buffer,
+								   acks_pending(&webhook->acks));
 
-	if (webhook->fetching || webhook->listening || webhook->caught_up ||
-		webhook->state != WEBHOOK_LOOKING || webhook->failing > 0)
+	if (!poll_can_fetch(&webhook->poll) || !webhook->retries.known ||
+		acks_are_failing(&webhook->acks))
 		return;
-	if (webhook->config->ordered && webhook->nretrying > 0)
+	if (webhook_is_held_up(webhook))
 	{
-		/* in order: only what failed is wanted, when its time has come */
-		if (webhook->retry_timer.set || webhook->counting)
+		/* only what failed is wanted, when its time has come */
+		if (webhook->retries.timer.set || webhook->retries.counting ||
+			acks_pending(&webhook->acks) > 0)
 			return;
 		room = 1;
 	}
-	else if (room < webhook_ahead(webhook) / 2 ||
-			 (room = webhook_fitting(webhook, room)) == 0)
-		return;					/* wait until it is worth while */
-	webhook->asked = room;
-	snprintf(max, sizeof(max), "%d", room);
-	snprintf(age, sizeof(age), "%lld",
-			 (long long) webhook->config->retry.max_age / 1000);
-	webhook->fetching = webhook_query(webhook,
-									  payload_fetch_sql(webhook->config->format),
-									  max, age, NULL, fetched);
+	else if (gate_is_failing(&webhook->gate))
+		room = webhook->buffer.nwaiting == 0;	/* to probe with */
+	if (room > 0)
+		poll_fetch(&webhook->poll, room);
 }
 
 /*
- * begin_listen: go to sleep, if nothing is owed.
- *
- * While many events come, a writer is committing at any time, and it could not:
- * so it looks again when there is enough to be worth a statement.
- */
-static void
-begin_listen(Webhook *webhook)
-{
-	if (!webhook->caught_up || webhook->listening || webhook->fetching ||
-		webhook->look_timer.set || webhook->state != WEBHOOK_LOOKING)
-		return;
-	if (webhook->flow_delay > 0)
-	{
-		webhook_look_in(webhook, webhook->flow_delay);
-		webhook->flow_delay = 0;
-		return;
-	}
-	webhook->listening = webhook_query(webhook, "SELECT eventlog.listen($1)",
-									   NULL, NULL, NULL, listened);
-}
-
-/*
- * is_settled: has all that was begun come to its end?
+ * holds_too_much: does it keep memory from others for a receiver that fails?
  */
 static bool
-is_settled(const Webhook *webhook)
+holds_too_much(const Webhook *webhook)
 {
-	return webhook->nflying == 0 && !webhook->fetching &&
-		!webhook->claiming && !webhook->counting && !webhook->listening &&
-		!webhook->acking && webhook->failing == 0 && webhook->acks_len == 0;
+	return gate_is_failing(&webhook->gate) && webhook->buffer.nwaiting > 1 &&
+		webhook->buffer.share.used > IDLE_BYTES &&
+		webhook_is_settled(webhook);
+}
+
+/*
+ * follow_claim: take note of who is the consumer.
+ */
+static void
+follow_claim(Webhook *webhook)
+{
+	switch (claim_outcome(&webhook->claim))
+	{
+		case CLAIM_NOTHING:
+			break;
+		case CLAIM_SUBSCRIBED:
+			log_event(LOG_LEVEL_INFO, "subscribed",
+					  "webhook", webhook->config->name, NULL);
+			stand_by(webhook, 0, "subscribed");
+			break;
+		case CLAIM_REFUSED:
+			log_event(LOG_LEVEL_INFO,
+					  "standing by, another session is the consumer",
+					  "webhook", webhook->config->name, NULL);
+			break;
+		case CLAIM_WON:
+			change_state(webhook, WEBHOOK_CONSUMER, "claimed");
+			break;
+	}
+}
+
+/*
+ * follow_poll: take note of what came of fetching.
+ */
+static void
+follow_poll(Webhook *webhook)
+{
+	switch (poll_outcome(&webhook->poll))
+	{
+		case POLL_NOTHING:
+			break;
+		case POLL_GONE:
+			subscribe_again(webhook);
+			break;
+		case POLL_REFUSED:
+			stand_by(webhook, 0, "another session is the consumer");
+			break;
+		case POLL_NO_MEMORY:
+			/* what cannot be kept goes back by way of a new consumer */
+			log_event(LOG_LEVEL_ERROR,
+					  "out of memory, releasing the subscription",
+					  "webhook", webhook->config->name, NULL);
+			release(webhook, ERROR_DELAY, "out of memory");
+			break;
+	}
+}
+
+/*
+ * follow_retries: fetch what is due.  By the database's clock it may not quite
+ * be, and a fetch would bring what comes behind it; so where order is to be
+ * kept, see first.
+ */
+static void
+follow_retries(Webhook *webhook)
+{
+	Retries    *retries = &webhook->retries;
+
+	if (retries->time_has_come &&
+		(webhook_is_held_up(webhook) || !retries->known))
+		retries_count(retries);
+	else if (retries->time_has_come || retries->due)
+		poll_look(&webhook->poll);
+	retries->time_has_come = retries->due = false;
+}
+
+/*
+ * follow_acks: see whether there is anything to tell of.
+ */
+static void
+follow_acks(Webhook *webhook)
+{
+	if (webhook->acks.gone || webhook->retries.gone)
+		subscribe_again(webhook);
+	webhook->retries.gone = false;
+}
+
+/*
+ * pump: something has changed: begin whatever can be begun now.
+ */
+static void
+pump(void *arg)
+{
+	Webhook    *webhook = arg;
+
+	follow_claim(webhook);
+	follow_poll(webhook);
+	follow_retries(webhook);
+	follow_acks(webhook);
+	if (webhook->state == WEBHOOK_CONSUMER && !webhook->stopping)
+		begin_deliveries(webhook);
+	if (webhook->state != WEBHOOK_DOWN)
+		acks_tell(&webhook->acks, webhook->sender.nflying == 0);
+	if (webhook->stopping)
+		claim_stop(&webhook->claim);
+	else if (webhook->state == WEBHOOK_LEAVING && webhook_is_settled(webhook))
+		release(webhook, YIELD_DELAY, "all that was begun is settled");
+	else if (webhook->state == WEBHOOK_CONSUMER && holds_too_much(webhook))
+		release(webhook, 0, "what waits for the receiver need not be in memory");
+	else if (webhook->state == WEBHOOK_CONSUMER)
+	{
+		begin_fetch(webhook);
+		retries_seek(&webhook->retries);
+		poll_sleep(&webhook->poll);
+	}
+}
+
+void
+webhook_start(Webhook *webhook, Session *session, const char *log)
+{
+	webhook->subscription.session = session;
+	webhook->subscription.log = log;
+	claim_subscribe(&webhook->claim);
+}
+
+void
+webhook_lost(Webhook *webhook)
+{
+	claim_reset(&webhook->claim);
+	acks_reset(&webhook->acks);
+	change_state(webhook, WEBHOOK_DOWN, "the session is lost");
+}
+
+void
+webhook_wake(Webhook *webhook)
+{
+	poll_wake(&webhook->poll);
+	pump(webhook);
 }
 
 void
@@ -353,104 +415,6 @@ webhook_yield(Webhook *webhook)
 {
 	log_event(LOG_LEVEL_INFO, "leaving the subscription to another notifier",
 			  "webhook", webhook->config->name, NULL);
-	webhook->yielding = true;
-	webhook_pump(webhook);
-}
-
-bool
-webhook_is_consumer(const Webhook *webhook)
-{
-	return webhook->state == WEBHOOK_LOOKING ||
-		webhook->state == WEBHOOK_ASLEEP;
-}
-
-bool
-webhook_is_ready(const Webhook *webhook)
-{
-	return webhook->state != WEBHOOK_DOWN && !webhook->unable;
-}
-
-void
-webhook_pump(Webhook *webhook)
-{
-	bool		idle = webhook->stopping || webhook->yielding;
-
-	if (webhook->state == WEBHOOK_DOWN)
-		return;
-	if (!idle)
-		begin_deliveries(webhook);
-	webhook_ack(webhook);
-	if (webhook->yielding && !webhook->stopping && is_settled(webhook))
-		webhook_end_yield(webhook);
-	if (idle)
-		return;
-	begin_fetch(webhook);
-	webhook_seek_retries(webhook);
-	begin_listen(webhook);
-}
-
-void
-webhook_start(Webhook *webhook, Session *session, const char *log)
-{
-	webhook->session = session;
-	webhook->log = log;
-	webhook->caught_up = false;
-	webhook_subscribe(webhook);
-}
-
-void
-webhook_lost(Webhook *webhook)
-{
-	webhook_drop_waiting(webhook);
-	clear_timers(webhook);
-	free(webhook->told);
-	free(webhook->consumers);
-	webhook->told = webhook->consumers = NULL;
-	webhook->state = WEBHOOK_DOWN;
-	webhook->yielding = webhook->overdue = webhook->unable = false;
-	webhook->claiming = webhook->counting = false;
-	webhook->fetching = webhook->listening = webhook->acking = false;
-	webhook->failing = 0;
-	webhook->acks_len = 0;
-	webhook->nacks = 0;
-	webhook->nretrying = 0;
-	webhook->nlooks = 0;
-}
-
-void
-webhook_wake(Webhook *webhook)
-{
-	if (webhook->state == WEBHOOK_ASLEEP ||
-		(webhook->state == WEBHOOK_LOOKING && webhook->caught_up))
-	{
-		webhook_look(webhook);
-	}
-}
-
-bool
-webhook_is_quiet(const Webhook *webhook)
-{
-	/* nothing can be sent now: the receiver, or what is to come first, fails */
-	bool		held_up = webhook->breaker.state == BREAKER_OPEN ||
-	(webhook->config->ordered && webhook->nretrying > 0 &&
-	 webhook->retry_timer.set);
-
-	if (webhook->nflying > 0)
-		return false;
-	if (webhook->state == WEBHOOK_DOWN)
-		return true;
-	return is_settled(webhook) &&
-		(webhook->stopping || held_up ||
-		 (webhook->nwaiting == 0 &&
-		  (webhook->caught_up || webhook->state == WEBHOOK_STANDBY)));
-}
-
-bool
-webhook_has_failed(const Webhook *webhook)
-{
-	const WebhookCounts *counts = &webhook->counts;
-
-	return webhook->unable ||
-		counts->failed_timeout + counts->failed_connect + counts->failed_tls +
-		counts->failed_network + counts->failed_status + counts->dead > 0;
+	change_state(webhook, WEBHOOK_LEAVING, "another notifier is to have it");
+	pump(webhook);
 }

@@ -515,7 +515,7 @@ CREATE FUNCTION eventlog.unsubscribe(name text, log regclass DEFAULT NULL)
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_unsubscribe';
 COMMENT ON FUNCTION eventlog.unsubscribe(text, regclass) IS
-  'drop a subscription and what it is owed';
+  'drop a subscription and what it is owed; the owner of its log may too';
 
 CREATE FUNCTION eventlog.pause(name text, log regclass DEFAULT NULL)
 RETURNS void LANGUAGE c VOLATILE
@@ -656,7 +656,7 @@ SELECT s.name COLLATE pg_catalog."C" AS name,
   FROM eventlog._subscriptions() s
  CROSS JOIN LATERAL eventlog._subscription_counts(s.id) c;
 COMMENT ON VIEW eventlog.subscriptions IS
-  'the subscriptions of one''s own roles, and how their deliveries are; members of pg_read_all_stats see all, without filters and errors';
+  'the subscriptions of one''s own roles, and how their deliveries are; the owner of a log sees all of that log, and members of pg_read_all_stats all there are, without filters and errors';
 COMMENT ON COLUMN eventlog.subscriptions.log IS 'NULL: dropped';
 COMMENT ON COLUMN eventlog.subscriptions.levels IS 'NULL: all';
 COMMENT ON COLUMN eventlog.subscriptions.event_type IS 'prefix; NULL: all';

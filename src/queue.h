@@ -62,6 +62,7 @@ extern bool subscription_wants(const Subscription *subscription,
 extern Subscription *subscription_require(FunctionCallInfo fcinfo,
 										  int name_arg, int log_arg);
 extern bool subscription_is_orphan(const Subscription *subscription);
+extern bool subscription_log_is_own(Oid log);
 extern void subscription_require_readable(Relation log, Oid role);
 
 /* subcache.c */

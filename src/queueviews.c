@@ -5,8 +5,8 @@
  * The views read through these functions and not from the tables, so that not
  * even a plan's row counts tell anything of subscriptions that are not one's
  * own.  Each function checks for itself what the caller may see: all of a
- * subscription that belongs to a role of one's own; names and counts of all, but
- * no filter and no error, for members of pg_read_all_stats.
+ * subscription that belongs to a role of one's own; its name and counts, but no
+ * filter and no error, if one owns its log or is a member of pg_read_all_stats.
  */
 #include "queue.h"
 
@@ -35,15 +35,15 @@ typedef enum Sight
 } Sight;
 
 /*
- * sight: what the caller may see of the subscriptions of a role.
+ * sight: what the caller may see of a role's subscription of a log.
  */
 static Sight
-sight(Oid owner)
+sight(Oid owner, Oid log)
 {
 	if (has_privs_of_role(GetUserId(), owner))
 		return SEES_ALL;
-	return has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS) ?
-		SEES_COUNTS : SEES_NOTHING;
+	return has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS) ||
+		subscription_log_is_own(log) ? SEES_COUNTS : SEES_NOTHING;
 }
 
 /*
@@ -61,11 +61,12 @@ sight_of(int id)
 
 	if (HeapTupleIsValid(row))
 	{
-		Datum		owner = heap_getattr(row, SUB_OWNER, RelationGetDescr(rel),
-										 &isnull);
+		TupleDesc	desc = RelationGetDescr(rel);
+		Datum		owner = heap_getattr(row, SUB_OWNER, desc, &isnull);
+		Datum		log = heap_getattr(row, SUB_LOG, desc, &isnull);
 
-		if (!isnull)
-			result = sight(DatumGetObjectId(owner));
+		/* neither column can be null */
+		result = sight(DatumGetObjectId(owner), DatumGetObjectId(log));
 	}
 	owned_scan_end(scan, rel);
 	return result;
@@ -86,7 +87,7 @@ put_subscription(ReturnSetInfo *rsinfo, HeapTuple row, TupleDesc desc,
 	int			pid;
 
 	if (!subscription_read(row, desc, &subscription) ||
-		(sees = sight(subscription.owner)) == SEES_NOTHING)
+		(sees = sight(subscription.owner, subscription.log)) == SEES_NOTHING)
 		return;
 	if (*locks == NULL)
 		*locks = GetLockStatusData();

@@ -242,11 +242,28 @@ require_member(const Subscription *subscription)
 }
 
 /*
- * subscription_require: the subscription that two arguments name, as the
- * caller's own; an error when there is none or the caller may not use it.
+ * subscription_log_is_own: does the caller own this log, or has it the rights
+ * of the role that does?
  */
-Subscription *
-subscription_require(FunctionCallInfo fcinfo, int name_arg, int log_arg)
+bool
+subscription_log_is_own(Oid log)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(log));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return has_privs_of_role(GetUserId(), owner);
+}
+
+/*
+ * subscription_named: the subscription that two arguments name, whoever it
+ * belongs to; an error when there is none.
+ */
+static Subscription *
+subscription_named(FunctionCallInfo fcinfo, int name_arg, int log_arg)
 {
 	char	   *name = name_from_args(fcinfo, name_arg);
 	Oid			log = log_resolve(fcinfo, log_arg);
@@ -262,6 +279,18 @@ subscription_require(FunctionCallInfo fcinfo, int name_arg, int log_arg)
 						log_name ? log_name : psprintf("%u", log)),
 				 errhint("The view eventlog.subscriptions lists them with their logs; eventlog.subscribe makes one.")));
 	}
+	return found;
+}
+
+/*
+ * subscription_require: the same, as the caller's own; an error when the caller
+ * may not use it.
+ */
+Subscription *
+subscription_require(FunctionCallInfo fcinfo, int name_arg, int log_arg)
+{
+	Subscription *found = subscription_named(fcinfo, name_arg, log_arg);
+
 	require_member(found);
 	return found;
 }
@@ -517,9 +546,11 @@ eventlog_unsubscribe(PG_FUNCTION_ARGS)
 		"DELETE FROM eventlog._queue WHERE subscription OPERATOR(pg_catalog.=) $1"
 	};
 	static const Oid types[] = {INT4OID};
-	Subscription *subscription = subscription_require(fcinfo, 0, 1);
+	Subscription *subscription = subscription_named(fcinfo, 0, 1);
 	Datum		value = Int32GetDatum(subscription->id);
 
+	if (!subscription_log_is_own(subscription->log))
+		require_member(subscription);
 	consumer_end(subscription);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");

@@ -1,14 +1,18 @@
 /*
  * faults.c
  *		Loaded before the notifier's libraries, it lets them fail as they seldom
- *		do: looking up "slow.example" takes an hour, and while the file that
- *		FAULT names is there, libpq takes no statement; it removes the file.
+ *		do: looking up "slow.example" takes an hour, and that of "lost.example"
+ *		fails for now; while the file that FAULT names is there, libpq takes no
+ *		statement; it removes the file.  The directory SYSTEM_CERTIFICATES stands
+ *		in for /etc/ssl/certs.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int
@@ -20,6 +24,8 @@ getaddrinfo(const char *host, const char *service,
 
 	if (host && strcmp(host, "slow.example") == 0)
 		sleep(3600);
+	if (host && strcmp(host, "lost.example") == 0)
+		return EAI_AGAIN;
 	if (real == NULL)
 		real = dlsym(RTLD_NEXT, "getaddrinfo");
 	return real(host, service, hints, result);
@@ -39,4 +45,47 @@ PQsendQueryParams(void *conn, const char *sql, int nparams, const void *types,
 	if (real == NULL)
 		real = dlsym(RTLD_NEXT, "PQsendQueryParams");
 	return real(conn, sql, nparams, types, values, lengths, formats, format);
+}
+
+/*
+ * instead: where a file is really sought.
+ */
+static const char *
+instead(const char *path, char *to, size_t size)
+{
+	static const char *const system = "/etc/ssl/certs/";
+	const char *dir = getenv("SYSTEM_CERTIFICATES");
+
+	if (dir == NULL || strncmp(path, system, strlen(system)) != 0)
+		return path;
+	snprintf(to, size, "%s/%s", dir, path + strlen(system));
+	return to;
+}
+
+FILE *
+fopen(const char *path, const char *mode)
+{
+	static FILE *(*real) (const char *, const char *);
+	char		other[4096];
+
+	if (real == NULL)
+		real = dlsym(RTLD_NEXT, "fopen");
+	return real(instead(path, other, sizeof(other)), mode);
+}
+
+FILE *
+fopen64(const char *path, const char *mode)
+{
+	return fopen(path, mode);
+}
+
+int
+stat(const char *path, struct stat *result)
+{
+	static int	(*real) (const char *, struct stat *);
+	char		other[4096];
+
+	if (real == NULL)
+		real = dlsym(RTLD_NEXT, "stat");
+	return real(instead(path, other, sizeof(other)), result);
 }

@@ -7,8 +7,8 @@
  * HTTP/2 for who wants it, if a key and a certificate are given; TLS_MAX in the
  * environment is its version at most) and writes its number to PORT-FILE.  Each
  * request becomes a line of JSON in REQUESTS: HTTP version, method, path,
- * headers, the body as text, and how many requests for that path there are at
- * once.  What it answers is what MODES, a file of lines "PATH MODE", says for
+ * headers, the body as text, how many requests for that path there are at once,
+ * the time in ms, and the mode.  What it answers is what MODES, a file of lines "PATH MODE", says for
  * the request's path, and 204 otherwise:
  *
  *   NUMBER          that status; NUMBER:VALUE with VALUE as Retry-After
@@ -18,6 +18,8 @@
  *   never           accepts, and never answers
  *   hold            waits until the mode is another, which it answers then
  *   late            500, after a while
+ *   refuse:TEXT     400 to what has TEXT in its body, 204 to the rest
+ *   fail:TEXT       500, the same
  *   drip            answers one byte a second
  *   huge            200 and a gigabyte; how much of it went out becomes a line
  *                   of REQUESTS
@@ -133,6 +135,10 @@ function answer(how, request, response, body)
 			return undefined;
 		case 'hold':
 			return hold(request, response, body);
+		case 'refuse':
+			return response.writeHead(body.includes(value) ? 400 : 204).end();
+		case 'fail':
+			return response.writeHead(body.includes(value) ? 500 : 204).end();
 		case 'late':
 			return setTimeout(() => response.writeHead(500).end(), 200);
 		case 'long':
@@ -171,6 +177,7 @@ function handle(request, response)
 	request.on('end', () =>
 	{
 		const body = Buffer.concat(chunks).toString();
+		const how = mode(request.url);
 
 		note({
 			version: request.httpVersion,
@@ -178,9 +185,11 @@ function handle(request, response)
 			path: request.url,
 			headers: request.headers,
 			body,
-			present: present[request.url]
+			present: present[request.url],
+			at: Date.now(),
+			mode: how
 		});
-		answer(mode(request.url), request, response, body);
+		answer(how, request, response, body);
 	});
 }
 

@@ -84,6 +84,23 @@ SELECT pg_temp.refused('SET eventlog.max_subscriptions = 1000');
 RESET ROLE;
 RESET eventlog.max_subscriptions;
 SELECT eventlog.unsubscribe(name, log) FROM eventlog.subscriptions WHERE name IN ('next', 'third') ORDER BY name;
+
+-- A reader who fills a log with subscriptions does not keep its owner out: the
+-- owner sees their names and counts, no more, and can remove them.
+GRANT USAGE ON SCHEMA subs_a TO subs_b;
+GRANT SELECT ON subs_a.log TO subs_b;
+SET ROLE subs_b;
+SELECT eventlog.subscribe('taken', '{error}', 'a.', log => 'subs_a.log');
+SET ROLE subs_a;
+SELECT pg_temp.refused($$SELECT eventlog.subscribe('taken', log => 'subs_a.log')$$);
+SELECT name, owner, levels, event_type, pending FROM eventlog.subscriptions WHERE log = 'subs_a.log'::regclass AND name = 'taken';
+SELECT count(*) FROM eventlog.deliveries WHERE subscription = 'taken';
+SELECT pg_temp.refused($$SELECT eventlog.fetch('taken', 1, log => 'subs_a.log')$$);
+SELECT pg_temp.refused($$SELECT eventlog.pause('taken', 'subs_a.log')$$);
+SELECT eventlog.unsubscribe('taken', 'subs_a.log');
+RESET ROLE;
+REVOKE USAGE ON SCHEMA subs_a FROM subs_b;
+REVOKE SELECT ON subs_a.log FROM subs_b;
 \set VERBOSITY terse
 
 -- What makes no sense in the table hurts no writer, and nothing makes one fail.

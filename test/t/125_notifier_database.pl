@@ -70,7 +70,7 @@ $config = write_config({
 $notifier = start_notifier($config, qw(failing hold));
 await(sub { metrics($port) =~ /^eventlog_notifications_owed\{webhook="failing"\} 30$/m }, 'what is owed');
 like(metrics($port), qr/^eventlog_notifications_oldest_owed_age_seconds\{webhook="failing"\} 1\d\d/m, 'and for how long');
-await(sub { metrics($port) =~ /^eventlog_notifications_failed_total\{webhook="failing",reason="status"\} [1-9]/m }, 'what fails, and why');
+await(sub { metrics($port) =~ /^eventlog_notification_requests_failed_total\{webhook="failing",reason="5xx"\} [1-9]/m }, 'what fails, and why');
 
 # A receiver that fails gets one probe at a time.
 await(sub { metrics($port) =~ /^eventlog_breaker_state\{webhook="failing"\} [12]$/m }, 'the breaker opens');
@@ -82,7 +82,7 @@ is_deeply([ grep { $_ > 1 } @present[-3 .. -1] ], [], 'in the end, one at a time
 
 # No more requests at once than max_concurrency.
 query("SELECT count(eventlog.emit('many')) FROM generate_series(1, 20)");
-await(sub { metrics($port) =~ /^eventlog_notifications_in_flight\{webhook="hold"\} 3$/m }, 'three are in flight');
+await(sub { metrics($port) =~ /^eventlog_notification_requests_in_flight\{webhook="hold"\} 3$/m }, 'three are in flight');
 set_modes($receiver);
 await(sub { owed('hold') == 0 }, 'all arrive');
 is_deeply([ grep { $_ > 3 } map { $_->{present} } requests($receiver, '/hold') ], [], 'never more than three at once');
@@ -213,7 +213,7 @@ my $bulk = receiver();
 my $count = sub { my @lines = slurp_file($bulk->{requests}) =~ /\n/g; return scalar @lines; };
 set_modes($bulk, '/big' => 'hold');
 $config = write_config({ event_update => { url => "$bulk->{url}/big" } });
-query("SELECT eventlog.subscribe('event_update'); SELECT count(eventlog.emit('big', message => repeat('x', 2000000))) FROM generate_series(1, 40) g");
+query("SELECT eventlog.subscribe('event_update'); SELECT count(eventlog.emit('big', details => jsonb_build_object('x', repeat('x', 2000000)))) FROM generate_series(1, 40) g");
 $notifier = start_notifier($config, 'event_update');
 await(sub { $count->() >= 3 }, 'big events are in flight');
 set_modes($bulk);

@@ -20,10 +20,15 @@ query("CREATE ROLE courier LOGIN; CREATE ROLE app; CREATE SCHEMA app AUTHORIZATI
 	"RESET ROLE; GRANT app TO courier; GRANT SELECT ON events TO courier; SET ROLE courier;",
 	"SELECT eventlog.subscribe('hook', log => 'events');");
 
+# what the role sets for people's sessions is not for upkeep's
+query("ALTER ROLE courier SET default_transaction_read_only = on; ALTER ROLE courier SET statement_timeout = '100ms';",
+	"ALTER ROLE courier SET lock_timeout = '1ms'; ALTER ROLE courier SET search_path = pg_temp; ALTER ROLE courier SET client_min_messages = error;",
+	"ALTER ROLE courier SET idle_session_timeout = '50ms'");
+
 # a configuration that says nothing of upkeep
 my $config = PostgreSQL::Test::Utils::tempdir() . '/notifier.json';
 append_to_file($config, encode_json({
-	database => $node->connstr('postgres') . ' user=courier', log => 'events',
+	database => $node->connstr('postgres') . ' user=courier', log => 'public.events',
 	event_log => { notification => { enabled => JSON::PP::true } }, webhooks => { hook => { url => "$receiver->{url}/hook" } } }));
 my $notifier = start_notifier($config, 'hook');
 await(sub { query("SELECT problems FROM eventlog.logs WHERE log = 'app.log'::regclass") eq '{}' }, 'it keeps the log that it may keep');
@@ -35,7 +40,7 @@ is(stop_notifier($notifier), 0, 'done');
 # and one that does not want it
 query("INSERT INTO app.log (event_type, occurred_at) VALUES ('a', '2019-01-01Z')");
 $notifier = start_notifier(write_config({ hook => { url => "$receiver->{url}/hook" } },
-	database => $node->connstr('postgres') . ' user=courier', log => 'events', maintain => '0', log_level => 'debug'), 'hook');
+	database => $node->connstr('postgres') . ' user=courier', log => 'public.events', maintain => '0', log_level => 'debug'), 'hook');
 query("SELECT eventlog.emit('a')");
 await(sub { requests($receiver, '/hook') == 2 }, 'without upkeep it delivers, too');
 sleep 3;    # it would have begun after one second

@@ -14,7 +14,8 @@ use Time::HiRes qw(sleep);
 
 our @EXPORT = qw(new_node query await receiver receiver_goes receiver_comes
   set_modes requests verify proxy certificate write_config start_notifier
-  stop_notifier notifier_log owed last_error metrics SECRET);
+  stop_notifier notifier_log owed last_error metrics metric balancer
+  set_balancer daemon SECRET);
 
 use constant SECRET => 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
@@ -22,6 +23,7 @@ my $dir;
 my $node;
 my %children;
 our @program = ('eventlog-notifier');    # and what it is run by
+our $sanitized = 0;    # with the compiler's sanitizers, but where it is preloaded
 my $serial = 0;
 
 END
@@ -136,6 +138,43 @@ sub proxy
 	return \%proxy;
 }
 
+# balancer: start one before a port or a socket; a hash of its port and its mode.
+sub balancer
+{
+	my ($target) = @_;
+	my $n = ++$serial;
+	my %balancer = map { $_ => "$dir/$n.$_" } qw(port mode out);
+
+	append_to_file($balancer{mode}, 'pass');
+	spawn($balancer{out}, 'node', 'test/clients/balancer.js', $balancer{port}, $target, $balancer{mode});
+	$balancer{number} = await_port($balancer{port});
+	return \%balancer;
+}
+
+sub set_balancer
+{
+	my ($balancer, $mode) = @_;
+
+	append_to_file("$balancer->{mode}.new", $mode);
+	rename "$balancer->{mode}.new", $balancer->{mode};
+	sleep 0.3;
+}
+
+# daemon: run a program until the end; its process id.
+sub daemon
+{
+	return spawn("$dir/" . ++$serial . '.daemon', @_);
+}
+
+# metric: the value of one, by its name and labels; undef: it is not there.
+sub metric
+{
+	my ($port, $name) = @_;
+	my ($value) = metrics($port) =~ /^\Q$name\E (\S+)$/m;
+
+	return $value;
+}
+
 # certificate: one that signs itself, as DIRECTORY/NAME.key and .crt.
 sub certificate
 {
@@ -188,6 +227,7 @@ sub write_config
 
 	delete @more{qw(file notification)};
 	unlink $file;
+	my $mask = umask 0077;
 	append_to_file(
 		$file,
 		encode_json(
@@ -198,6 +238,7 @@ sub write_config
 				webhooks => $webhooks,
 				%more
 			}));
+	umask $mask;
 	return $file;
 }
 
@@ -209,8 +250,10 @@ sub start_notifier
 	my %notifier = (log => $log);
 
 	append_to_file($log, '');
+	my @run = @program;
+	$run[-1] = './notifier/eventlog-notifier-sanitized' if $sanitized && !$ENV{LD_PRELOAD};
 	$notifier{pid} =
-	  spawn($log, @program, '--config', $config);
+	  spawn($log, @run, '--config', $config);
 	foreach my $name (@subscriptions)
 	{
 		for (1 .. 300)

@@ -10,8 +10,9 @@
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-ignore(const char *message)
+ignore(LogLevel level, const char *message)
 {
+	(void) level;
 	(void) message;
 }
 

@@ -14,8 +14,10 @@
 static char complaints[4096];
 
 static void
-complain(const char *message)
+complain(LogLevel level, const char *message)
 {
+	if (level == LOG_LEVEL_WARNING)
+		strcat(complaints, "warning: ");
 	strncat(complaints, message, sizeof(complaints) - strlen(complaints) - 2);
 	strcat(complaints, "\n");
 }
@@ -53,7 +55,9 @@ bad_webhook(const char *options, const char *expected)
 
 	snprintf(text, sizeof(text), "{\"database\":\"x\",\"webhooks\":{\"w\":{%s}}}",
 			 options);
-	snprintf(message, sizeof(message), "webhooks.w%s", expected);
+	snprintf(message, sizeof(message), "%swebhooks.w%s",
+			 *expected == '\002' ? "warning: " : "",
+			 expected + (*expected == '\002'));
 	bad(text, message);
 }
 
@@ -86,10 +90,10 @@ test_good(void)
 	is_int(config->maintain, 7200000, "maintain");
 	is_int((long long) config->nwebhooks, 3, "webhooks");
 
-	webhook = &config->webhooks[0];
+	webhook = config->webhooks[0];
 	is_text(webhook->name, "general", "general");
 	ok(!webhook->active, "is not used where there is event_update");
-	webhook = &config->webhooks[1];
+	webhook = config->webhooks[1];
 	ok(webhook->active, "which is");
 	is_text(webhook->levels, "{error,critical}", "common levels");
 	is_text(webhook->event_type, "system.", "common prefix");
@@ -98,7 +102,7 @@ test_good(void)
 	is_int(webhook->retry.initial_backoff, 2000, "initial_backoff");
 	is_int(webhook->retry.max_attempts, 3, "max_attempts");
 	is_int(webhook->retry.max_age, 0, "max_age");
-	webhook = &config->webhooks[2];
+	webhook = config->webhooks[2];
 	is_text(webhook->levels, "{critical}", "levels of its own");
 	is_text(webhook->event_type, "a.", "prefix of its own");
 	is_int(webhook->format, FORMAT_CLOUDEVENTS, "format");
@@ -112,13 +116,38 @@ test_good(void)
 	is_int(config->address.ss_family, AF_INET, "the address to listen at");
 	config_destroy(config);
 
+	config = parse("{\"event_log\": {\"notification\": {\"enabled\": true, \"min_level\": \"WARN\", \"source_service\": \"s\"}},"
+				   " \"http_config\": {\"timeout\": \"3s\", \"basic_auth\": {\"username\": \"u\"}, \"rate_limit\": \"90/m\", \"enable_http2\": false},"
+				   " \"webhooks\": {\"a\": {\"url\": \"https://h/\"},"
+				   " \"b\": {\"url\": \"https://h/\", \"level\": [\"fatal\", \"notice\"], \"resource_type\": \"r\", \"timeout\": \"4s\", \"enable_http2\": true,"
+				   " \"authorization\": {\"credentials\": \"c\"}}}}");
+	if (ok(config != NULL, "what webhooks have in common"))
+	{
+		is_text(config->database, "", "without a database, libpq's environment");
+		webhook = config->webhooks[0];
+		is_text(webhook->levels, "{warning,error,critical}", "min_level");
+		is_text(webhook->source_service, "s", "source_service");
+		is_text(webhook->username, "u", "credentials");
+		is_int(webhook->timeout, 3000, "timeout");
+		ok(webhook->rate_limit == 1.5 && !webhook->enable_http2, "rate, version");
+		is_int(webhook->retry.max_attempts, 0, "attempts do not end before age does");
+		webhook = config->webhooks[1];
+		is_text(webhook->levels, "{info,critical}", "names that others have for levels");
+		is_text(webhook->resource_type, "r", "resource_type");
+		is_int(webhook->timeout, 4000, "a timeout of its own");
+		ok(webhook->username == NULL && webhook->authorization && webhook->enable_http2,
+		   "nor are there two ways to say who one is");
+		ok(!webhook_config_equal(webhook, config->webhooks[0]) &&
+		   webhook_config_equal(webhook, webhook), "one is not the other");
+	}
+	config_destroy(config);
 	config = parse("{\"database\": \"x\", \"webhooks\": {\"general\": {\"url\": \"https://h/\"}}}");
-	ok(config && !config->enabled && !config->webhooks[0].active,
+	ok(config && !config->enabled && !config->webhooks[0]->active,
 	   "disabled unless told otherwise");
 	config_destroy(config);
 	config = parse("{\"database\": \"x\", \"event_log\": {\"notification\": {\"enabled\": true}},"
 				   " \"webhooks\": {\"general\": {\"url\": \"https://h/\"}}}");
-	ok(config && config->webhooks[0].active && config->webhooks[0].levels == NULL,
+	ok(config && config->webhooks[0]->active && config->webhooks[0]->levels == NULL,
 	   "general is used where there is no event_update; all levels");
 	config_destroy(config);
 }
@@ -131,7 +160,6 @@ test_bad(void)
 	bad("{", "(the whole file): line 1, column 1: not JSON: string or '}' expected");
 	bad("{\"database\": \"x\", \"database\": \"y\"}",
 		"(the whole file): line 1, column 28: not JSON: duplicate object key");
-	bad("{}", "database: is missing; a connection string, such as \"host=/run/postgresql dbname=app\"");
 	bad("{\"database\": \"host=h password=it's secret\"}",
 		"database: is no connection string that libpq can read");
 	bad("{\"database\": \"postgresql://u:sec@ret@h/d\"}",
@@ -145,6 +173,8 @@ test_bad(void)
 		"log_level: must be debug, info, warning or error");
 	bad("{\"database\": \"x\", \"maintain\": 5}",
 		"maintain: must be a duration such as \"500ms\", \"15s\" or \"2h\"");
+	bad("{\"database\": \"x\", \"maintain\": \"1ms\"}",
+		"maintain: must be 0, for never, or at least 1s");
 	bad("{\"database\": \"x\", \"maintain\": \"400d\"}",
 		"maintain: must be at most 365 days");
 	bad("{\"database\": \"x\", \"listen\": \"localhost:9187\"}",
@@ -166,6 +196,13 @@ test_bad(void)
 		"event_log.notification.level: unknown level \"loud\"; levels are debug, info, warning, error and critical");
 	bad("{\"database\": \"x\", \"event_log\": {\"notification\": {\"enabled\": true}}}",
 		"webhooks: is missing, and notification is enabled");
+	bad("{\"database\": \"x\", \"event_log\": {\"notification\": {\"min_level\": \"loud\"}}}",
+		"event_log.notification.min_level: unknown level \"loud\"; levels are debug, info, warning, error and critical");
+	bad("{\"database\": \"x\", \"http_config\": {\"timeout\": \"0s\", \"url\": \"x\"}}",
+		"http_config.url: unknown key\n"
+		"http_config.timeout: must be a duration such as \"500ms\", \"15s\" or \"2h\", above zero");
+	bad("{\"database\": \"x\", \"webhooks\": {\"0123456789012345678901234567890123456789012345678901234567890123\": {\"url\": \"http://h/\"}}}",
+		"webhooks.0123456789012345678901234567890123456789012345678901234567890123: a name is 1 to 63 bytes");
 	bad("{\"database\": \"x\", \"webhooks\": {\"w\": \"https://h/\"}}",
 		"webhooks.w: must be an object");
 
@@ -192,7 +229,7 @@ test_bad(void)
 	bad_webhook("\"url\": \"https://h/\", \"secret\": \"hunter2\"",
 				".secret: must be whsec_ and the base64 of 24 to 64 bytes");
 	bad_webhook("\"url\": \"https://h/\", \"secret_file\": \"none\"",
-				".secret_file: cannot read the file: No such file or directory");
+				".secret_file: cannot read \"/nonexistent/none\": No such file or directory");
 	bad_webhook("\"url\": \"https://h/\", \"secret\": \"" SECRET "\", \"secret_file\": \"f\"",
 				".secret_file: cannot go with \"secret\"");
 	bad_webhook("\"url\": \"https://h/\", \"timeout\": \"0s\"",
@@ -203,6 +240,38 @@ test_bad(void)
 				".timeout: must be at most 1 day");
 	bad_webhook("\"url\": \"https://h/\", \"retry\": {\"max_backoff\": \"1000000000d\"}",
 				".retry.max_backoff: must be at most 365 days");
+	bad_webhook("\"url\": \"https://h/\", \"event_type\": \"System.\"",
+				".event_type: no event's begins like this: it is a plain prefix of lower-case letters, digits, \"_\", \"-\" and dots");
+	bad_webhook("\"url\": \"https://h/\", \"event_type\": \"system.*\"",
+				".event_type: no event's begins like this: it is a plain prefix of lower-case letters, digits, \"_\", \"-\" and dots");
+	bad_webhook("\"url\": \"https://h/\", \"event_type\": \"system..a\"",
+				".event_type: no event's begins like this: between dots stand words");
+	bad_webhook("\"url\": \"https://h/\", \"level\": [\"error\"], \"min_level\": \"error\"",
+				".min_level: cannot go with \"level\"");
+	bad_webhook("\"url\": \"https://h/\", \"rate_limit\": \"10\"",
+				".rate_limit: must be a rate such as \"10/s\", \"100/m\" or \"1000/h\", above zero");
+	bad_webhook("\"url\": \"https://h/\", \"rate_limit\": \"0/s\"",
+				".rate_limit: must be a rate such as \"10/s\", \"100/m\" or \"1000/h\", above zero");
+	bad_webhook("\"url\": \"https://h/\", \"enable_http2\": 1",
+				".enable_http2: must be true or false");
+	bad_webhook("\"url\": \"https://h/../<userId>\"",
+				".url: must not have segments of dots beside <userId>");
+	bad_webhook("\"url\": \"https://h/\", \"tls_config\": {\"ca_file\": \"/etc/hostname\"}",
+				".tls_config.ca_file: holds no certificate in PEM format");
+	bad_webhook("\"url\": \"https://h/\", \"tls_config\": {\"cert_file\": \"/etc/hostname\", \"key_file\": \"/etc/passwd\"}",
+				"\002.tls_config.key_file: others may read \"/etc/passwd\"; its mode should be 0600\n"
+				"webhooks.w.tls_config.cert_file: holds no certificate in PEM format\n"
+				"webhooks.w.tls_config.key_file: holds no private key in PEM format, or one that needs a password");
+	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"X Y\": \"b\"}",
+				".http_headers.X Y: is not the name of a header");
+	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"X(Y)\": \"b\"}",
+				".http_headers.X(Y): is not the name of a header");
+	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"X-Y\": \"b \"}",
+				".http_headers.X-Y: the value of X-Y cannot stand in a header");
+	bad_webhook("\"url\": \"https://h/\", \"authorization\": {\"type\": \"A B\", \"credentials\": \"c\"}",
+				".authorization.type: is not the name of a scheme, such as \"Bearer\"");
+	bad_webhook("\"url\": \"https://h/\", \"secret_file\": \"whsec_c2VjcmV0\"",
+				".secret_file: names a file, and is a secret itself, as it seems");
 	bad_webhook("\"url\": \"https://h/\", \"max_concurrency\": 0",
 				".max_concurrency: must be a whole number from 1 to 1000");
 	bad_webhook("\"url\": \"https://h/\", \"ordered\": true, \"max_concurrency\": 2",
@@ -212,13 +281,13 @@ test_bad(void)
 	bad_webhook("\"url\": \"https://h/\", \"authorization\": {\"credentials\": \"a\\nb\"}",
 				".authorization.credentials: cannot stand in a header");
 	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"A:\": \"b\"}",
-				".http_headers: must be names and strings");
+				".http_headers.A:: is not the name of a header");
 	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"A\": \"b\\r\\nC: d\"}",
-				".http_headers.A: cannot stand in a header");
+				".http_headers.A: the value of A cannot stand in a header");
 	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"A\": 1}",
 				".http_headers.A: must be a string, or lists of values, secrets or files");
 	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"A\": {\"files\": [\"none\"]}}",
-				".http_headers.A.files: cannot read the file: No such file or directory");
+				".http_headers.A.files: cannot read \"/nonexistent/none\": No such file or directory");
 	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"A\": {\"secret\": [\"b\"]}}",
 				".http_headers.A.secret: unknown key");
 	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"Webhook-Id\": \"b\"}",
@@ -280,10 +349,10 @@ test_files(void)
 		  " \"http_headers\": {\"X-Key\": {\"files\": [\"key\"]}}, \"proxy_url_file\": \"proxy\"}}}", file);
 	fclose(file);
 	complaints[0] = '\0';
-	config = config_load(config_path, complain);
-	ok(config && config->webhooks[0].nkeys == 2, "two secrets from a file");
-	is_text(config ? config->webhooks[0].headers[0] : NULL, "X-Key: k", "a header's");
-	is_text(config ? config->webhooks[0].proxy_url : NULL, "http://u:p@proxy:3128", "a proxy's");
+	config = config_load(&(const char *) {config_path}, 1, complain);
+	ok(config && config->webhooks[0]->nkeys == 2, "two secrets from a file");
+	is_text(config ? config->webhooks[0]->headers[0] : NULL, "X-Key: k", "a header's");
+	is_text(config ? config->webhooks[0]->proxy_url : NULL, "http://u:p@proxy:3128", "a proxy's");
 	config_destroy(config);
 	remove_file(dir, "key");
 	remove_file(dir, "proxy");
@@ -292,7 +361,7 @@ test_files(void)
 	rmdir(dir);
 
 	complaints[0] = '\0';
-	ok(config_load(config_path, complain) == NULL &&
+	ok(config_load(&(const char *) {config_path}, 1, complain) == NULL &&
 	   strstr(complaints, "No such file") != NULL, "no such configuration");
 }
 

@@ -54,28 +54,42 @@ test_breaker(void)
 {
 	Breaker		breaker = {0};
 
-	is_int(breaker_limit(&breaker, 16), 16, "closed, all may go");
 	for (int i = 1; i < BREAKER_FAILURES; i++)
-		breaker_failed(&breaker);
-	is_int(breaker_limit(&breaker, 16), 16, "a few failures change nothing");
+		ok(!breaker_failed(&breaker, false), "a few failures change nothing");
 	breaker_succeeded(&breaker);
 	for (int i = 1; i < BREAKER_FAILURES; i++)
-		breaker_failed(&breaker);
-	is_int(breaker_limit(&breaker, 16), 16, "they count in a row only");
-	ok(breaker_failed(&breaker), "the last one opens it");
-	is_int(breaker_limit(&breaker, 16), 0, "open, nothing goes");
-	ok(!breaker_failed(&breaker), "what was in flight opens it no more");
+		breaker_failed(&breaker, false);
+	is_int(breaker.state, BREAKER_CLOSED, "they count in a row only");
+	ok(breaker_failed(&breaker, false), "the last one opens it");
+	is_int(breaker.state, BREAKER_OPEN, "open, nothing goes");
+	for (int i = 0; i < 100; i++)
+		breaker_failed(&breaker, false);
+	ok(!breaker_failed(&breaker, false),
+	   "what was in flight opens it no more");
+	is_int(breaker_pause(&breaker, 1000, 3600000, 0.999), 999,
+		   "nor makes the pause longer");
+	is_int(breaker_pause(&breaker, 1000, 3600000, 0.0), 0,
+		   "its jitter is that of retries");
 	breaker_paused(&breaker);
-	is_int(breaker_limit(&breaker, 16), 1, "after a pause, one probe");
-	ok(breaker_failed(&breaker), "which fails: another pause");
-	ok(breaker_pause(&breaker, 1000, 60000, 0.0) >
-	   breaker_pause(&(Breaker) {BREAKER_OPEN, BREAKER_FAILURES}, 1000, 60000, 0.0),
-	   "a longer one");
-	breaker.failures = 1000;
-	ok(breaker_pause(&breaker, 1000, 60000, 0.999) <= 60000, "up to the maximum");
+	is_int(breaker.state, BREAKER_HALF_OPEN, "after a pause, one probe");
+	ok(!breaker_failed(&breaker, false) && breaker.state == BREAKER_HALF_OPEN,
+	   "what was in flight is no probe");
+	ok(breaker_failed(&breaker, true), "which fails: another pause");
+	is_int(breaker_pause(&breaker, 1000, 3600000, 0.5), 1000, "a longer one");
+	for (int i = 0; i < 1000; i++)
+	{
+		breaker_paused(&breaker);
+		breaker_failed(&breaker, true);
+	}
+	ok(breaker_pause(&breaker, 1000, 3600000, 0.999) <= 30000,
+	   "never longer than 30 seconds");
+	ok(breaker_pause(&breaker, 1000, 5000, 0.999) <= 5000,
+	   "nor than retries may wait");
 	breaker_paused(&breaker);
 	breaker_succeeded(&breaker);
-	is_int(breaker_limit(&breaker, 16), 16, "a probe that succeeds closes it");
+	is_int(breaker.state, BREAKER_CLOSED, "a probe that succeeds closes it");
+	breaker_failed(&breaker, false);
+	is_int(breaker.state, BREAKER_CLOSED, "for good");
 }
 
 int

@@ -1,0 +1,21 @@
+/*
+ * signals.h
+ *		Signals, on the loop.
+ */
+#ifndef NOTIFIER_SIGNALS_H
+#define NOTIFIER_SIGNALS_H
+
+#include <stdbool.h>
+
+/*
+ * SignalEvents: stop: SIGTERM or SIGINT came; reload: SIGHUP.
+ */
+typedef struct SignalEvents
+{
+	void		(*stop) (void);
+	void		(*reload) (void);
+} SignalEvents;
+
+extern bool signals_begin(const SignalEvents *events);
+
+#endif							/* NOTIFIER_SIGNALS_H */
