@@ -550,37 +550,29 @@ typedef struct Purge
 	int64		dropped;		/* events, with their partitions */
 	int			nth;			/* of the partitions inside the window … */
 	int			ninside;		/* … and how many those are */
-	int64		rows;			/* that it holds … */
-	bool		stamped;		/* … if this holds */
-	HeapStamp	stamp;
 	bool		has_after;		/* batches go on behind this event */
 	pg_uuid_t	after;
 } Purge;
 
 /*
- * count_purged: a step: is a partition to be dropped, and how many rows has it?
- * They are counted before all wait for the drop.
+ * look_at_purged: a step: is a partition to be dropped?
  *
  * A partition that other tables refer to is left to the batches, and so is an
  * empty one of the future, which there is no need to make anew.
  */
 static void
-count_purged(void *arg)
+look_at_purged(void *arg)
 {
 	Purge	   *purge = arg;
 	EventLog   *log;
 	Relation	rel;
 
-	purge->got_log = purge->may_drop = purge->stamped = false;
+	purge->got_log = purge->may_drop = false;
 	log = log_open_owned(purge->log, AccessShareLock);
 	purge->got_log = true;
 	rel = try_relation_open(purge->partition, AccessShareLock);
 	if (rel != NULL)
 	{
-		purge->stamped = stamp_heap(rel, &purge->stamp) &&
-			purge->stamp.nplain == 0;
-		if (purge->stamped)
-			purge->rows = count_rows(rel);
 		relation_close(rel, NoLock);
 		purge->may_drop =
 			(!purge->ahead || relation_has_rows(purge->partition)) &&
@@ -591,15 +583,13 @@ count_purged(void *arg)
 }
 
 /*
- * rows_to_drop: how many rows the locked partition holds: as many as before, if
- * it was not written to.
+ * rows_to_drop: how many rows the locked partition holds.
  */
 static int64
 rows_to_drop(const Purge *purge)
 {
 	Relation	rel = relation_open(purge->partition, NoLock);
-	int64		rows = purge->stamped && stamp_holds(rel, &purge->stamp) ?
-	purge->rows : count_rows(rel);
+	int64		rows = count_rows(rel);
 
 	relation_close(rel, NoLock);
 	return rows;
@@ -691,8 +681,8 @@ drop_one(Purge *purge, const Partition *item)
 
 	purge->partition = item->oid;
 	purge->ahead = item->upper > GetCurrentTimestamp();
-	result = attempt(&purge->target, count_purged, purge,
-					 "count the events of a purged partition");
+	result = attempt(&purge->target, look_at_purged, purge,
+					 "look at a purged partition");
 	SPI_commit();
 	if (result != STEP_TAKEN || !purge->may_drop)
 		return result;

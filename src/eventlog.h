@@ -41,8 +41,9 @@ extern int	eventlog_scan_method;
 typedef enum ScanMethod
 {
 	SCAN_AUTO,
-	SCAN_ORDERED,				/* scan.c, the ordered way alone */
-	SCAN_SKIP,					/* skip.c, the skip scan alone */
+	SCAN_TIME,					/* the index by time alone */
+	SCAN_LISTS,					/* posting lists alone */
+	SCAN_SLICES,				/* slices of time, looked up in them */
 	SCAN_SQL					/* one SQL statement */
 } ScanMethod;
 
@@ -164,25 +165,7 @@ extern AttrNumber find_column(TupleDesc desc, EventColumn column);
 extern bool map_event_columns(TupleDesc desc, AttrNumber *attnum);
 
 /*
- * stamp.c: has a table been written to since?
- */
-#define STAMP_PLAIN_PAGES	64	/* of a table that can be stamped: that are
-								 * not marked all-visible */
-
-typedef struct HeapStamp
-{
-	BlockNumber nblocks;
-	uint64		map_lsns;		/* sum of LSNs */
-	int			nplain;
-	BlockNumber plain[STAMP_PLAIN_PAGES];
-	uint64		plain_lsns;
-} HeapStamp;
-
-extern bool stamp_heap(Relation rel, HeapStamp *stamp);
-extern bool stamp_holds(Relation rel, const HeapStamp *stamp);
-
-/*
- * rowcount.c: how many rows a partition holds
+ * read/count.c: how many rows a partition holds
  */
 extern int64 count_rows(Relation rel);
 
@@ -319,15 +302,17 @@ extern char *utc_literal(TimestampTz t);
 extern bool relation_has_rows(Oid relid);
 
 /*
- * filter_index.c: indexes on filter columns of the owner's choice
+ * filter_index.c: the indexes of a log, some of the owner's choice
  */
 extern void indexes_from_array(ArrayType *columns, bool *wanted);
 extern void add_indexes(Oid relid, const bool *wanted);
 extern void change_indexes(Oid relid, const bool *wanted);
 extern List *index_to_build(const EventLog *log,
 							const PartitionList *list, Oid *index,
-							EventColumn *column);
-extern void build_index(Oid index, EventColumn column, Oid partition);
+							const char **what);
+extern void build_index(Oid relid, Oid index, Oid partition);
+extern bool lacks_indexes(Oid relid);
+extern void renew_index(Oid relid);
 
 /*
  * status.c: sizes, without locking anything
@@ -356,7 +341,7 @@ extern void filter_from_args(FunctionCallInfo fcinfo, int first,
 extern void filter_to_sql(const Filter *filter, StringInfo sql);
 
 /*
- * plan.c: reading events the SQL way (the other way: reader.h)
+ * read/plan.c: reading events the SQL way (the other way: reader.h)
  *
  * EventPage: which part of the chosen events is asked for.
  */
