@@ -10,9 +10,10 @@
  * Events leave the default partition range by range (see move.c).  Anybody who
  * may write can write events of any time, so what one call makes of them is
  * bounded.  It makes at most MAX_MOVES partitions.  Events that are further
- * ahead than the partitions made in advance stay in the default partition,
- * unless there are DENSE_CELL or more in one cell of the grid: a partition for
- * each few of them would never expire.
+ * ahead than the partitions made in advance get partitions as long as the log
+ * has fewer than MAX_FAR_AHEAD of those.  From then on they stay in the default
+ * partition, unless there are DENSE_CELL or more in one cell of the grid: a
+ * partition for each few of them would not expire for long.
  */
 #include "eventlog.h"
 
@@ -36,7 +37,8 @@ PG_FUNCTION_INFO_V1(eventlog_maintain);
 #define MOVE_BATCH		50000	/* events, while writers wait; about 1 s */
 #define MAX_MOVES		100		/* partitions out of the default in one call */
 #define MAX_FAILURES	3		/* of steps of one kind for a log */
-#define DENSE_CELL		500		/* events that are worth a partition */
+#define MAX_FAR_AHEAD	20		/* partitions for few events each */
+#define DENSE_CELL		500		/* events that are worth one all the same */
 #define MAX_LOOK		100000	/* events far ahead that are looked at */
 
 /*
@@ -315,11 +317,24 @@ delete_expired(void *arg)
 }
 
 /*
+ * worth_a_partition: how many events beyond the horizon are worth a partition.
+ */
+static int
+worth_a_partition(const PartitionList *list, TimestampTz horizon)
+{
+	int			far_ahead = 0;
+
+	for (int i = list->n - 1; i >= 0 && list->items[i].lower >= horizon; i--)
+		far_ahead++;
+	return far_ahead < MAX_FAR_AHEAD ? 1 : DENSE_CELL;
+}
+
+/*
  * find_dense_cell: find the first cell of the grid from upkeep->from on, all
  * ahead, of which the default partition has enough events for a partition.
  */
 static void
-find_dense_cell(Upkeep *upkeep, const EventLog *log, Relation rel)
+find_dense_cell(Upkeep *upkeep, const EventLog *log, Relation rel, int enough)
 {
 	TimeScan   *scan = time_scan_begin(rel, upkeep->from, EVENT_END_TIME,
 									   ForwardScanDirection);
@@ -340,7 +355,7 @@ find_dense_cell(Upkeep *upkeep, const EventLog *log, Relation rel)
 		}
 		n++;
 		upkeep->looked++;
-		upkeep->found = n == DENSE_CELL;
+		upkeep->found = n == enough;
 	}
 	if (!upkeep->found)
 		upkeep->sparse += n;
@@ -353,7 +368,8 @@ find_dense_cell(Upkeep *upkeep, const EventLog *log, Relation rel)
  * is to be moved, from upkeep->from on.
  */
 static void
-find_in_default(Upkeep *upkeep, const EventLog *log, Relation rel)
+find_in_default(Upkeep *upkeep, const EventLog *log,
+				const PartitionList *list, Relation rel)
 {
 	TimestampTz horizon = premade_until(&log->settings, GetCurrentTimestamp());
 	TimestampTz lower;
@@ -375,7 +391,7 @@ find_in_default(Upkeep *upkeep, const EventLog *log, Relation rel)
 		time_scan_end(scan);
 	}
 	if (!upkeep->found)
-		find_dense_cell(upkeep, log, rel);
+		find_dense_cell(upkeep, log, rel, worth_a_partition(list, horizon));
 }
 
 /*
@@ -394,7 +410,7 @@ find_default_rows(void *arg)
 	{
 		Relation	rel = relation_open(list->default_oid, AccessShareLock);
 
-		find_in_default(upkeep, log, rel);
+		find_in_default(upkeep, log, list, rel);
 		relation_close(rel, NoLock);
 	}
 	log_close(log, NoLock);
