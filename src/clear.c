@@ -306,6 +306,23 @@ require_shipped(SPIPlanPtr plan)
 }
 
 /*
+ * require_deleted: an error unless that was the result of a DELETE: a rule may do
+ * something else instead.
+ */
+static void
+require_deleted(int result, int expected, const char *sql)
+{
+	if (result < 0)
+		elog(ERROR, "could not delete events: %s: %s",
+			 SPI_result_code_string(result), sql);
+	if (result != expected)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a rule does something else instead of a DELETE"),
+				 errhint("Drop the rule of the log or of its partition.")));
+}
+
+/*
  * delete_shipped: run a DELETE of our own making, which no row of a foreign
  * table may be reached by ctid for; how many rows.  Within SPI.
  */
@@ -318,8 +335,8 @@ delete_shipped(const char *sql)
 		elog(ERROR, "SPI_prepare failed: %s: %s",
 			 SPI_result_code_string(SPI_result), sql);
 	require_shipped(plan);
-	if (SPI_execute_plan(plan, NULL, NULL, false, 0) != SPI_OK_DELETE)
-		elog(ERROR, "could not delete events: %s", sql);
+	require_deleted(SPI_execute_plan(plan, NULL, NULL, false, 0), SPI_OK_DELETE,
+					sql);
 	SPI_freeplan(plan);
 	return SPI_processed;
 }
@@ -353,9 +370,8 @@ run_delete(const EventLog *log, const char *sql, ParamListInfo params,
 	if (params == NULL)
 		require_shipped(plan);
 	result = SPI_execute_plan_extended(plan, &options);
-	if (result != (rsinfo ? SPI_OK_DELETE_RETURNING : SPI_OK_DELETE))
-		elog(ERROR, "could not delete events: %s: %s",
-			 SPI_result_code_string(result), sql);
+	require_deleted(result, rsinfo ? SPI_OK_DELETE_RETURNING : SPI_OK_DELETE,
+					sql);
 	SPI_freeplan(plan);
 	dest->rDestroy(dest);
 	AtEOXact_GUC(false, level);
