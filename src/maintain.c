@@ -933,12 +933,14 @@ default_problems(const EventLog *log, Oid default_oid, TimestampTz now)
 	List	   *problems = NIL;
 	TimestampTz expiry = Max(expiry_time(&log->settings, now), EVENT_MIN_TIME);
 	TimestampTz horizon = Max(premade_until(&log->settings, now), expiry);
-	char	   *obstacle = relation_has_rows(default_oid) ?
+	bool		is_ordinary = get_rel_relkind(default_oid) == RELKIND_RELATION;
+	char	   *obstacle = !is_ordinary || relation_has_rows(default_oid) ?
 	move_obstacle(log->oid, default_oid) : NULL;
 
 	if (obstacle != NULL)
 	{
-		problems = lappend(problems, "events in the default partition");
+		if (is_ordinary)
+			problems = lappend(problems, "events in the default partition");
 		return lappend(problems, psprintf("events cannot be moved: %s", obstacle));
 	}
 	if (has_rows_between(default_oid, EVENT_MIN_TIME, expiry))

@@ -98,6 +98,7 @@ CALL eventlog.maintain('far_log');
 DELETE FROM far_log WHERE event_type NOT LIKE 'c.%';
 DROP TABLE near_log_default;
 CREATE FOREIGN TABLE near_log_other PARTITION OF near_log DEFAULT SERVER loopback OPTIONS (table_name 'far_log');
+SELECT problems FROM eventlog.logs WHERE log = 'near_log'::regclass;
 CREATE FUNCTION near_keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$;
 CREATE TRIGGER near_keep BEFORE DELETE ON near_log FOR EACH ROW EXECUTE FUNCTION near_keep();
 SELECT eventlog.alter_log('near_log', retention => date_trunc('day', now()) - '2022-08-02 12:00Z'::timestamptz);
