@@ -199,9 +199,20 @@ claim_subscribe(Claim *claim)
 		subscribe(claim);
 }
 
+const char *
+claim_obstacle(const Claim *claim)
+{
+	if (claim->ownerless)
+		return "the role that owned the subscription is gone";
+	if (claim->foreign)
+		return "another session is the consumer, and no notifier that lives";
+	return NULL;
+}
+
 void
 claim_reset(Claim *claim)
 {
+	claim->foreign = claim->ownerless = false;
 	loop_timer_clear(&claim->timer);
 	forget_consumers(claim);
 	claim->outcome = CLAIM_NOTHING;

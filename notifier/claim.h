@@ -27,6 +27,8 @@ typedef struct Claim
 	ClaimOutcome outcome;
 	bool		asking;			/* a statement under way */
 	Problem		problem;
+	bool		foreign;		/* its consumer is no notifier that lives */
+	bool		ownerless;		/* whom it belongs to is gone: nothing comes */
 	int64_t		subscribed;		/* loop_now() when it last was; 0: never */
 	char	   *consumers;		/* all there were when another had this one */
 	LoopTimer	timer;			/* until it is tried again */
@@ -62,6 +64,11 @@ extern void claim_stop(Claim *claim);
  * claim_outcome: what came of it since this was asked last.
  */
 extern ClaimOutcome claim_outcome(Claim *claim);
+
+/*
+ * claim_obstacle: what keeps anybody from consuming, for people; NULL: nothing.
+ */
+extern const char *claim_obstacle(const Claim *claim);
 
 extern void claim_reset(Claim *claim);
 

@@ -1,6 +1,7 @@
 /*
  * connector.c
- *		PQconnectPoll on the loop, with a limit on the time that each host has.
+ *		PQconnectPoll on the loop: host by host, address by address, each with a
+ *		limit on its time.
  *
  * The connection string may hold a password, and libpq's messages on a failed
  * connection name host and user but not that; so the messages are logged, the
@@ -15,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void begin(void *arg);
+#define SHOWN_ERROR		512
+
+static void try_next(void *arg);
 
 static void
 stop_watching(Connector *connector)
@@ -23,61 +26,96 @@ stop_watching(Connector *connector)
 	if (connector->watched)
 		loop_unwatch(connector->fd);
 	connector->watched = false;
-	connector->waits_for[0] = '\0';
 	loop_timer_clear(&connector->timer);
 }
 
+/*
+ * leave_address: end what is under way with it.
+ */
 static void
-fail(Connector *connector, const char *what)
+leave_address(Connector *connector)
 {
-	PGconn	   *conn = connector->conn;
-
 	stop_watching(connector);
+	lookup_forget(connector->lookup);
+	connector->lookup = NULL;
+	PQfinish(connector->conn);
 	connector->conn = NULL;
-	connector->failed(connector->arg, what, conn);
-	PQfinish(conn);
+}
+
+static void
+leave_host(Connector *connector)
+{
+	leave_address(connector);
+	for (size_t i = 0; i < connector->naddresses; i++)
+		free(connector->addresses[i]);
+	free(connector->addresses);
+	connector->addresses = NULL;
+	connector->naddresses = connector->address = 0;
+	host_free(&connector->host);
 }
 
 /*
- * timed_out: this host has had its time; the next one is tried at once, unless
- * all have had it.
+ * fail: by this address; the next one is tried at once, unless it was the last.
  */
+static void
+fail(Connector *connector, const char *what, const char *error)
+{
+	bool		last_address = connector->address + 1 >= connector->naddresses;
+	Host		host = connector->host;
+	char		shown[SHOWN_ERROR];
+	size_t		len = strlen(error);
+
+	while (len > 0 && error[len - 1] == '\n')
+		len--;
+	printable(shown, sizeof(shown), error, len);
+	leave_address(connector);
+	if (last_address && connector->number + 1 >= connector->hosts.n)
+	{
+		const ConnectFailure failure = {what, host.host, host.port, shown};
+
+		memset(&connector->host, 0, sizeof(connector->host));
+		leave_host(connector);
+		connector->failed(connector->arg, &failure);
+		host_free(&host);
+		return;
+	}
+	log_event(LOG_LEVEL_WARNING, what, "host", host.host, "address",
+			  connector->naddresses > 0 ?
+			  connector->addresses[connector->address] : host.hostaddr,
+			  "port", host.port, "error", *shown ? shown : NULL,
+			  "next", last_address ? "another host" : "another address", NULL);
+	if (last_address)
+	{
+		leave_host(connector);
+		connector->number++;
+	}
+	else
+		connector->address++;
+	/* there may be many of them: not all within the same turn */
+	loop_timer_set(&connector->timer, 0, try_next, connector);
+}
+
 static void
 timed_out(void *arg)
 {
 	Connector  *connector = arg;
-	char		seconds[24];
+	char		error[64];
 
-	if (!hosts_skip(&connector->hosts, connector->conn))
-	{
-		fail(connector, "connecting to the database took too long");
-		return;
-	}
-	snprintf(seconds, sizeof(seconds), "%lld",
+	snprintf(error, sizeof(error), "no answer within %lld s",
 			 (long long) connector->hosts.timeout / 1000);
-	log_event(LOG_LEVEL_WARNING,
-			  "connecting to the database took too long, trying the next host",
-			  "host", PQhost(connector->conn), "port", PQport(connector->conn),
-			  "seconds", seconds, NULL);
-	connector_stop(connector);
-	begin(connector);
+	fail(connector, connector->lookup ?
+		 "looking up a host of the database took too long" :
+		 "connecting to the database took too long", error);
 }
 
-/*
- * note_address: each address that libpq tries has the same time.
- */
 static void
-note_address(Connector *connector)
+fail_by_libpq(Connector *connector)
 {
-	char		address[sizeof(connector->waits_for)];
+	char		message[SHOWN_ERROR];
 
-	snprintf(address, sizeof(address), "%s %s %s", PQhost(connector->conn),
-			 PQhostaddr(connector->conn), PQport(connector->conn));
-	if (strcmp(address, connector->waits_for) == 0)
-		return;
-	strcpy(connector->waits_for, address);
-	loop_timer_set(&connector->timer, connector->hosts.timeout, timed_out,
-				   connector);
+	snprintf(message, sizeof(message), "%s", connector->conn ?
+			 PQerrorMessage(connector->conn) : "out of memory");
+	fail(connector, "could not connect to the database", message);
 }
 
 static void at_socket(void *arg, uint32_t events);
@@ -93,49 +131,46 @@ watch(Connector *connector, uint32_t events)
 	connector->watched = fd >= 0 &&
 		loop_watch(fd, events, at_socket, connector);
 	if (!connector->watched)
-		fail(connector, "could not connect to the database");
+		fail_by_libpq(connector);
 }
 
 static void
 at_socket(void *arg, uint32_t events)
 {
 	Connector  *connector = arg;
-	PostgresPollingStatusType status = PQconnectPoll(connector->conn);
 	PGconn	   *conn = connector->conn;
 
 	(void) events;
-	switch (status)
+	switch (PQconnectPoll(conn))
 	{
 		case PGRES_POLLING_READING:
-			note_address(connector);
 			watch(connector, EPOLLIN);
 			break;
 		case PGRES_POLLING_WRITING:
-			note_address(connector);
 			watch(connector, EPOLLOUT);
 			break;
 		case PGRES_POLLING_OK:
 			stop_watching(connector);
 			connector->conn = NULL;
-			connector->hosts.first = 0;
+			leave_host(connector);
 			connector->connected(connector->arg, conn);
 			break;
 		default:
-			fail(connector, "could not connect to the database");
+			fail_by_libpq(connector);
 			break;
 	}
 }
 
+/*
+ * try_address: the host keeps its name, by which certificates and passwords are
+ * found.
+ */
 static void
-begin(void *arg)
+try_address(Connector *connector)
 {
-	Connector  *connector = arg;
-	Hosts	   *hosts = &connector->hosts;
-	char	   *host = hosts_rotated(hosts, hosts->host);
-	char	   *hostaddr = hosts_rotated(hosts, hosts->hostaddr);
-	char	   *port = hosts_rotated(hosts, hosts->port);
+	const Host *host = &connector->host;
 
-	/* what stands later wins: these are defaults, but for the hosts */
+	/* what stands later wins: these are defaults, but for the host */
 	const char *const names[] = {
 		"fallback_application_name", "client_encoding", "keepalives_idle",
 		"keepalives_interval", "keepalives_count", "tcp_user_timeout",
@@ -143,37 +178,112 @@ begin(void *arg)
 	};
 	const char *const values[] = {
 		"eventlog-notifier", "UTF8", "10", "5", "3", "30000",
-		connector->database, host, hostaddr, port, NULL
+		connector->database, host->host,
+		connector->naddresses > 0 ?
+		connector->addresses[connector->address] : host->hostaddr,
+		host->port, NULL
 	};
 
 	connector->conn = PQconnectStartParams(names, values, 1);
-	free(host);
-	free(hostaddr);
-	free(port);
-	if (connector->conn == NULL || PQstatus(connector->conn) == CONNECTION_BAD ||
-		!hosts_learn(hosts, connector->conn))
+	if (connector->conn == NULL || PQstatus(connector->conn) == CONNECTION_BAD)
 	{
-		fail(connector, "could not connect to the database");
+		fail_by_libpq(connector);
 		return;
 	}
 	(void) PQsetNoticeReceiver(connector->conn, connector->notice,
 							   connector->arg);
-	note_address(connector);
+	loop_timer_set(&connector->timer, connector->hosts.timeout, timed_out,
+				   connector);
 	watch(connector, EPOLLOUT);
+}
+
+/*
+ * keep_addresses: as texts, in their order.
+ */
+static bool
+keep_addresses(Connector *connector, const struct addrinfo *addresses)
+{
+	size_t		n = 0;
+
+	for (const struct addrinfo *at = addresses; at; at = at->ai_next)
+		n++;
+	connector->addresses = calloc(n, sizeof(char *));
+	for (; connector->addresses && addresses; addresses = addresses->ai_next)
+	{
+		char		text[NI_MAXHOST];
+		char	   *kept;
+
+		if (getnameinfo(addresses->ai_addr, addresses->ai_addrlen, text,
+						sizeof(text), NULL, 0, NI_NUMERICHOST) != 0)
+			continue;
+		kept = strdup(text);
+		if (kept == NULL)
+			return false;
+		connector->addresses[connector->naddresses++] = kept;
+	}
+	return connector->naddresses > 0;
+}
+
+static void
+looked_up(void *arg, const struct addrinfo *addresses, const char *error)
+{
+	Connector  *connector = arg;
+
+	connector->lookup = NULL;
+	if (addresses == NULL)
+		fail(connector, "could not look up a host of the database", error);
+	else if (!keep_addresses(connector, addresses))
+		fail(connector, "could not look up a host of the database",
+			 "out of memory");
+	else
+		try_address(connector);
+}
+
+static void
+try_host(Connector *connector)
+{
+	if (!hosts_learn(&connector->hosts, connector->database) ||
+		!hosts_get(&connector->hosts, connector->number, &connector->host))
+		fail(connector, "could not connect to the database", "out of memory");
+	else if (!host_is_name(&connector->host))
+		try_address(connector);
+	else
+	{
+		loop_timer_set(&connector->timer, connector->hosts.timeout, timed_out,
+					   connector);
+		connector->lookup = lookup_begin(connector->host.host, looked_up,
+										 connector);
+		if (connector->lookup == NULL)
+			fail(connector, "could not look up a host of the database",
+				 "out of memory, descriptors or threads");
+	}
+}
+
+/*
+ * try_next: the next address of the host, or another host.
+ */
+static void
+try_next(void *arg)
+{
+	Connector  *connector = arg;
+
+	if (connector->naddresses > 0)
+		try_address(connector);
+	else
+		try_host(connector);
 }
 
 void
 connector_begin(Connector *connector, int64_t delay)
 {
-	loop_timer_set(&connector->timer, delay, begin, connector);
+	connector->number = 0;
+	loop_timer_set(&connector->timer, delay, try_next, connector);
 }
 
 void
 connector_stop(Connector *connector)
 {
-	stop_watching(connector);
-	PQfinish(connector->conn);
-	connector->conn = NULL;
+	leave_host(connector);
 }
 
 void

@@ -97,8 +97,7 @@ answered(void *arg, PGresult *result)
 			.owed = atof(PQgetvalue(result, row, 1)),
 				.dead = atof(PQgetvalue(result, row, 2)),
 				.oldest_age = atof(PQgetvalue(result, row, 3)),
-				.paused = *PQgetvalue(result, row, 4) == 't',
-				.foreign = *PQgetvalue(result, row, 5) == 't'
+				.paused = *PQgetvalue(result, row, 4) == 't'
 		};
 	}
 }
@@ -107,17 +106,11 @@ answered(void *arg, PGresult *result)
 	"SELECT n.number, s.pending OPERATOR(pg_catalog.+) s.retrying, s.dead," \
 	" COALESCE(EXTRACT(epoch FROM pg_catalog.clock_timestamp()" \
 	" OPERATOR(pg_catalog.-) s.oldest_pending_at), 0)," \
-	" s.paused, a.application_name IS NOT NULL AND (NOT" \
-	" pg_catalog.starts_with(a.application_name, 'eventlog-notifier ')" \
-	" OR COALESCE(GREATEST(a.query_start, a.state_change)" \
-	" OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp()" \
-	" OPERATOR(pg_catalog.-) '1 min'::pg_catalog.interval), false))" \
+	" s.paused" \
 	" FROM pg_catalog.unnest($1::pg_catalog.text[])" \
 	" WITH ORDINALITY n(name, number)" \
 	" JOIN eventlog.subscriptions s ON s.name OPERATOR(pg_catalog.=) n.name" \
-	" AND s.log::pg_catalog.oid OPERATOR(pg_catalog.=) $2::pg_catalog.oid" \
-	" LEFT JOIN pg_catalog.pg_stat_activity a" \
-	" ON a.pid OPERATOR(pg_catalog.=) s.consumer"
+	" AND s.log::pg_catalog.oid OPERATOR(pg_catalog.=) $2::pg_catalog.oid"
 
 static void
 ask(void *arg)

@@ -18,7 +18,6 @@ typedef struct Gauge
 	double		dead;			/* events given up */
 	double		oldest_age;		/* s, of those owed */
 	bool		paused;
-	bool		foreign;		/* its consumer is no notifier that lives */
 } Gauge;
 
 /*

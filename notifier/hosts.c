@@ -2,11 +2,13 @@
  * hosts.c
  *		libpq tries hosts in turn, but where it does not block, it has no limit
  *		on the time that one takes: a host that is silent keeps it from all
- *		others.  So a try is broken off here, and the next one gets the list
- *		from the host behind that one on.
+ *		others.  And it looks names up while everything else waits.  So both are
+ *		done in connector.c, which gives libpq one address at a time, and here is
+ *		what the hosts are.
  */
 #include "hosts.h"
 
+#include <libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,32 +24,37 @@ count(const char *list)
 	return n;
 }
 
-/*
- * nth: the entry of a list with that number, and its length.
- */
-static const char *
-nth(const char *list, int n, size_t *len)
-{
-	while (n-- > 0)
-		list += strcspn(list, ",") + 1;
-	*len = strcspn(list, ",");
-	return list;
-}
-
 static char *
 copy(const char *text)
 {
 	return text && *text ? strdup(text) : NULL;
 }
 
+/*
+ * all_options: what libpq makes of a connection string with its defaults and
+ * service files: by a connection that never begins, since an option of it is
+ * wrong.
+ */
+static PQconninfoOption *
+all_options(const char *database)
+{
+	const char *const names[] = {"dbname", "sslmode", NULL};
+	const char *const values[] = {database, "of no kind", NULL};
+	PGconn	   *conn = PQconnectStartParams(names, values, 1);
+	PQconninfoOption *options = conn ? PQconninfo(conn) : NULL;
+
+	PQfinish(conn);
+	return options;
+}
+
 bool
-hosts_learn(Hosts *hosts, PGconn *conn)
+hosts_learn(Hosts *hosts, const char *database)
 {
 	PQconninfoOption *options;
 
 	if (hosts->n > 0)
 		return true;
-	options = PQconninfo(conn);
+	options = all_options(database);
 	if (options == NULL)
 		return false;
 	hosts->timeout = USUAL_TIMEOUT;
@@ -69,65 +76,56 @@ hosts_learn(Hosts *hosts, PGconn *conn)
 	return true;
 }
 
-char *
-hosts_rotated(const Hosts *hosts, const char *list)
-{
-	char	   *rotated;
-	char	   *at;
-
-	if (list == NULL || count(list) != hosts->n)
-		return list ? strdup(list) : NULL;
-	rotated = at = malloc(strlen(list) + 2);
-	for (int i = 0; rotated && i < hosts->n; i++)
-	{
-		size_t		len;
-		const char *entry = nth(list, (hosts->first + i) % hosts->n, &len);
-
-		memcpy(at, entry, len);
-		at += len;
-		*at++ = ',';
-	}
-	if (rotated)
-		at[-1] = '\0';
-	return rotated;
-}
-
 /*
- * is_entry: is that the entry of a list with this number?  A list of one counts
- * for all.
+ * take: the entry of a list with that number, allocated; NULL: the default.
+ * Lists of another length are handed on as they are: a list of one counts for
+ * all, and of others libpq says what is wrong.
  */
 static bool
-is_entry(const char *list, int n, const char *entry)
+take(const Hosts *hosts, const char *list, int number, char **entry)
 {
-	size_t		len;
-	const char *at;
-
-	if (list == NULL || entry == NULL || *entry == '\0')
+	*entry = NULL;
+	if (list == NULL)
 		return true;
-	at = nth(list, count(list) == 1 ? 0 : n, &len);
-	return len == 0 || (strlen(entry) == len && strncmp(at, entry, len) == 0);
+	if (count(list) != hosts->n)
+		return (*entry = strdup(list)) != NULL;
+	while (number-- > 0)
+		list += strcspn(list, ",") + 1;
+	if (*list == '\0' || *list == ',')
+		return true;
+	return (*entry = strndup(list, strcspn(list, ","))) != NULL;
 }
 
 bool
-hosts_skip(Hosts *hosts, PGconn *conn)
+hosts_get(const Hosts *hosts, int number, Host *host)
 {
-	int			at = 0;
-	int			number;
+	bool		ok = take(hosts, hosts->host, number, &host->host);
 
-	/* PQhost gives hostaddr where there is no host */
-	for (; at < hosts->n - 1; at++)
-	{
-		number = (hosts->first + at) % hosts->n;
-		if (is_entry(hosts->host ? hosts->host : hosts->hostaddr, number,
-					 PQhost(conn)) &&
-			is_entry(hosts->port, number, PQport(conn)) &&
-			(hosts->host == NULL || hosts->hostaddr == NULL ||
-			 is_entry(hosts->hostaddr, number, PQhostaddr(conn))))
-			break;
-	}
-	number = (hosts->first + at) % hosts->n;
-	hosts->first = (number + 1) % hosts->n;
-	return hosts->first != 0;
+	ok = take(hosts, hosts->hostaddr, number, &host->hostaddr) && ok;
+	ok = take(hosts, hosts->port, number, &host->port) && ok;
+	if (!ok)
+		host_free(host);
+	return ok;
+}
+
+/*
+ * Where there is an address, or the directory of a socket, or one in the
+ * abstract namespace, nothing is looked up.
+ */
+bool
+host_is_name(const Host *host)
+{
+	return host->hostaddr == NULL && host->host && host->host[0] != '/' &&
+		host->host[0] != '@';
+}
+
+void
+host_free(Host *host)
+{
+	free(host->host);
+	free(host->hostaddr);
+	free(host->port);
+	memset(host, 0, sizeof(*host));
 }
 
 void

@@ -1,16 +1,15 @@
 /*
  * hosts.h
- *		The hosts of a connection string, tried in turn.
+ *		The hosts of a connection string.
  */
 #ifndef NOTIFIER_HOSTS_H
 #define NOTIFIER_HOSTS_H
 
-#include <libpq-fe.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 /*
- * Hosts: as libpq found them, in a connection string, a service file or the
+ * Hosts: as libpq finds them, in a connection string, a service file or the
  * environment.  Zeroed at first.
  */
 typedef struct Hosts
@@ -19,29 +18,38 @@ typedef struct Hosts
 	char	   *hostaddr;
 	char	   *port;
 	int			n;				/* how many; 0: not known yet */
-	int			first;			/* which one the next try begins with */
-	int64_t		timeout;		/* ms for each */
+	int64_t		timeout;		/* ms for each address */
 } Hosts;
 
 /*
- * hosts_learn: what the hosts are and how long each may take, from a connection
- * that has begun.  Once is enough.  False when memory lacks.
+ * Host: one of them; a text of NULL: libpq's default.
  */
-extern bool hosts_learn(Hosts *hosts, PGconn *conn);
+typedef struct Host
+{
+	char	   *host;
+	char	   *hostaddr;
+	char	   *port;
+} Host;
 
 /*
- * hosts_rotated: a list, from the host on that comes first; allocated, NULL
- * where there is no list or memory lacks.  A list of one that counts for all
- * stays as it is.
+ * hosts_learn: what the hosts of a connection string are, and how long each of
+ * their addresses may take; nothing is connected to.  Once is enough.  False
+ * when memory lacks.
  */
-extern char *hosts_rotated(const Hosts *hosts, const char *list);
+extern bool hosts_learn(Hosts *hosts, const char *database);
 
 /*
- * hosts_skip: the next try begins behind the host that a connection is waiting
- * for.  True where that is a host that was not tried in this round.
+ * hosts_get: the one with that number, from 0 on; its texts are the caller's.
+ * False when memory lacks.
  */
-extern bool hosts_skip(Hosts *hosts, PGconn *conn);
+extern bool hosts_get(const Hosts *hosts, int number, Host *host);
 
+/*
+ * host_is_name: is it a name that is to be looked up?
+ */
+extern bool host_is_name(const Host *host);
+
+extern void host_free(Host *host);
 extern void hosts_destroy(Hosts *hosts);
 
 #endif							/* NOTIFIER_HOSTS_H */

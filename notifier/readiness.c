@@ -7,9 +7,10 @@
 #include "readiness.h"
 
 #include "database.h"
-#include "gauges.h"
 #include "log.h"
 #include "loop.h"
+#include "session.h"
+#include "statements.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,21 +18,7 @@
 #define BEAT	5000			/* ms between two looks */
 
 static LoopTimer timer;
-static bool told = false;		/* that something stands still */
-
-/*
- * trouble_of: of one webhook; NULL: it has none.  To stand by is no trouble, if
- * it is for another notifier.
- */
-static const char *
-trouble_of(const WebhookStatus *status, const Gauge *gauge)
-{
-	if (status->trouble)
-		return status->trouble;
-	if (status->standby && gauge && gauge->foreign)
-		return "another session is the consumer, and no notifier that lives";
-	return NULL;
-}
+static char told[512];			/* the first thing that stands still */
 
 void
 readiness_list(const Fleet *fleet, char *to, size_t size)
@@ -47,25 +34,68 @@ readiness_list(const Fleet *fleet, char *to, size_t size)
 		WebhookStatus status;
 
 		webhook_status(fleet->webhooks[i], &status);
-		trouble = trouble_of(&status, gauges_of(i));
-		if (trouble)
+		if (status.trouble)
 			len += (size_t) snprintf(to + len, size - len, "webhook %s: %s\n",
-									 status.config->name, trouble);
+									 status.config->name, status.trouble);
 	}
+}
+
+/*
+ * obstacles_seen: rows are few, as a rule none.
+ */
+static void
+obstacles_seen(void *arg, PGresult *result)
+{
+	const Fleet *fleet = arg;
+
+	if (result && !session_succeeded(result))
+		session_report(LOG_LEVEL_DEBUG, "could not see who the consumers are",
+					   NULL, NULL, result);
+	if (result == NULL || !session_succeeded(result))
+		return;
+	for (size_t i = 0; i < fleet->n; i++)
+	{
+		Webhook    *webhook = fleet->webhooks[i];
+
+		webhook->claim.foreign = webhook->claim.ownerless = false;
+		for (int row = 0; row < PQntuples(result); row++)
+		{
+			if (strcmp(PQgetvalue(result, row, 0), fleet->names[i]) != 0)
+				continue;
+			webhook->claim.foreign = !webhook_is_consumer(webhook) &&
+				*PQgetvalue(result, row, 1) == 't';
+			webhook->claim.ownerless = *PQgetvalue(result, row, 2) == 't';
+		}
+	}
+}
+
+/*
+ * look_for_obstacles: to stand by for another notifier is no trouble, for
+ * anybody else it is.
+ */
+static void
+look_for_obstacles(void *fleet)
+{
+	const char *params[] = {database_log()};
+
+	if (database_is_set_up() && session_silence(database_session()) == 0)
+		(void) session_query(database_session(), statement_obstacles, 1, params,
+							 obstacles_seen, fleet);
 }
 
 static void
 look(void *arg)
 {
-	char		trouble[512];
+	char		trouble[sizeof(told)];
 
+	look_for_obstacles(arg);
 	readiness_list(arg, trouble, sizeof(trouble));
 	trouble[strcspn(trouble, "\n")] = '\0';
-	if (*trouble && !told)
+	if (*trouble && strcmp(trouble, told) != 0)
 		log_event(LOG_LEVEL_WARNING, "not ready", "reason", trouble, NULL);
-	else if (*trouble == '\0' && told)
+	else if (*trouble == '\0' && *told)
 		log_event(LOG_LEVEL_INFO, "ready again", NULL);
-	told = *trouble != '\0';
+	strcpy(told, trouble);
 	loop_timer_set(&timer, BEAT, look, arg);
 }
 

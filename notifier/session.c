@@ -64,19 +64,19 @@ static void at_socket(void *arg, uint32_t events);
  * log_failure: what libpq says, on one line, and keep it.
  */
 static void
-log_failure(Session *session, const char *what, const PGconn *conn)
+log_failure(Session *session, const ConnectFailure *failure)
 {
-	const char *message = conn ? PQerrorMessage(conn) : "out of memory";
-	size_t		len = strlen(message);
+	size_t		len = strlen(failure->error);
 
-	while (len > 0 && message[len - 1] == '\n')
+	while (len > 0 && failure->error[len - 1] == '\n')
 		len--;
-	printable(session->problem, sizeof(session->problem), message, len);
-	log_event(LOG_LEVEL_ERROR, what, "host", conn ? PQhost(conn) : NULL,
-			  "port", conn ? PQport(conn) : NULL,
+	printable(session->problem, sizeof(session->problem), failure->error, len);
+	log_event(LOG_LEVEL_ERROR, failure->what, "host", failure->host,
+			  "port", failure->port,
 			  "error", *session->problem ? session->problem : NULL, NULL);
 	if (*session->problem == '\0')
-		snprintf(session->problem, sizeof(session->problem), "%s", what);
+		snprintf(session->problem, sizeof(session->problem), "%s",
+				 failure->what);
 }
 
 static void
@@ -159,18 +159,23 @@ connect_again(Session *session)
 static void
 lose(Session *session, const char *what)
 {
-	log_failure(session, what, session->conn);
+	const ConnectFailure failure = {
+		what, PQhost(session->conn), PQport(session->conn),
+		PQerrorMessage(session->conn)
+	};
+
+	log_failure(session, &failure);
 	session->failures = 1;
 	drop(session);
 	connect_again(session);
 }
 
 static void
-connect_failed(void *arg, const char *what, const PGconn *conn)
+connect_failed(void *arg, const ConnectFailure *failure)
 {
 	Session    *session = arg;
 
-	log_failure(session, what, conn);
+	log_failure(session, failure);
 	session->failures++;
 	drop(session);
 	connect_again(session);

@@ -11,12 +11,12 @@
 
 #define LOG "log => $2::pg_catalog.regclass"
 
-const char statement_subscribe[] =
+const char	statement_subscribe[] =
 "SELECT eventlog.subscribe($1, $3::pg_catalog.text[], $4,"
 " $2::pg_catalog.regclass)";
 
 /* as in the view eventlog.subscriptions */
-const char statement_consumers[] =
+const char	statement_consumers[] =
 "SELECT COALESCE(pg_catalog.string_agg("
 "pg_catalog.concat(l.objid, ' ', l.pid), ',' ORDER BY l.objid, l.pid), '')"
 " FROM pg_catalog.pg_locks l"
@@ -29,16 +29,32 @@ const char statement_consumers[] =
 " AND l.granted AND $1::pg_catalog.text IS NOT NULL"
 " AND $2::pg_catalog.text IS NOT NULL";
 
-const char statement_listen[] = "SELECT eventlog.listen($1, " LOG ")";
+/* a notifier that lives asks for something every few seconds */
+const char	statement_obstacles[] =
+"SELECT o.name, o.\"foreign\", o.ownerless FROM (SELECT s.name,"
+" a.pid IS NOT NULL AND (NOT"
+" pg_catalog.starts_with(COALESCE(a.application_name, ''), 'eventlog-notifier ')"
+" OR COALESCE(GREATEST(a.query_start, a.state_change)"
+" OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp()"
+" OPERATOR(pg_catalog.-) '1 min'::pg_catalog.interval), false)) \"foreign\","
+" NOT EXISTS (SELECT FROM pg_catalog.pg_roles r"
+" WHERE r.oid OPERATOR(pg_catalog.=) s.owner::pg_catalog.oid) ownerless"
+" FROM eventlog._subscriptions() s"
+" LEFT JOIN pg_catalog.pg_stat_activity a"
+" ON a.pid OPERATOR(pg_catalog.=) s.consumer"
+" WHERE s.log::pg_catalog.oid OPERATOR(pg_catalog.=) $1::pg_catalog.oid) o"
+" WHERE o.\"foreign\" OR o.ownerless";
 
-const char statement_release[] = "SELECT eventlog.release($1, " LOG ")";
+const char	statement_listen[] = "SELECT eventlog.listen($1, " LOG ")";
 
-const char statement_pause[] = "SELECT eventlog.pause($1, " LOG ")";
+const char	statement_release[] = "SELECT eventlog.release($1, " LOG ")";
 
-const char statement_ack[] =
+const char	statement_pause[] = "SELECT eventlog.pause($1, " LOG ")";
+
+const char	statement_ack[] =
 "SELECT eventlog.ack($1, $3::pg_catalog.int8[], " LOG ")";
 
-const char statement_fail[] =
+const char	statement_fail[] =
 "SELECT eventlog.fail_batch($1, $3::pg_catalog.int8[],"
 " $4::pg_catalog.text[], ARRAY("
 "SELECT pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+)"
@@ -46,7 +62,7 @@ const char statement_fail[] =
 " FROM pg_catalog.unnest($5::pg_catalog.float8[])"
 " WITH ORDINALITY u(seconds, n) ORDER BY u.n), " LOG ")";
 
-const char statement_retries[] =
+const char	statement_retries[] =
 "SELECT pg_catalog.count(*),"
 " pg_catalog.count(*) FILTER (WHERE d.next_attempt_at"
 " OPERATOR(pg_catalog.>) pg_catalog.statement_timestamp()),"
@@ -89,7 +105,7 @@ const char statement_retries[] =
 
 #define EPOCH(t) "EXTRACT(epoch FROM " t ")::pg_catalog.int8"
 
-const char statement_fetch_bare[] = FETCH_SQL("NULL");
+const char	statement_fetch_bare[] = FETCH_SQL("NULL");
 
 const char *
 statement_fetch(PayloadFormat format)

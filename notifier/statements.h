@@ -3,7 +3,8 @@
  *		The statements that a webhook sends to the database.
  *
  * The session's search_path is empty, and everything in them is qualified.  In
- * each, $1 is the subscription's name and $2 the Oid of its log.
+ * each, $1 is the subscription's name and $2 the Oid of its log, unless it says
+ * otherwise.
  */
 #ifndef NOTIFIER_STATEMENTS_H
 #define NOTIFIER_STATEMENTS_H
@@ -15,6 +16,12 @@ extern const char statement_subscribe[];
 
 /* one row: the consumers of all subscriptions of the database, as one text */
 extern const char statement_consumers[];
+
+/*
+ * Of all subscriptions of the log $1: those that have a consumer which is no
+ * notifier that lives, or no owner any more; which of the two, each as a boolean.
+ */
+extern const char statement_obstacles[];
 
 /* one row: has the bell been armed? */
 extern const char statement_listen[];

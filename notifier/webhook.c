@@ -118,6 +118,8 @@ change_state(Webhook *webhook, WebhookState to, const char *reason)
 			  "from", state_name(webhook->state), "to", state_name(to),
 			  "reason", reason, NULL);
 	webhook->state = to;
+	if (webhook_is_consumer(webhook))
+		webhook->claim.foreign = false;
 	if (webhook_is_consumer(webhook) && !was_consumer)
 	{
 		poll_begin(&webhook->poll);

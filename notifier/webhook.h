@@ -67,12 +67,6 @@ extern bool webhook_is_held_up(const Webhook *webhook);
 extern bool webhook_is_settled(const Webhook *webhook);
 
 /*
- * webhook_is_ready: is it the consumer, or does another session keep it from
- * being that?
- */
-extern bool webhook_is_ready(const Webhook *webhook);
-
-/*
  * webhook_is_quiet: is nothing under way?  (With stopping: has it stopped?)
  */
 extern bool webhook_is_quiet(const Webhook *webhook);
@@ -94,7 +88,6 @@ typedef struct WebhookStatus
 	int			breaker;		/* BreakerState */
 	double		pause_left;		/* s until the next request may begin; 0: now */
 	bool		consumer;
-	bool		standby;		/* another session is the consumer */
 	const char *trouble;		/* what stands still, for people; NULL: all is
 								 * well */
 } WebhookStatus;

@@ -51,12 +51,6 @@ problem_of(const Webhook *webhook)
 }
 
 bool
-webhook_is_ready(const Webhook *webhook)
-{
-	return webhook->state != WEBHOOK_DOWN && problem_of(webhook) == NULL;
-}
-
-bool
 webhook_is_quiet(const Webhook *webhook)
 {
 	/* nothing can be sent now: the receiver, or what is to come first, fails */
@@ -91,12 +85,13 @@ webhook_status(const Webhook *webhook, WebhookStatus *status)
 			.in_flight = webhook->sender.nflying,
 			.waiting = webhook->buffer.nwaiting,
 			.breaker = webhook->gate.breaker.state,
-			.consumer = webhook_is_consumer(webhook),
-			.standby = webhook->state == WEBHOOK_STANDBY
+			.consumer = webhook_is_consumer(webhook)
 	};
 	if (wait->set && wait->due > loop_now())
 		status->pause_left = (double) (wait->due - loop_now()) / 1000;
-	if (problem_of(webhook))
+	if (claim_obstacle(&webhook->claim))
+		status->trouble = claim_obstacle(&webhook->claim);
+	else if (problem_of(webhook))
 		status->trouble = problem_of(webhook);
 	else if (webhook->state == WEBHOOK_DOWN)
 		status->trouble = "not subscribed";

@@ -1,8 +1,8 @@
 /*
  * faults.c
  *		Loaded before the notifier's libraries, it lets them fail as they seldom
- *		do: looking up "slow.example" takes an hour, and that of "lost.example"
- *		fails for now; while the file that FAULT names is there, libpq takes no
+ *		do: looking up "slow.example" takes an hour, that of "lost.example" fails
+ *		for now, and "two.example" is 127.0.0.1 and 127.0.0.2; while the file that FAULT names is there, libpq takes no
  *		statement; it removes the file.  The directory SYSTEM_CERTIFICATES stands
  *		in for /etc/ssl/certs.
  */
@@ -14,6 +14,21 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/*
+ * two_addresses: the second one behind the first.
+ */
+static int
+two_addresses(int (*real) (const char *, const char *, const struct addrinfo *,
+						   struct addrinfo **),
+			  const char *service, const struct addrinfo *hints,
+			  struct addrinfo **result)
+{
+	int			status = real("127.0.0.1", service, hints, result);
+
+	return status != 0 ? status :
+		real("127.0.0.2", service, hints, &(*result)->ai_next);
+}
 
 int
 getaddrinfo(const char *host, const char *service,
@@ -28,6 +43,8 @@ getaddrinfo(const char *host, const char *service,
 		return EAI_AGAIN;
 	if (real == NULL)
 		real = dlsym(RTLD_NEXT, "getaddrinfo");
+	if (host && strcmp(host, "two.example") == 0)
+		return two_addresses(real, service, hints, result);
 	return real(host, service, hints, result);
 }
 

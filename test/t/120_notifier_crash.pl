@@ -6,7 +6,6 @@ use warnings;
 
 use FindBin;
 use lib $FindBin::Bin;
-use JSON::PP;
 use Notifier;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -25,6 +24,17 @@ my %webhooks = (
 	some => { url => "$receiver->{url}/some", event_type => 'some.' });
 my $config = write_config(\%webhooks);
 my $notifier = start_notifier($config, keys %webhooks);
+
+# arrived: path and message of each request.  There are tens of thousands, which
+# JSON::PP would take a minute for.
+sub arrived
+{
+	return map {
+		my ($path) = /"path":"([^"]*)"/ or die "no path: $_";
+		my ($message) = /\\"message\\":\s*\\"(\w+)\\"/ or die "no message: $_";
+		{ path => $path, message => $message }
+	} split /\n/, slurp_file($receiver->{requests});
+}
 
 # Events come in all the while, in batches that are committed or told again.
 my $batch = $events / ($kills + $crashes);
@@ -50,10 +60,10 @@ for my $round (1 .. $kills + $crashes)
 await(sub { query('SELECT count(*) FROM eventlog.deliveries') == 0 }, 'all is delivered');
 
 my (%seen, $requests);
-foreach my $request (requests($receiver))
+foreach my $request (arrived())
 {
 	$requests++;
-	$seen{ $request->{path} }{ decode_json($request->{body})->{data}{event}{message} }++;
+	$seen{ $request->{path} }{ $request->{message} }++;
 }
 is(scalar(keys %{ $seen{'/all'} }), $events, 'each event at the webhook for all');
 is_deeply([ sort { $a <=> $b } keys %{ $seen{'/errors'} } ], [ grep { $_ % 7 == 0 } 0 .. $events - 1 ], 'errors, and nothing else, at that for errors');
@@ -72,7 +82,7 @@ await(sub { owed('all') == 0 }, 'while the first goes on');
 stop_notifier($notifier, 'KILL');
 query("SELECT eventlog.emit('x', message => 'second')");
 await(sub { owed('all') == 0 }, 'and takes over when it is gone');
-is(scalar(grep { decode_json($_->{body})->{data}{event}{message} eq 'first' } requests($receiver, '/all')), 1, 'nothing was sent by both');
+is(scalar(grep { $_->{path} eq '/all' && $_->{message} eq 'first' } arrived()), 1, 'nothing was sent by both');
 is(stop_notifier($second), 0, 'clean');
 
 done_testing();

@@ -56,6 +56,29 @@ await(sub { owed('one') == 0 }, 'without HTTP/2 it delivers');
 is((requests($receiver, '/one'))[0]{version}, '1.1', 'by HTTP/1.1');
 is(stop_notifier($notifier), 0, 'clean');
 
+# Nor is a connection of HTTP/1.1 used again whose other side has vanished, of
+# either kind: it takes what is sent and says nothing, or it has ended and nobody
+# has said so.
+my $plain = receiver();
+my $middle = balancer($plain->{url} =~ /:(\d+)$/);
+foreach my $mode (qw(freeze half))
+{
+	forget();
+	$config = write_config({ $mode => { url => "http://127.0.0.1:$middle->{number}/$mode", timeout => '2s', retry => \%quick } },
+		listen => "127.0.0.1:$port");
+	$notifier = start_notifier($config, $mode);
+	query("SELECT eventlog.emit('before')");
+	await(sub { owed($mode) == 0 }, "$mode: delivered by HTTP/1.1");
+	set_balancer($middle, $mode);
+	query("SELECT count(eventlog.emit('after')) FROM generate_series(1, 3)");
+	await(sub { metric($port, qq(eventlog_notification_requests_failed_total{webhook="$mode",reason="timeout"})) >= 1 }, "$mode: what is in flight then times out");
+	set_balancer($middle, 'pass');
+	await(sub { owed($mode) == 0 }, "$mode: the next ones go by a new connection");
+	cmp_ok(metric($port, qq(eventlog_notification_requests_failed_total{webhook="$mode",reason="timeout"})), '<=', 6,
+		"$mode: no more than were in flight fail") if $mode eq 'freeze';
+	is(stop_notifier($notifier), 0, 'clean');
+}
+
 # A receiver that ends its connections after some requests costs no attempt.
 forget();
 my $tls_port = PostgreSQL::Test::Cluster::get_free_port();

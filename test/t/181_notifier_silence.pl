@@ -35,8 +35,42 @@ my $config = write_config({ hosts => { url => "$url/hosts" } },
 my $notifier = start_notifier($config, 'hosts');
 query("SELECT eventlog.emit('hosts')");
 await(sub { owed('hosts') == 0 }, 'the first hosts are silent: the last one is used');
-my $missed = 'level=warning msg="connecting to the database took too long, trying the next host" host=127.0.0.1 port=' . $silent->sockport . ' seconds=2';
+my $missed = 'level=warning msg="connecting to the database took too long" host=127.0.0.1 address=127.0.0.1 port=' . $silent->sockport . ' error="no answer within 2 s" next="another host"';
 cmp_ok(scalar(() = notifier_log($notifier) =~ /\Q$missed\E$/mg), '>=', 2, 'and the log names those that were waited for');
+is(stop_notifier($notifier), 0, 'clean');
+
+# The first of several addresses of a host is silent; and a name is looked up for
+# ever, which holds up nothing else.
+forget();
+system_or_bail(split(' ', $ENV{CC} // 'cc'), '-shared', '-fPIC', '-o', "$dir/faults.so", 'test/clients/faults.c', '-ldl');
+$node->append_conf('postgresql.conf', "listen_addresses = '127.0.0.2'");
+$node->append_conf('pg_hba.conf', 'host all all 127.0.0.2/32 trust');
+$node->restart;
+my $first = IO::Socket::INET->new(Listen => 128, LocalAddr => '127.0.0.1', LocalPort => $node->port) or die $!;
+$config = write_config({ addresses => { url => "$url/addresses" } }, listen => "127.0.0.1:$port",
+	database => 'host=two.example port=' . $node->port . ' dbname=postgres connect_timeout=2');
+{
+	local $ENV{LD_PRELOAD} = "$dir/faults.so";
+	$notifier = start_notifier($config, 'addresses');
+}
+query("SELECT eventlog.emit('addresses')");
+await(sub { owed('addresses') == 0 }, 'the first address is silent: the second one is used');
+like(notifier_log($notifier), qr/msg="connecting to the database took too long" host=two\.example address=127\.0\.0\.1 port=\d+ error="no answer within 2 s" next="another address"/,
+	'which is told');
+like(notifier_log($notifier), qr/msg="connected to the database" host=two\.example port=/, 'the host keeps its name');
+is(stop_notifier($notifier), 0, 'clean');
+close $first;
+$config = write_config({ slow => { url => "$url/slow" } }, listen => "127.0.0.1:$port",
+	database => 'host=slow.example,' . $node->host . ' port=' . $node->port . ' dbname=postgres connect_timeout=5');
+{
+	local $ENV{LD_PRELOAD} = "$dir/faults.so";
+	$notifier = start_notifier($config);
+}
+await(sub { metrics($port, '/readyz') =~ /not connected to the database\n.*\n503$/s }, 'a name is looked up for an hour: meanwhile it answers');
+await(sub { notifier_log($notifier) =~ /msg="looking up a host of the database took too long" host=slow\.example port=\d+ error="no answer within 5 s" next="another host"/ }, 'and does not wait that long');
+await(sub { query("SELECT count(*) FROM eventlog.subscriptions WHERE consumer IS NOT NULL") == 1 }, 'but uses the next host');
+query("SELECT eventlog.emit('slow')");
+await(sub { owed('slow') == 0 }, 'and delivers');
 is(stop_notifier($notifier), 0, 'clean');
 
 # What stands between the notifier and its database goes silent.

@@ -259,7 +259,7 @@ sub start_notifier
 		for (1 .. 300)
 		{
 			last
-			  if query("SELECT consumer IS NOT NULL FROM eventlog.subscriptions"
+			  if query("SELECT bool_or(consumer IS NOT NULL) FROM eventlog.subscriptions"
 				  . " WHERE name = '$name'") eq 't';
 			sleep 0.1;
 		}

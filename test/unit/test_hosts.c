@@ -1,7 +1,6 @@
 /*
  * test_hosts.c
- *		The hosts of a connection string: which comes first in the next try, and
- *		for how long it may be silent.
+ *		The hosts of a connection string, and for how long each may be silent.
  */
 #include "hosts.h"
 #include "tap.h"
@@ -9,59 +8,68 @@
 #include <stdlib.h>
 
 /*
- * learn: what libpq makes of a connection string; nothing is sent yet.
+ * learn: what libpq makes of a connection string; nothing is sent.
  */
 static void
-learn(Hosts *hosts, const char *database)
+learn(Hosts *hosts, const char *database, int n)
 {
-	PGconn	   *conn = PQconnectStart(database);
-
 	memset(hosts, 0, sizeof(*hosts));
-	ok(hosts_learn(hosts, conn), database);
-	PQfinish(conn);
+	ok(hosts_learn(hosts, database), database);
+	is_int(hosts->n, n, "how many hosts");
 }
 
 static void
-rotated(Hosts *hosts, const char *list, const char *expected)
+is_host(const Hosts *hosts, int number, const char *host, const char *hostaddr,
+		const char *port, bool name)
 {
-	char	   *got = hosts_rotated(hosts, list);
+	Host		got;
 
-	is_text(got, expected, expected);
-	free(got);
+	ok(hosts_get(hosts, number, &got), "a host");
+	is_text(got.host ? got.host : "default", host, "its name");
+	is_text(got.hostaddr ? got.hostaddr : "none", hostaddr, "its address");
+	is_text(got.port ? got.port : "default", port, "its port");
+	ok(host_is_name(&got) == name, name ? "it is looked up" : "it is not looked up");
+	host_free(&got);
 }
 
 int
 main(void)
 {
 	Hosts		hosts;
-	PGconn	   *conn;
 
-	learn(&hosts, "host=/tmp/a,/tmp/b,/tmp/c port=1,2,3 connect_timeout=3");
-	is_int(hosts.n, 3, "three hosts");
+	unsetenv("PGHOST");
+	unsetenv("PGHOSTADDR");
+	unsetenv("PGPORT");
+	unsetenv("PGCONNECT_TIMEOUT");
+	learn(&hosts, "host=/tmp/a,b.example,127.0.0.1 port=1,2,3 connect_timeout=3", 3);
 	is_int(hosts.timeout, 3000, "each has three seconds");
-	rotated(&hosts, hosts.host, "/tmp/a,/tmp/b,/tmp/c");
-	hosts.first = 1;
-	rotated(&hosts, hosts.host, "/tmp/b,/tmp/c,/tmp/a");
-	rotated(&hosts, hosts.port, "2,3,1");
+	is_host(&hosts, 0, "/tmp/a", "none", "1", false);
+	is_host(&hosts, 1, "b.example", "none", "2", true);
+	is_host(&hosts, 2, "127.0.0.1", "none", "3", true);
 	hosts_destroy(&hosts);
 
-	learn(&hosts, "host=/tmp/a,/tmp/b port=7");
+	learn(&hosts, "host=a.example,b.example hostaddr=127.0.0.1,127.0.0.2 port=7", 2);
 	is_int(hosts.timeout, 10000, "ten seconds unless told otherwise");
-	hosts.first = 1;
-	rotated(&hosts, hosts.host, "/tmp/b,/tmp/a");
-	rotated(&hosts, hosts.port, "7");
+	is_host(&hosts, 1, "b.example", "127.0.0.2", "7", false);
 	hosts_destroy(&hosts);
 
-	/* nobody is there, so libpq ends at the last one */
-	learn(&hosts, "host=127.0.0.1,127.0.0.2 port=1,2");
-	conn = PQconnectStart("host=127.0.0.1,127.0.0.2 port=1,2");
-	ok(hosts_skip(&hosts, conn), "the first one is skipped: there is another");
-	is_int(hosts.first, 1, "with which the next try begins");
-	PQfinish(conn);
-	conn = PQconnectStart("host=127.0.0.2,127.0.0.1 port=2,1");
-	ok(!hosts_skip(&hosts, conn), "behind the last one the round is over");
-	is_int(hosts.first, 0, "and the next one begins at the first");
-	PQfinish(conn);
+	learn(&hosts, "postgresql://u:p@a.example,b.example:6/db", 2);
+	is_host(&hosts, 0, "a.example", "none", "default", true);
+	is_host(&hosts, 1, "b.example", "none", "6", true);
+	hosts_destroy(&hosts);
+
+	learn(&hosts, "host=,/tmp/b", 2);
+	is_host(&hosts, 0, "default", "none", "5432", false);
+	hosts_destroy(&hosts);
+
+	setenv("PGHOST", "env.example", 1);
+	learn(&hosts, "dbname=db", 1);
+	is_host(&hosts, 0, "env.example", "none", "5432", true);
+	hosts_destroy(&hosts);
+
+	setenv("PGHOST", "/tmp/a,/tmp/b", 1);
+	learn(&hosts, "port=1,2,3", 2);
+	is_host(&hosts, 1, "/tmp/b", "none", "1,2,3", false);
 	hosts_destroy(&hosts);
 	return done_testing();
 }
