@@ -10,10 +10,10 @@
 EXTENSION = eventlog
 EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" eventlog.control)
 MODULE_big = eventlog
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 DATA_built = sql/eventlog--$(EXTVERSION).sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/eventlog--*.sql))
-PG_CPPFLAGS = -DEVENTLOG_VERSION='"$(EXTVERSION)"'
+PG_CPPFLAGS = -Isrc -Isrc/read -DEVENTLOG_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -fvisibility=hidden -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WERROR)
 
 # The regression tests' expected output is in expected/, the isolation tests'
@@ -32,7 +32,7 @@ else ifneq ($(filter-out demo test test-assert,$(or $(MAKECMDGOALS),all)),)
 $(error $(PG_CONFIG) names no PGXS; test/install-deps installs what is missing)
 endif
 
-$(OBJS): $(wildcard src/*.h)
+$(OBJS): $(wildcard src/*.h src/*/*.h)
 
 sql/eventlog--$(EXTVERSION).sql: sql/eventlog.sql
 	cp $< $@

@@ -130,6 +130,28 @@ ALTER FUNCTION eventlog.types(text, text, text, text, text, text, text, text, te
 ALTER FUNCTION eventlog.histogram(interval, text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass)
   PARALLEL RESTRICTED;
 
+CREATE FUNCTION eventlog.explain(
+  event_type text DEFAULT NULL,
+  level text DEFAULT NULL,
+  min_level text DEFAULT NULL,
+  resource_type text DEFAULT NULL,
+  resource_id text DEFAULT NULL,
+  user_id text DEFAULT NULL,
+  source_service text DEFAULT NULL,
+  source_host text DEFAULT NULL,
+  category text DEFAULT NULL,
+  request_id text DEFAULT NULL,
+  since timestamptz DEFAULT NULL,
+  before timestamptz DEFAULT NULL,
+  page int DEFAULT 1,
+  page_size int DEFAULT 100,
+  after uuid DEFAULT NULL,
+  log regclass DEFAULT NULL)
+RETURNS SETOF text LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'eventlog_explain';
+COMMENT ON FUNCTION eventlog.explain(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, int, int, uuid, regclass) IS
+  'what list does with these arguments, and what it takes';
+
 COMMENT ON FUNCTION eventlog._fill() IS
   'trigger of a log that makes the id, brings the level into its canonical form and fills in defaults for nulls';
 COMMENT ON FUNCTION eventlog.histogram(interval, text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS

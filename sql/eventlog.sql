@@ -250,6 +250,28 @@ AS 'MODULE_PATHNAME', 'eventlog_list';
 COMMENT ON FUNCTION eventlog.list(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, int, int, uuid, regclass) IS
   'events, newest first; page_size NULL: all; after: go on behind the event with that id; event_type is a plain prefix, since <= occurred_at < before';
 
+CREATE FUNCTION eventlog.explain(
+  event_type text DEFAULT NULL,
+  level text DEFAULT NULL,
+  min_level text DEFAULT NULL,
+  resource_type text DEFAULT NULL,
+  resource_id text DEFAULT NULL,
+  user_id text DEFAULT NULL,
+  source_service text DEFAULT NULL,
+  source_host text DEFAULT NULL,
+  category text DEFAULT NULL,
+  request_id text DEFAULT NULL,
+  since timestamptz DEFAULT NULL,
+  before timestamptz DEFAULT NULL,
+  page int DEFAULT 1,
+  page_size int DEFAULT 100,
+  after uuid DEFAULT NULL,
+  log regclass DEFAULT NULL)
+RETURNS SETOF text LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'eventlog_explain';
+COMMENT ON FUNCTION eventlog.explain(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, int, int, uuid, regclass) IS
+  'what list does with these arguments, and what it takes';
+
 CREATE FUNCTION eventlog.get(id uuid, log regclass DEFAULT NULL)
 RETURNS SETOF eventlog.event LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1
 AS 'MODULE_PATHNAME', 'eventlog_get';
@@ -405,7 +427,9 @@ COMMENT ON PROCEDURE eventlog.purge(text, text, text, text, text, text, text, te
 -- themselves, and the views, which read through them.
 --
 
-CREATE SEQUENCE eventlog._subscription_id AS int;
+-- Whoever may subscribe takes a number each time: they come again when they are
+-- used up, and subscribe passes over those that are taken.
+CREATE SEQUENCE eventlog._subscription_id AS int CYCLE;
 CREATE TABLE eventlog._subscription (
   id int NOT NULL DEFAULT pg_catalog.nextval('eventlog._subscription_id') PRIMARY KEY,
   name text COLLATE pg_catalog."C" NOT NULL,

@@ -306,6 +306,42 @@ require_shipped(SPIPlanPtr plan)
 }
 
 /*
+ * require_deleted: an error unless that was the result of a DELETE: a rule may do
+ * something else instead.
+ */
+static void
+require_deleted(int result, int expected, const char *sql)
+{
+	if (result < 0)
+		elog(ERROR, "could not delete events: %s: %s",
+			 SPI_result_code_string(result), sql);
+	if (result != expected)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a rule does something else instead of a DELETE"),
+				 errhint("Drop the rule of the log or of its partition.")));
+}
+
+/*
+ * delete_shipped: run a DELETE of our own making, which no row of a foreign
+ * table may be reached by ctid for; how many rows.  Within SPI.
+ */
+uint64
+delete_shipped(const char *sql)
+{
+	SPIPlanPtr	plan = SPI_prepare(sql, 0, NULL);
+
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s: %s",
+			 SPI_result_code_string(SPI_result), sql);
+	require_shipped(plan);
+	require_deleted(SPI_execute_plan(plan, NULL, NULL, false, 0), SPI_OK_DELETE,
+					sql);
+	SPI_freeplan(plan);
+	return SPI_processed;
+}
+
+/*
  * run_delete: run a DELETE … e, and put the ids into a result if there is one;
  * how many.  Within SPI.
  *
@@ -334,9 +370,8 @@ run_delete(const EventLog *log, const char *sql, ParamListInfo params,
 	if (params == NULL)
 		require_shipped(plan);
 	result = SPI_execute_plan_extended(plan, &options);
-	if (result != (rsinfo ? SPI_OK_DELETE_RETURNING : SPI_OK_DELETE))
-		elog(ERROR, "could not delete events: %s: %s",
-			 SPI_result_code_string(result), sql);
+	require_deleted(result, rsinfo ? SPI_OK_DELETE_RETURNING : SPI_OK_DELETE,
+					sql);
 	SPI_freeplan(plan);
 	dest->rDestroy(dest);
 	AtEOXact_GUC(false, level);
@@ -531,37 +566,29 @@ typedef struct Purge
 	int64		dropped;		/* events, with their partitions */
 	int			nth;			/* of the partitions inside the window … */
 	int			ninside;		/* … and how many those are */
-	int64		rows;			/* that it holds … */
-	bool		stamped;		/* … if this holds */
-	HeapStamp	stamp;
 	bool		has_after;		/* batches go on behind this event */
 	pg_uuid_t	after;
 } Purge;
 
 /*
- * count_purged: a step: is a partition to be dropped, and how many rows has it?
- * They are counted before all wait for the drop.
+ * look_at_purged: a step: is a partition to be dropped?
  *
  * A partition that other tables refer to is left to the batches, and so is an
  * empty one of the future, which there is no need to make anew.
  */
 static void
-count_purged(void *arg)
+look_at_purged(void *arg)
 {
 	Purge	   *purge = arg;
 	EventLog   *log;
 	Relation	rel;
 
-	purge->got_log = purge->may_drop = purge->stamped = false;
+	purge->got_log = purge->may_drop = false;
 	log = log_open_owned(purge->log, AccessShareLock);
 	purge->got_log = true;
 	rel = try_relation_open(purge->partition, AccessShareLock);
 	if (rel != NULL)
 	{
-		purge->stamped = stamp_heap(rel, &purge->stamp) &&
-			purge->stamp.nplain == 0;
-		if (purge->stamped)
-			purge->rows = count_rows(rel);
 		relation_close(rel, NoLock);
 		purge->may_drop =
 			(!purge->ahead || relation_has_rows(purge->partition)) &&
@@ -572,15 +599,13 @@ count_purged(void *arg)
 }
 
 /*
- * rows_to_drop: how many rows the locked partition holds: as many as before, if
- * it was not written to.
+ * rows_to_drop: how many rows the locked partition holds.
  */
 static int64
 rows_to_drop(const Purge *purge)
 {
 	Relation	rel = relation_open(purge->partition, NoLock);
-	int64		rows = purge->stamped && stamp_holds(rel, &purge->stamp) ?
-	purge->rows : count_rows(rel);
+	int64		rows = count_rows(rel);
 
 	relation_close(rel, NoLock);
 	return rows;
@@ -672,8 +697,8 @@ drop_one(Purge *purge, const Partition *item)
 
 	purge->partition = item->oid;
 	purge->ahead = item->upper > GetCurrentTimestamp();
-	result = attempt(&purge->target, count_purged, purge,
-					 "count the events of a purged partition");
+	result = attempt(&purge->target, look_at_purged, purge,
+					 "look at a purged partition");
 	SPI_commit();
 	if (result != STEP_TAKEN || !purge->may_drop)
 		return result;

@@ -46,9 +46,7 @@ extern int	no_such_variable
 #define compat_require_can_become(member, role) check_can_set_role(member, role)
 #define compat_insert_index_tuples(result, slot, estate) \
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
-#define compat_relfilenode(rel) ((rel)->rd_locator.relNumber)
 #else
-#define compat_relfilenode(rel) ((rel)->rd_node.relNode)
 #define compat_insert_index_tuples(result, slot, estate) \
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #define compat_name_list(string) stringToQualifiedNameList(string)
@@ -77,16 +75,32 @@ extern int	no_such_variable
 #define compat_check_enforced(check) true
 #endif
 
-/* a descent for reading; the snapshot was for an option that is gone */
-#if PG_VERSION_NUM >= 170000
-#define compat_bt_search(index, key, buffer) \
-	_bt_search(index, NULL, key, buffer, BT_READ)
-#elif PG_VERSION_NUM >= 160000
-#define compat_bt_search(index, key, buffer) \
-	_bt_search(index, NULL, key, buffer, BT_READ, NULL)
+#if PG_VERSION_NUM >= 180000
+#define compat_index_beginscan_bitmap(index, snapshot, nkeys) \
+	index_beginscan_bitmap(index, snapshot, NULL, nkeys)
 #else
-#define compat_bt_search(index, key, buffer) \
-	_bt_search(index, key, buffer, BT_READ, NULL)
+#define compat_index_beginscan_bitmap(index, snapshot, nkeys) \
+	index_beginscan_bitmap(index, snapshot, nkeys)
+#endif
+
+/* the pages of a bitmap, in order: declare, begin, next page, end */
+#if PG_VERSION_NUM >= 180000
+#define compat_bitmap_iterator(name) \
+	TBMIterator name; TBMIterateResult name##_page
+#define compat_begin_bitmap(bitmap, name) \
+	((name) = tbm_begin_iterate(bitmap, NULL, InvalidDsaPointer))
+#define compat_next_bitmap_page(name, block) \
+	(tbm_iterate(&(name), &name##_page) ? \
+	 (*(block) = name##_page.blockno, true) : false)
+#define compat_end_bitmap(name) tbm_end_iterate(&(name))
+#else
+#define compat_bitmap_iterator(name) \
+	TBMIterator *name; TBMIterateResult *name##_page
+#define compat_begin_bitmap(bitmap, name) ((name) = tbm_begin_iterate(bitmap))
+#define compat_next_bitmap_page(name, block) \
+	((name##_page = tbm_iterate(name)) != NULL ? \
+	 (*(block) = name##_page->blockno, true) : false)
+#define compat_end_bitmap(name) tbm_end_iterate(name)
 #endif
 
 /* can a DELETE be published, as far as filters and column lists go? */

@@ -88,7 +88,6 @@ create_table(const char *name, Oid schema)
 {
 	const char *schema_name = get_namespace_name(schema);
 	char	   *log = quote_qualified_identifier(schema_name, name);
-	char	   *class_index;
 	char	   *default_name;
 	StringInfoData sql;
 
@@ -111,12 +110,6 @@ create_table(const char *name, Oid schema)
 	add_level_check(log);
 	add_check(log);
 
-	/* the class index: see the README, "How it works" */
-	class_index = ChooseRelationName(name, "class", "idx", schema, false);
-	run_sql(psprintf("CREATE INDEX %s ON %s (event_type, level,"
-					 " source_service, resource_type, occurred_at, id)",
-					 quote_identifier(class_index), log),
-			SPI_OK_UTILITY);
 	default_name = ChooseRelationName(name, NULL, "default", schema, false);
 	run_sql(psprintf("CREATE TABLE %s PARTITION OF %s DEFAULT",
 					 quote_qualified_identifier(schema_name, default_name),
@@ -188,7 +181,7 @@ examine_existing(Oid relid, Oid *owner)
 						RelationGetRelationName(rel)),
 				 errdetail("A log is partitioned by range of occurred_at and has the columns of eventlog.event."),
 				 errhint("Choose another name.")));
-	if (!damage_to_mend(damage))
+	if (!damage_to_mend(damage) && !lacks_indexes(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_TABLE),
 				 errmsg("log \"%s\" already exists",
@@ -196,7 +189,8 @@ examine_existing(Oid relid, Oid *owner)
 				 damage == NIL ? 0 :
 				 errdetail("It is damaged in a way that is not for eventlog.create_log to mend: %s.",
 						   ((Damage *) linitial(damage))->text),
-				 errhint("Change its settings with eventlog.alter_log.")));
+				 damage == NIL ?
+				 errhint("Change its settings with eventlog.alter_log.") : 0));
 	*owner = rel->rd_rel->relowner;
 	relation_close(rel, NoLock);
 	return damage;
@@ -347,7 +341,8 @@ require_permanent(Oid schema)
  *
  * As the caller, who becomes the owner; a table that is there is made a log, or
  * mended, as its owner, who may be another role where the caller is a superuser
- * or member.  Such a table keeps its indexes, and its settings if it has any.
+ * or member.  Such a table keeps its settings if it has any, and its choice of
+ * indexes.
  */
 Datum
 eventlog_create_log(PG_FUNCTION_ARGS)
@@ -387,7 +382,10 @@ eventlog_create_log(PG_FUNCTION_ARGS)
 		damage = examine_existing(relid, &owner);
 	is_other = become_owner(&self, owner);
 	if (OidIsValid(relid))
+	{
 		log_mend(relid, damage, &settings);
+		change_indexes(relid, NULL);
+	}
 	else
 	{
 		create_table(name->relname, schema);

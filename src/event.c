@@ -30,6 +30,7 @@
 #define MAX_BASE_URL	2048
 #define MAX_MESSAGE		(1024 * 1024)
 #define MAX_DETAILS		(8 * 1024 * 1024)
+#define SHOWN_BYTES		60		/* of a value that is refused */
 
 /*
  * The default of id is a null that PostgreSQL keeps in its catalog, so that
@@ -100,6 +101,9 @@ static struct
 	Oid			relid;
 	pg_uuid_t	id;
 }			last_filled;
+
+/* The id of the row that _check has looked at last. */
+static pg_uuid_t last_checked;
 
 /*
  * topmost_table: the table that this one is a partition of, or itself.
@@ -222,12 +226,15 @@ level_find(const char *name, int len)
 EventLevel
 level_require(const text *name)
 {
-	int			level = level_find(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+	int			len = VARSIZE_ANY_EXHDR(name);
+	int			level = level_find(VARDATA_ANY(name), len);
 
 	if (level < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown level \"%s\"", text_to_cstring(name)),
+				 errmsg("unknown level \"%.*s%s\"",
+						pg_mbcliplen(VARDATA_ANY(name), len, SHOWN_BYTES),
+						VARDATA_ANY(name), len > SHOWN_BYTES ? "..." : ""),
 				 errhint("Levels are debug, info, warning, error and critical.")));
 	return (EventLevel) level;
 }
@@ -351,7 +358,7 @@ require_length(EventColumn column, Datum value)
 	if (len > max)
 	{
 		text	   *start = event_columns[column].type != TEXTOID ? NULL :
-		DatumGetTextPSlice(value, 0, 60 + MAX_MULTIBYTE_CHAR_LEN);
+		DatumGetTextPSlice(value, 0, SHOWN_BYTES + MAX_MULTIBYTE_CHAR_LEN);
 
 		ereport(ERROR,
 				(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
@@ -360,7 +367,7 @@ require_length(EventColumn column, Datum value)
 				 start == NULL ? 0 :
 				 errdetail("It begins with \"%.*s\".",
 						   pg_mbcliplen(VARDATA_ANY(start),
-										VARSIZE_ANY_EXHDR(start), 60),
+										VARSIZE_ANY_EXHDR(start), SHOWN_BYTES),
 						   VARDATA_ANY(start))));
 	}
 }
@@ -408,10 +415,22 @@ eventlog_check(PG_FUNCTION_ARGS)
 			check_value(check_columns[i], PG_GETARG_DATUM(i));
 	}
 	subject.column = EVENT_ID;
+	if (!PG_ARGISNULL(0))
+		last_checked = *PG_GETARG_UUID_P(0);
 	if (!PG_ARGISNULL(0) && !PG_ARGISNULL(1))
 		id_require_match(PG_GETARG_UUID_P(0), PG_GETARG_TIMESTAMPTZ(1));
 	end_subject(&subject);
 	PG_RETURN_BOOL(true);
+}
+
+/*
+ * event_last_checked: the id of the row that _check has looked at last: of the
+ * one that was inserted last, unless code of a user's has inserted others since.
+ */
+pg_uuid_t
+event_last_checked(void)
+{
+	return last_checked;
 }
 
 /*

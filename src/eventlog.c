@@ -42,8 +42,9 @@ int			eventlog_scan_method = SCAN_AUTO;
 
 static const struct config_enum_entry scan_methods[] = {
 	{"auto", SCAN_AUTO, false},
-	{"ordered", SCAN_ORDERED, false},
-	{"skip", SCAN_SKIP, false},
+	{"time", SCAN_TIME, false},
+	{"lists", SCAN_LISTS, false},
+	{"slices", SCAN_SLICES, false},
 	{"sql", SCAN_SQL, false},
 	{NULL, 0, false}
 };

@@ -41,8 +41,9 @@ extern int	eventlog_scan_method;
 typedef enum ScanMethod
 {
 	SCAN_AUTO,
-	SCAN_ORDERED,				/* scan.c, the ordered way alone */
-	SCAN_SKIP,					/* skip.c, the skip scan alone */
+	SCAN_TIME,					/* the index by time alone */
+	SCAN_LISTS,					/* posting lists alone */
+	SCAN_SLICES,				/* slices of time, looked up in them */
 	SCAN_SQL					/* one SQL statement */
 } ScanMethod;
 
@@ -76,6 +77,7 @@ extern void require_autocommit(FunctionCallInfo fcinfo, const char *name);
 #define EVENT_END_TIME	(INT64CONST(252455616000) * USECS_PER_SEC)	/* 10000 */
 
 extern void id_make(pg_uuid_t *id, TimestampTz occurred_at, const text *seed);
+extern bool id_can_be_event(const pg_uuid_t *id);
 extern const pg_uuid_t *id_from_arg(FunctionCallInfo fcinfo, int argno);
 extern TimestampTz id_get_time(const pg_uuid_t *id);
 extern void id_require_match(const pg_uuid_t *id, TimestampTz occurred_at);
@@ -153,6 +155,7 @@ typedef struct EventSubject
 } EventSubject;
 
 extern void begin_subject(EventSubject *subject, Oid relid);
+extern pg_uuid_t event_last_checked(void);
 extern void end_subject(EventSubject *subject);
 extern Oid	topmost_table(Oid relid);
 extern int	level_find(const char *name, int len);
@@ -162,25 +165,7 @@ extern AttrNumber find_column(TupleDesc desc, EventColumn column);
 extern bool map_event_columns(TupleDesc desc, AttrNumber *attnum);
 
 /*
- * stamp.c: has a table been written to since?
- */
-#define STAMP_PLAIN_PAGES	64	/* of a table that can be stamped: that are
-								 * not marked all-visible */
-
-typedef struct HeapStamp
-{
-	BlockNumber nblocks;
-	uint64		map_lsns;		/* sum of LSNs */
-	int			nplain;
-	BlockNumber plain[STAMP_PLAIN_PAGES];
-	uint64		plain_lsns;
-} HeapStamp;
-
-extern bool stamp_heap(Relation rel, HeapStamp *stamp);
-extern bool stamp_holds(Relation rel, const HeapStamp *stamp);
-
-/*
- * rowcount.c: how many rows a partition holds
+ * read/count.c: how many rows a partition holds
  */
 extern int64 count_rows(Relation rel);
 
@@ -317,15 +302,17 @@ extern char *utc_literal(TimestampTz t);
 extern bool relation_has_rows(Oid relid);
 
 /*
- * filter_index.c: indexes on filter columns of the owner's choice
+ * filter_index.c: the indexes of a log, some of the owner's choice
  */
 extern void indexes_from_array(ArrayType *columns, bool *wanted);
 extern void add_indexes(Oid relid, const bool *wanted);
 extern void change_indexes(Oid relid, const bool *wanted);
 extern List *index_to_build(const EventLog *log,
 							const PartitionList *list, Oid *index,
-							EventColumn *column);
-extern void build_index(Oid index, EventColumn column, Oid partition);
+							const char **what);
+extern void build_index(Oid relid, Oid index, Oid partition);
+extern bool lacks_indexes(Oid relid);
+extern void renew_index(Oid relid);
 
 /*
  * status.c: sizes, without locking anything
@@ -354,7 +341,7 @@ extern void filter_from_args(FunctionCallInfo fcinfo, int first,
 extern void filter_to_sql(const Filter *filter, StringInfo sql);
 
 /*
- * plan.c: reading events the SQL way (the other way: reader.h)
+ * read/plan.c: reading events the SQL way (the other way: reader.h)
  *
  * EventPage: which part of the chosen events is asked for.
  */
@@ -382,6 +369,9 @@ typedef struct UpkeepTarget
 	Oid			log;
 	Oid			owner;			/* as whom the steps are taken */
 	bool		impatient;		/* a step has waited for locks in vain */
+	bool		trusted;		/* steps run none of the owner's code now */
+	int			ncut;			/* steps that ran out of time */
+	int64		slow_ms;		/* that slow steps took, together */
 	char	   *told;			/* the last WARNING */
 } UpkeepTarget;
 
@@ -401,6 +391,11 @@ extern EventLog *log_open_owned(Oid relid, LOCKMODE lockmode);
 extern void pause_upkeep(long ms);
 extern void fire_no_trigger_later(void);
 extern void require_read_write(const char *name);
+
+/*
+ * clear.c
+ */
+extern uint64 delete_shipped(const char *sql);
 
 /*
  * timescan.c: the rows of one table in order of time

@@ -1,14 +1,21 @@
 /*
  * filter_index.c
- *		The indexes that a log has on filter columns of its owner's choice.
+ *		The indexes that a log has besides its primary key: two of classes of
+ *		events, BRIN on their time, and one of each filter column of its owner's
+ *		choice.
  *
- * Each is an index (column, occurred_at, id) of the log.  PostgreSQL builds such
- * an index on all partitions at once, with a lock on the log that all writers
- * wait for, and to lock a partition first would deadlock with them.  So that is
- * done only where little is to be built.  Otherwise alter_log makes the log's
- * own index alone, which takes a moment and is not valid yet, and maintain
- * builds the partitions' one by one, each in a transaction of its own; when all
- * are there it is valid.  Partitions made meanwhile have it from the beginning.
+ * None of them ends in the time, as they did up to version 0.2: a B-tree makes
+ * posting lists of equal keys, which take a tenth of the room; see
+ * src/read/newest.c for how events are found by them.
+ *
+ * PostgreSQL builds an index of a log on all partitions at once, with a lock on
+ * the log that all writers wait for, and to lock a partition first would deadlock
+ * with them.  So that is done only where little is to be built.  Otherwise
+ * alter_log, or maintain of a log of an older version, makes the log's own index
+ * alone, which takes a moment and is not valid yet, and maintain builds the
+ * partitions' one by one, each in a transaction of its own; when all are there it
+ * is valid, and what it is in place of is dropped.  Partitions made meanwhile
+ * have it from the beginning.
  */
 #include "eventlog.h"
 
@@ -16,6 +23,7 @@
 #include "access/relation.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
@@ -33,6 +41,30 @@
 #define INDEX_LOCK_TIMEOUT	"1s"
 #define MAX_BUILD_BYTES		(16 * 1024 * 1024)	/* of a log whose indexes are
 												 * built at once */
+#define MAX_COLUMNS			4
+
+/*
+ * IndexShape: an index of a log.
+ */
+typedef struct IndexShape
+{
+	const char *what;			/* it is on, for people */
+	const char *name;			/* a part of its own */
+	bool		brin;
+	int			n;
+	EventColumn columns[MAX_COLUMNS];
+} IndexShape;
+
+/* what every log has */
+static const IndexShape common_shapes[] = {
+	{"event_type and its class", "class", false, 4,
+	{EVENT_TYPE, EVENT_LEVEL, EVENT_SOURCE_SERVICE, EVENT_RESOURCE_TYPE}},
+	{"level and its class", "level_class", false, 3,
+	{EVENT_LEVEL, EVENT_SOURCE_SERVICE, EVENT_RESOURCE_TYPE}},
+	{"occurred_at", "time", true, 1, {EVENT_OCCURRED_AT}}
+};
+
+#define MAX_SHAPES (lengthof(common_shapes) + EVENT_NCOLUMNS)
 
 /*
  * indexes_from_array: the columns that a list names, as flags; an error for
@@ -74,27 +106,53 @@ indexes_from_array(ArrayType *columns, bool *wanted)
 }
 
 /*
- * is_filter_index: is it an index (column, occurred_at, id), and nothing more?
+ * has_shape: is it an index of these columns, and nothing more?  ends_in_time:
+ * and of (occurred_at, id) behind them, as of old.
  */
 static bool
-is_filter_index(const Form_pg_index form, HeapTuple tuple,
-				const AttrNumber *attnum, EventColumn column)
+has_shape(const Form_pg_index form, HeapTuple tuple, const AttrNumber *attnum,
+		  const IndexShape *shape, bool ends_in_time)
 {
-	return form->indnatts == 3 && form->indnkeyatts == 3 &&
-		!form->indisunique &&
-		heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
-		heap_attisnull(tuple, Anum_pg_index_indexprs, NULL) &&
-		form->indkey.values[0] == attnum[column] &&
-		form->indkey.values[1] == attnum[EVENT_OCCURRED_AT] &&
-		form->indkey.values[2] == attnum[EVENT_ID];
+	int			n = shape->n + (ends_in_time ? 2 : 0);
+
+	if (form->indnatts != n || form->indnkeyatts != n || form->indisunique ||
+		!heap_attisnull(tuple, Anum_pg_index_indpred, NULL) ||
+		!heap_attisnull(tuple, Anum_pg_index_indexprs, NULL))
+		return false;
+	for (int i = 0; i < shape->n; i++)
+	{
+		if (form->indkey.values[i] != attnum[shape->columns[i]])
+			return false;
+	}
+	return !ends_in_time ||
+		(form->indkey.values[shape->n] == attnum[EVENT_OCCURRED_AT] &&
+		 form->indkey.values[shape->n + 1] == attnum[EVENT_ID]);
 }
 
 /*
- * find_index: the index of a table on a filter column, and whether it is valid;
+ * access_method: of an index, as far as it exists.
+ */
+static Oid
+access_method(Oid index)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(index));
+	Oid			method = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		method = ((Form_pg_class) GETSTRUCT(tuple))->relam;
+		ReleaseSysCache(tuple);
+	}
+	return method;
+}
+
+/*
+ * find_index: the index of a table that has a shape, and whether it is valid;
  * InvalidOid when it has none.
  */
 static Oid
-find_index(Relation rel, EventColumn column, bool *valid)
+find_index(Relation rel, const IndexShape *shape, bool ends_in_time,
+		   bool *valid)
 {
 	AttrNumber	attnum[EVENT_NCOLUMNS];
 	Oid			found = InvalidOid;
@@ -106,14 +164,17 @@ find_index(Relation rel, EventColumn column, bool *valid)
 		return InvalidOid;
 	foreach(cell, indexes)
 	{
-		HeapTuple	tuple = SearchSysCache1(INDEXRELID,
-											ObjectIdGetDatum(lfirst_oid(cell)));
+		HeapTuple	tuple;
 		Form_pg_index form;
 
+		if (access_method(lfirst_oid(cell)) !=
+			(shape->brin ? BRIN_AM_OID : BTREE_AM_OID))
+			continue;
+		tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
 		if (!HeapTupleIsValid(tuple))
 			continue;
 		form = (Form_pg_index) GETSTRUCT(tuple);
-		if (!*valid && is_filter_index(form, tuple, attnum, column))
+		if (!*valid && has_shape(form, tuple, attnum, shape, ends_in_time))
 		{
 			found = lfirst_oid(cell);
 			*valid = form->indisvalid;
@@ -124,20 +185,84 @@ find_index(Relation rel, EventColumn column, bool *valid)
 }
 
 /*
+ * index_of: the same of a table that is locked and not open.
+ */
+static Oid
+index_of(Oid relid, const IndexShape *shape, bool ends_in_time, bool *valid)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	Oid			index = find_index(rel, shape, ends_in_time, valid);
+
+	relation_close(rel, NoLock);
+	return index;
+}
+
+/*
  * create_index: on a table, a name being chosen; its Oid.
  */
 static Oid
-create_index(Oid relid, EventColumn column, const char *only)
+create_index(Oid relid, const IndexShape *shape, const char *only)
 {
 	Oid			schema = get_rel_namespace(relid);
-	char	   *name = ChooseRelationName(get_rel_name(relid),
-										  event_columns[column].name, "idx",
-										  schema, false);
+	char	   *name = ChooseRelationName(get_rel_name(relid), shape->name,
+										  "idx", schema, false);
+	StringInfoData sql;
 
-	run_sql(psprintf("CREATE INDEX %s ON %s%s (%s, occurred_at, id)",
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "CREATE INDEX %s ON %s%s%s (",
 					 quote_identifier(name), only, qualified_name(relid),
-					 event_columns[column].name), SPI_OK_UTILITY);
+					 shape->brin ? " USING brin" : "");
+	for (int i = 0; i < shape->n; i++)
+		appendStringInfo(&sql, "%s%s", i > 0 ? ", " : "",
+						 event_columns[shape->columns[i]].name);
+	appendStringInfo(&sql, ")%s",
+					 shape->brin ? " WITH (pages_per_range = 128)" : "");
+	run_sql(sql.data, SPI_OK_UTILITY);
 	return get_relname_relid(name, schema);
+}
+
+static IndexShape
+column_shape(EventColumn column)
+{
+	const char *name = event_columns[column].name;
+	IndexShape	shape = {.what = name,.name = name,.n = 1,.columns = {column}};
+
+	return shape;
+}
+
+/*
+ * shapes_of: what a log has to have: what all have, and the filter columns that
+ * are wanted, or of which it has an index if wanted is NULL; how many.
+ */
+static int
+shapes_of(Relation rel, const bool *wanted, IndexShape *shapes)
+{
+	int			n = lengthof(common_shapes);
+
+	memcpy(shapes, common_shapes, sizeof(common_shapes));
+	for (int col = 0; col < EVENT_NCOLUMNS; col++)
+	{
+		IndexShape	shape = column_shape(col);
+		bool		valid;
+
+		if (!event_columns[col].collate_c)
+			continue;
+		if (wanted ? wanted[col] :
+			(OidIsValid(find_index(rel, &shape, false, &valid)) ||
+			 OidIsValid(find_index(rel, &shape, true, &valid))))
+			shapes[n++] = shape;
+	}
+	return n;
+}
+
+static int
+shapes_of_log(Oid relid, const bool *wanted, IndexShape *shapes)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	int			n = shapes_of(rel, wanted, shapes);
+
+	relation_close(rel, NoLock);
+	return n;
 }
 
 /*
@@ -146,17 +271,61 @@ create_index(Oid relid, EventColumn column, const char *only)
 void
 add_indexes(Oid relid, const bool *wanted)
 {
-	for (int col = 0; col < EVENT_NCOLUMNS; col++)
-	{
-		if (wanted[col])
-			(void) create_index(relid, col, "");
-	}
+	IndexShape	shapes[MAX_SHAPES];
+	int			n = shapes_of_log(relid, wanted, shapes);
+
+	for (int i = 0; i < n; i++)
+		(void) create_index(relid, &shapes[i], "");
+}
+
+static void
+drop_index(Oid index)
+{
+	if (OidIsValid(index))
+		run_sql(psprintf("DROP INDEX %s", qualified_name(index)),
+				SPI_OK_UTILITY);
 }
 
 /*
- * change_indexes: see that a log has indexes on these columns and no others.
- * Within SPI, between become() and become_again() as the log's owner, the log
- * locked against other changes.
+ * drop_replaced: drop the index of an older version that a valid one is in place
+ * of; was there any?
+ */
+static bool
+drop_replaced(Oid relid, const IndexShape *shape)
+{
+	bool		valid;
+	bool		old_valid;
+	Oid			old = index_of(relid, shape, true, &old_valid);
+
+	(void) index_of(relid, shape, false, &valid);
+	if (!valid || shape->brin || !OidIsValid(old))
+		return false;
+	drop_index(old);
+	return true;
+}
+
+/*
+ * has_foreign: an index of a log with foreign partitions does not become valid
+ * by its parts.
+ */
+static bool
+has_foreign(Oid relid)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	PartitionList *list = list_partitions(rel);
+	bool		found = false;
+
+	relation_close(rel, NoLock);
+	for (int i = 0; i < list->n; i++)
+		found |= get_rel_relkind(list->items[i].oid) == RELKIND_FOREIGN_TABLE;
+	return found;
+}
+
+/*
+ * change_indexes: see that a log has what every log has, and indexes on these
+ * filter columns and no others; NULL: on those on which it has any.  Within SPI,
+ * between become() and become_again() as the log's owner, the log locked against
+ * other changes.
  *
  * A lock that is waited for makes those who write queue up behind, so no wait
  * is long, unless the session has a limit of its own.
@@ -164,37 +333,83 @@ add_indexes(Oid relid, const bool *wanted)
 void
 change_indexes(Oid relid, const bool *wanted)
 {
+	IndexShape	shapes[MAX_SHAPES];
+	int			n = shapes_of_log(relid, wanted, shapes);
 	int64		events;
 	int64		bytes;
+	bool		valid;
 
 	sum_sizes(relid, &events, &bytes);
 	if (LockTimeout == 0)
 		set_locally("lock_timeout", INDEX_LOCK_TIMEOUT);
-	for (int col = 0; col < EVENT_NCOLUMNS; col++)
+	for (int i = 0; i < n; i++)
 	{
-		Relation	rel;
-		Oid			index;
-		bool		valid;
-
-		if (!event_columns[col].collate_c)
-			continue;
-		rel = relation_open(relid, NoLock);
-		index = find_index(rel, col, &valid);
-		relation_close(rel, NoLock);
-		if (!wanted[col] && OidIsValid(index))
-			run_sql(psprintf("DROP INDEX %s", qualified_name(index)),
-					SPI_OK_UTILITY);
-		else if (!wanted[col] || OidIsValid(index))
-			continue;
-		else if (bytes <= MAX_BUILD_BYTES)
-			(void) create_index(relid, col, "");
+		if (OidIsValid(index_of(relid, &shapes[i], false, &valid)))
+			;
+		else if (bytes <= MAX_BUILD_BYTES || has_foreign(relid))
+			(void) create_index(relid, &shapes[i], "");
 		else
 		{
-			(void) create_index(relid, col, "ONLY ");
+			(void) create_index(relid, &shapes[i], "ONLY ");
 			ereport(NOTICE,
 					(errmsg("eventlog.maintain will build the index on %s, one partition at a time",
-							event_columns[col].name)));
+							shapes[i].what)));
 		}
+		(void) drop_replaced(relid, &shapes[i]);
+	}
+	for (int col = 0; wanted && col < EVENT_NCOLUMNS; col++)
+	{
+		IndexShape	shape = column_shape(col);
+
+		if (wanted[col] || !event_columns[col].collate_c)
+			continue;
+		drop_index(index_of(relid, &shape, false, &valid));
+		drop_index(index_of(relid, &shape, true, &valid));
+	}
+}
+
+/*
+ * lacks_indexes: is there anything for renew_index() to do?  The log is locked.
+ */
+bool
+lacks_indexes(Oid relid)
+{
+	IndexShape	shapes[MAX_SHAPES];
+	int			n = shapes_of_log(relid, NULL, shapes);
+	bool		valid;
+	bool		old_valid;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (!OidIsValid(index_of(relid, &shapes[i], false, &valid)) ||
+			(valid && !shapes[i].brin &&
+			 OidIsValid(index_of(relid, &shapes[i], true, &old_valid))))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * renew_index: make one index that a log of an older version lacks, to be built
+ * on its partitions by build_index(), or drop one that it needs no more.  Within
+ * SPI, as the log's owner, the log locked against other changes and not open.
+ */
+void
+renew_index(Oid relid)
+{
+	IndexShape	shapes[MAX_SHAPES];
+	int			n = shapes_of_log(relid, NULL, shapes);
+	bool		valid;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (drop_replaced(relid, &shapes[i]))
+			return;
+		if (OidIsValid(index_of(relid, &shapes[i], false, &valid)))
+			continue;
+		(void) create_index(relid, &shapes[i],
+							has_foreign(relid) ? "" : "ONLY ");
+		return;
 	}
 }
 
@@ -241,22 +456,23 @@ partitions_without(const PartitionList *list, Oid index)
 }
 
 /*
- * index_to_build: an index of the log, on which column, that some partitions
- * lack, and those partitions; NIL when there is none.  Locks nothing.
+ * index_to_build: an index of the log, on *what, that some partitions lack, and
+ * those partitions; NIL when there is none.  Locks nothing.
  */
 List *
 index_to_build(const EventLog *log, const PartitionList *list, Oid *index,
-			   EventColumn *column)
+			   const char **what)
 {
-	for (int col = 0; col < EVENT_NCOLUMNS; col++)
+	IndexShape	shapes[MAX_SHAPES];
+	int			n = shapes_of(log->rel, NULL, shapes);
+
+	for (int i = 0; i < n; i++)
 	{
 		bool		valid;
 		List	   *missing;
 
-		if (!event_columns[col].collate_c)
-			continue;
-		*index = find_index(log->rel, col, &valid);
-		*column = col;
+		*index = find_index(log->rel, &shapes[i], false, &valid);
+		*what = shapes[i].what;
 		if (!OidIsValid(*index) || valid)
 			continue;
 		missing = partitions_without(list, *index);
@@ -272,16 +488,25 @@ index_to_build(const EventLog *log, const PartitionList *list, Oid *index,
  * locked against other changes and not open.
  */
 void
-build_index(Oid index, EventColumn column, Oid partition)
+build_index(Oid relid, Oid index, Oid partition)
 {
-	Relation	rel = relation_open(partition, ShareLock);
+	IndexShape	shapes[MAX_SHAPES];
+	int			n = shapes_of_log(relid, NULL, shapes);
 	bool		valid;
-	Oid			part = find_index(rel, column, &valid);
 
-	relation_close(rel, NoLock);
-	if (!OidIsValid(part) || !valid)
-		part = create_index(partition, column, "");
-	run_sql(psprintf("ALTER INDEX %s ATTACH PARTITION %s",
-					 qualified_name(index), qualified_name(part)),
-			SPI_OK_UTILITY);
+	LockRelationOid(partition, ShareLock);
+	for (int i = 0; i < n; i++)
+	{
+		Oid			part;
+
+		if (index_of(relid, &shapes[i], false, &valid) != index)
+			continue;
+		part = index_of(partition, &shapes[i], false, &valid);
+		if (!OidIsValid(part) || !valid)
+			part = create_index(partition, &shapes[i], "");
+		run_sql(psprintf("ALTER INDEX %s ATTACH PARTITION %s",
+						 qualified_name(index), qualified_name(part)),
+				SPI_OK_UTILITY);
+		return;
+	}
 }

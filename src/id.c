@@ -89,7 +89,7 @@ read_id(const pg_uuid_t *id, TimestampTz *t)
 /*
  * id_can_be_event: can there be an event with this id?
  */
-static bool
+bool
 id_can_be_event(const pg_uuid_t *id)
 {
 	TimestampTz t;

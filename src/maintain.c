@@ -10,9 +10,10 @@
  * Events leave the default partition range by range (see move.c).  Anybody who
  * may write can write events of any time, so what one call makes of them is
  * bounded.  It makes at most MAX_MOVES partitions.  Events that are further
- * ahead than the partitions made in advance stay in the default partition,
- * unless there are DENSE_CELL or more in one cell of the grid: a partition for
- * each few of them would never expire.
+ * ahead than the partitions made in advance get partitions as long as the log
+ * has fewer than MAX_FAR_AHEAD of those.  From then on they stay in the default
+ * partition, unless there are DENSE_CELL or more in one cell of the grid: a
+ * partition for each few of them would not expire for long.
  */
 #include "eventlog.h"
 
@@ -36,7 +37,8 @@ PG_FUNCTION_INFO_V1(eventlog_maintain);
 #define MOVE_BATCH		50000	/* events, while writers wait; about 1 s */
 #define MAX_MOVES		100		/* partitions out of the default in one call */
 #define MAX_FAILURES	3		/* of steps of one kind for a log */
-#define DENSE_CELL		500		/* events that are worth a partition */
+#define MAX_FAR_AHEAD	20		/* partitions for few events each */
+#define DENSE_CELL		500		/* events that are worth one all the same */
 #define MAX_LOOK		100000	/* events far ahead that are looked at */
 
 /*
@@ -307,8 +309,7 @@ delete_expired(void *arg)
 		(upkeep->partition == list->default_oid ||
 		 expired_item(upkeep, log, list) != NULL))
 	{
-		run_sql(delete_sql(upkeep->partition, expiry), SPI_OK_DELETE);
-		upkeep->done = SPI_processed;
+		upkeep->done = delete_shipped(delete_sql(upkeep->partition, expiry));
 		upkeep->referred = upkeep->done == 0 && upkeep->has_keys &&
 			has_rows_between(upkeep->partition, EVENT_MIN_TIME, expiry);
 	}
@@ -316,11 +317,24 @@ delete_expired(void *arg)
 }
 
 /*
+ * worth_a_partition: how many events beyond the horizon are worth a partition.
+ */
+static int
+worth_a_partition(const PartitionList *list, TimestampTz horizon)
+{
+	int			far_ahead = 0;
+
+	for (int i = list->n - 1; i >= 0 && list->items[i].lower >= horizon; i--)
+		far_ahead++;
+	return far_ahead < MAX_FAR_AHEAD ? 1 : DENSE_CELL;
+}
+
+/*
  * find_dense_cell: find the first cell of the grid from upkeep->from on, all
  * ahead, of which the default partition has enough events for a partition.
  */
 static void
-find_dense_cell(Upkeep *upkeep, const EventLog *log, Relation rel)
+find_dense_cell(Upkeep *upkeep, const EventLog *log, Relation rel, int enough)
 {
 	TimeScan   *scan = time_scan_begin(rel, upkeep->from, EVENT_END_TIME,
 									   ForwardScanDirection);
@@ -341,7 +355,7 @@ find_dense_cell(Upkeep *upkeep, const EventLog *log, Relation rel)
 		}
 		n++;
 		upkeep->looked++;
-		upkeep->found = n == DENSE_CELL;
+		upkeep->found = n == enough;
 	}
 	if (!upkeep->found)
 		upkeep->sparse += n;
@@ -354,7 +368,8 @@ find_dense_cell(Upkeep *upkeep, const EventLog *log, Relation rel)
  * is to be moved, from upkeep->from on.
  */
 static void
-find_in_default(Upkeep *upkeep, const EventLog *log, Relation rel)
+find_in_default(Upkeep *upkeep, const EventLog *log,
+				const PartitionList *list, Relation rel)
 {
 	TimestampTz horizon = premade_until(&log->settings, GetCurrentTimestamp());
 	TimestampTz lower;
@@ -376,7 +391,7 @@ find_in_default(Upkeep *upkeep, const EventLog *log, Relation rel)
 		time_scan_end(scan);
 	}
 	if (!upkeep->found)
-		find_dense_cell(upkeep, log, rel);
+		find_dense_cell(upkeep, log, rel, worth_a_partition(list, horizon));
 }
 
 /*
@@ -395,7 +410,7 @@ find_default_rows(void *arg)
 	{
 		Relation	rel = relation_open(list->default_oid, AccessShareLock);
 
-		find_in_default(upkeep, log, rel);
+		find_in_default(upkeep, log, list, rel);
 		relation_close(rel, NoLock);
 	}
 	log_close(log, NoLock);
@@ -447,6 +462,7 @@ look_at(Upkeep *upkeep)
 	result = attempt(&target, look, upkeep, "look at the partitions");
 	SPI_commit();
 	upkeep->target.told = target.told;
+	upkeep->target.impatient = target.impatient;
 	return result == STEP_TAKEN;
 }
 
@@ -698,8 +714,25 @@ drop_all_expired(Upkeep *upkeep)
 }
 
 /*
- * build_next_index: a step: an index that alter_log has added, on one of the
- * partitions that lack it.
+ * renew_next_index: a step: make one index that a log of an older version lacks,
+ * or drop one that it needs no more.
+ */
+static void
+renew_next_index(void *arg)
+{
+	Upkeep	   *upkeep = arg;
+	Oid			relid = upkeep->target.log;
+
+	log_close(log_open_owned(relid, ShareUpdateExclusiveLock), NoLock);
+	upkeep->done = lacks_indexes(relid);
+	set_locally("max_parallel_maintenance_workers", "0");	/* no planner */
+	if (upkeep->done > 0)
+		renew_index(relid);
+}
+
+/*
+ * build_next_index: a step: an index that alter_log or renew_next_index() has
+ * added, on one of the partitions that lack it.
  */
 static void
 build_next_index(void *arg)
@@ -708,38 +741,55 @@ build_next_index(void *arg)
 	EventLog   *log = log_open_owned(upkeep->target.log,
 									 ShareUpdateExclusiveLock);
 	Oid			index;
-	EventColumn column;
+	const char *what;
 	List	   *missing = index_to_build(log, list_partitions(log->rel), &index,
-										 &column);
+										 &what);
 
 	upkeep->done = 0;
 	log_close(log, NoLock);
 	if (missing == NIL)
 		return;
-	build_index(index, column, linitial_oid(missing));
+	set_locally("max_parallel_maintenance_workers", "0");	/* no planner */
+	build_index(upkeep->target.log, index, linitial_oid(missing));
 	upkeep->done = 1;
 	ereport(NOTICE,
-			(errmsg("built the index on %s of partition %s",
-					event_columns[column].name,
+			(errmsg("built the index on %s of partition %s", what,
 					qualified_name(linitial_oid(missing)))));
 }
 
 /*
- * build_indexes: those that alter_log has added, partition by partition.
+ * step_through_indexes: take a step until it finds nothing more to do.
+ *
+ * Our indexes are on plain columns, so that to build one takes as long as the
+ * partition is large, and runs no code of the owner's: but for the planner, which
+ * looks at all indexes of a table to choose how many workers build one.
  */
 static void
-build_indexes(Upkeep *upkeep)
+step_through_indexes(Upkeep *upkeep, UpkeepStep step)
 {
 	StepResult	result;
 
+	upkeep->target.trusted = true;
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
 		upkeep->done = 0;
-		result = attempt(&upkeep->target, build_next_index, upkeep,
-						 "build an index");
+		result = attempt(&upkeep->target, step, upkeep, "build an index");
 		SPI_commit();
 	} while (result == STEP_TAKEN && upkeep->done > 0);
+	upkeep->target.trusted = false;
+}
+
+/*
+ * build_indexes: those that alter_log has added, or that a log of an older
+ * version lacks, partition by partition.
+ */
+static void
+build_indexes(Upkeep *upkeep)
+{
+	step_through_indexes(upkeep, renew_next_index);
+	step_through_indexes(upkeep, build_next_index);
+	step_through_indexes(upkeep, renew_next_index);
 }
 
 /*
@@ -883,12 +933,14 @@ default_problems(const EventLog *log, Oid default_oid, TimestampTz now)
 	List	   *problems = NIL;
 	TimestampTz expiry = Max(expiry_time(&log->settings, now), EVENT_MIN_TIME);
 	TimestampTz horizon = Max(premade_until(&log->settings, now), expiry);
-	char	   *obstacle = relation_has_rows(default_oid) ?
+	bool		is_ordinary = get_rel_relkind(default_oid) == RELKIND_RELATION;
+	char	   *obstacle = !is_ordinary || relation_has_rows(default_oid) ?
 	move_obstacle(log->oid, default_oid) : NULL;
 
 	if (obstacle != NULL)
 	{
-		problems = lappend(problems, "events in the default partition");
+		if (is_ordinary)
+			problems = lappend(problems, "events in the default partition");
 		return lappend(problems, psprintf("events cannot be moved: %s", obstacle));
 	}
 	if (has_rows_between(default_oid, EVENT_MIN_TIME, expiry))

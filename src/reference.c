@@ -19,8 +19,10 @@
 #include "catalog/pg_operator.h"
 #include "catalog/pg_trigger.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -157,6 +159,32 @@ foreign_keys_to(Oid relid)
 }
 
 /*
+ * require_readable: an error with a hint where the log's owner may not read a
+ * referring table, which PostgreSQL asks for in DETACH PARTITION too.
+ */
+static void
+require_readable(const ForeignKey *key)
+{
+	Oid			schema = get_rel_namespace(key->referrer);
+	Oid			user = GetUserId();
+
+	if (!OidIsValid(schema))
+		return;					/* dropped meanwhile */
+	if (compat_schema_aclcheck(schema, user) == ACLCHECK_OK &&
+		(pg_class_aclcheck(key->referrer, user, ACL_SELECT) == ACLCHECK_OK ||
+		 pg_attribute_aclcheck_all(key->referrer, user, ACL_SELECT,
+								   ACLMASK_ANY) == ACLCHECK_OK))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for table %s, which refers to the events",
+					qualified_name(key->referrer)),
+			 errhint("GRANT SELECT ON %s TO %s, and USAGE on its schema.",
+					 qualified_name(key->referrer),
+					 quote_identifier(GetUserNameFromId(user, false)))));
+}
+
+/*
  * append_unreferred: AND, that no foreign key refuses the DELETE of event e.
  */
 void
@@ -168,8 +196,10 @@ append_unreferred(StringInfo sql, List *keys)
 	{
 		const ForeignKey *key = lfirst(cell);
 
-		if (key->blocks)
-			appendStringInfo(sql, " AND NOT %s", key->refers);
+		if (!key->blocks)
+			continue;
+		require_readable(key);
+		appendStringInfo(sql, " AND NOT %s", key->refers);
 	}
 }
 
@@ -186,6 +216,7 @@ partition_is_referred(Oid partition, List *keys)
 	{
 		const ForeignKey *key = lfirst(cell);
 
+		require_readable(key);
 		run_sql(psprintf("SELECT FROM %s e WHERE %s LIMIT 1",
 						 qualified_name(partition), key->refers),
 				SPI_OK_SELECT);

@@ -59,19 +59,7 @@ count_by_sql(const EventLog *log, const Filter *filter, const char *sql)
 }
 
 /*
- * add_count: a sink for scan_classes(): how many there are in all.
- */
-static void
-add_count(void *arg, text *const *class, int64 events, TimestampTz newest)
-{
-	*(int64 *) arg += events;
-}
-
-/*
  * eventlog.count(<filter>, log regclass) returns bigint
- *
- * Without a filter of the class columns any index will do, and PostgreSQL reads
- * it by several processes: by SQL then.
  */
 Datum
 eventlog_count(PG_FUNCTION_ARGS)
@@ -80,10 +68,9 @@ eventlog_count(PG_FUNCTION_ARGS)
 	Filter		filter;
 	EventLog   *log = begin_stats(fcinfo, 0, "pg_catalog.count(*)", &filter,
 								  &sql);
-	int64		count = 0;
+	int64		count;
 
-	if (!has_class_filter(&filter) ||
-		!scan_classes(log, &filter, add_count, &count))
+	if (!scan_count(log, &filter, &count))
 		count = count_by_sql(log, &filter, sql.data);
 	log_close(log, NoLock);
 	PG_RETURN_INT64(count);

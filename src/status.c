@@ -127,8 +127,8 @@ find_problems(const EventLog *log, const PartitionList *list,
 	int			missing = missing_ahead(&log->settings, list, now);
 	int			others = owned_by_others(log, list);
 	Oid			index;
-	EventColumn column;
-	List	   *without = index_to_build(log, list, &index, &column);
+	const char *what;
+	List	   *without = index_to_build(log, list, &index, &what);
 
 	if (missing > 0)
 		add_problem(problems, psprintf("%d partitions missing ahead", missing));
@@ -140,7 +140,7 @@ find_problems(const EventLog *log, const PartitionList *list,
 	if (without != NIL)
 		add_problem(problems,
 					psprintf("the index on %s is not built in %d partitions",
-							 event_columns[column].name,
+							 what,
 							 list_length(without)));
 }
 

@@ -23,7 +23,12 @@
  * of single rows fires, and what indexes compute.  Such code can raise any error,
  * and it can run for ever.  Its errors are told as a WARNING, whatever their
  * SQLSTATE is; only a cancel that the backend itself took ends the whole call.
- * A timer ends a step after eventlog.step_timeout.
+ * A timer ends a step after eventlog.step_timeout, also where such code catches
+ * the cancel.  Each step of a log that it ended halves the time of that log's
+ * later steps, so that all such together cost the others at most twice
+ * eventlog.step_timeout.  Slow steps that come to an end together have
+ * MAX_SLOW times that.  What runs none of the owner's code has all the time that
+ * it takes (target->trusted).
  */
 #include "eventlog.h"
 
@@ -52,6 +57,9 @@
 #define SHORT_HOLDERS	3		/* tries until a step may queue */
 #define RETRY_PAUSE		20		/* ms, where it is not known who holds it */
 #define TIMER_AGAIN		100		/* ms, if the timer's cancel was swallowed */
+#define MAX_CUTS		30		/* times that the timer's time is halved */
+#define MAX_SLOW		10		/* times eventlog.step_timeout, of slow steps, … */
+#define SLOW_PART		10		/* … which take this part of it, or more */
 
 /*
  * Contention: what stood in the way of the current step's last try.  Steps are
@@ -75,6 +83,7 @@ static Contention contention;
 
 static TimeoutId step_timer = MAX_TIMEOUTS;
 static volatile sig_atomic_t step_cut = false;	/* has the timer gone off? */
+static TimestampTz step_start;
 
 /*
  * cut_step: the timer's handler, in a signal handler: as if the query had been
@@ -90,31 +99,63 @@ cut_step(void)
 }
 
 /*
+ * cut_again: a subtransaction callback: code that catches errors does it in a
+ * subtransaction, which has just been rolled back.  If it has caught the timer's
+ * cancel, the next one is due at once, before such code can begin another
+ * subtransaction to catch that one in: so a loop is left too.
+ */
+static void
+cut_again(SubXactEvent event, SubTransactionId self, SubTransactionId parent,
+		  void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB && step_cut)
+	{
+		InterruptPending = true;
+		QueryCancelPending = true;
+	}
+}
+
+/*
  * start_timer, stop_timer: bound a step in time; did it run out of it?
  *
  * The timer goes off again and again, in case the owner's code catches the
- * error.
+ * error and begins something else.
  */
 static void
-start_timer(void)
+start_timer(const UpkeepTarget *target)
 {
+	int64		left = (int64) eventlog_step_timeout * MAX_SLOW - target->slow_ms;
+	int64		limit = Min(eventlog_step_timeout >> Min(target->ncut, MAX_CUTS),
+							left);
+
 	if (step_timer == MAX_TIMEOUTS)
+	{
 		step_timer = RegisterTimeout(USER_TIMEOUT, cut_step);
+		RegisterSubXactCallback(cut_again, NULL);
+	}
 	step_cut = false;
-	if (eventlog_step_timeout > 0)
+	step_start = GetCurrentTimestamp();
+	if (eventlog_step_timeout > 0 && !target->trusted)
 		enable_timeout_every(step_timer,
-							 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-														 eventlog_step_timeout),
+							 TimestampTzPlusMilliseconds(step_start,
+														 Max(limit, 1)),
 							 TIMER_AGAIN);
 }
 
 static bool
-stop_timer(void)
+stop_timer(UpkeepTarget *target)
 {
+	long		ms = TimestampDifferenceMilliseconds(step_start,
+													 GetCurrentTimestamp());
+
 	disable_timeout(step_timer, false);
+	if (!target->trusted && ms > eventlog_step_timeout / SLOW_PART)
+		target->slow_ms += ms;
 	if (!step_cut)
 		return false;
+	step_cut = false;
 	QueryCancelPending = false; /* it was the timer's, if there is one */
+	target->ncut++;
 	return true;
 }
 
@@ -178,7 +219,7 @@ begin_step(Identity *self, Oid owner)
  * cancels the call is thrown on.
  */
 static ErrorData *
-run_step(Oid owner, UpkeepStep step, void *arg)
+run_step(UpkeepTarget *target, UpkeepStep step, void *arg)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner resowner = CurrentResourceOwner;
@@ -186,23 +227,23 @@ run_step(Oid owner, UpkeepStep step, void *arg)
 	bool		cut;
 
 	BeginInternalSubTransaction(NULL);
-	start_timer();
+	start_timer(target);
 	PG_TRY();
 	{
 		Identity	self;
 
 		if (SPI_connect() != SPI_OK_CONNECT)
 			elog(ERROR, "SPI_connect failed");
-		begin_step(&self, owner);
+		begin_step(&self, target->owner);
 		step(arg);
 		become_again(&self);
 		SPI_finish();
-		(void) stop_timer();
+		(void) stop_timer(target);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
-		cut = stop_timer();
+		cut = stop_timer(target);
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
@@ -411,7 +452,7 @@ try_step(UpkeepTarget *target, UpkeepStep step, void *arg)
 		contention.relid = InvalidOid;
 		contention.nholders = 0;
 		contention.rounds++;
-		error = run_step(target->owner, step, arg);
+		error = run_step(target, step, arg);
 		if (error == NULL)
 			return NULL;
 		let_go();
@@ -422,22 +463,26 @@ try_step(UpkeepTarget *target, UpkeepStep step, void *arg)
 }
 
 /*
- * was_told: was the same WARNING given about this log before?  A loop whose
- * steps all fail for one reason gives it once.
+ * was_told: was a WARNING given about this log before that tells the same?  What
+ * is in the way of one step is often in that of others: it is told once.  One
+ * WARNING tells of all locks, since what they keep from being done is left for
+ * the next call.
  */
 static bool
-was_told(UpkeepTarget *target, const char *what, const ErrorData *error)
+was_told(UpkeepTarget *target, StepResult result, const ErrorData *error)
 {
-	char	   *warning = psprintf("%s: %s", what, error->message);
-
-	if (target->told != NULL && strcmp(target->told, warning) == 0)
+	if (result == STEP_LOCKED)
 	{
-		pfree(warning);
-		return true;
+		bool		told = target->impatient;
+
+		target->impatient = true;
+		return told;
 	}
+	if (target->told != NULL && strcmp(target->told, error->message) == 0)
+		return true;
 	if (target->told != NULL)
 		pfree(target->told);
-	target->told = warning;
+	target->told = pstrdup(error->message);
 	return false;
 }
 
@@ -457,9 +502,7 @@ attempt(UpkeepTarget *target, UpkeepStep step, void *arg, const char *what)
 	if (error == NULL)
 		return STEP_TAKEN;
 	result = is_lock_failure(error) ? STEP_LOCKED : STEP_FAILED;
-	if (result == STEP_LOCKED)
-		target->impatient = true;
-	if (!was_told(target, what, error))
+	if (!was_told(target, result, error))
 	{
 		char	   *name = get_rel_name(target->log) ?
 		qualified_name(target->log) : NULL;

@@ -403,7 +403,29 @@ complete(FunctionCallInfo fcinfo, Oid log, pg_uuid_t *id,
 }
 
 /*
- * insert_event: true when the event is in the log now.
+ * find_stored: under which id was the event stored that was just inserted; false
+ * when that cannot be told.
+ *
+ * A BEFORE trigger of the log's owner may have given it another one.  The last
+ * row that was checked tells, unless such code has inserted others besides.
+ */
+static bool
+find_stored(const EventLog *log, TimestampTz occurred_at, pg_uuid_t *id)
+{
+	pg_uuid_t	checked = event_last_checked();
+
+	if (memcmp(&checked, id, UUID_LEN) == 0 ||
+		event_is_there(log, occurred_at, id))
+		return true;
+	if (!id_can_be_event(&checked) ||
+		!event_is_there(log, id_get_time(&checked), &checked))
+		return false;
+	*id = checked;
+	return true;
+}
+
+/*
+ * insert_event: true when the event is in the log now; under which id.
  *
  * Where an INSERT of an id that was given stores nothing, the event may be there
  * already.  If it is not, the plain INSERT tells the reason: another unique
@@ -413,13 +435,17 @@ static bool
 insert_event(const EventLog *log, bool id_given, Datum *values,
 			 const char *nulls)
 {
-	if (run_insert(log, id_given, values, nulls) > 0)
-		return true;
-	if (!id_given)
-		return false;
-	return event_is_there(log, DatumGetTimestampTz(values[EMIT_OCCURRED_AT]),
-						  DatumGetUUIDP(values[EMIT_ID])) ||
-		run_insert(log, false, values, nulls) > 0;
+	TimestampTz occurred_at = DatumGetTimestampTz(values[EMIT_OCCURRED_AT]);
+	pg_uuid_t  *id = DatumGetUUIDP(values[EMIT_ID]);
+	bool		stored = run_insert(log, id_given, values, nulls) > 0;
+
+	if (!stored && id_given)
+	{
+		if (event_is_there(log, occurred_at, id))
+			return true;
+		stored = run_insert(log, false, values, nulls) > 0;
+	}
+	return stored && find_stored(log, occurred_at, id);
 }
 
 /*
@@ -427,7 +453,8 @@ insert_event(const EventLog *log, bool id_given, Datum *values,
  * user_id, source_service, source_host, base_url, request_id, category,
  * details, occurred_at, id, log) returns uuid
  *
- * NULL when a trigger of the log's suppressed the event.
+ * NULL when a trigger of the log's suppressed the event, or gave it an id that
+ * cannot be told.
  */
 Datum
 eventlog_emit(PG_FUNCTION_ARGS)

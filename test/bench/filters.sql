@@ -67,7 +67,10 @@ INSERT INTO bench.filter (name, resource_id) VALUES
   ('resource, rare', bench.resource_name(49000)),
   ('resource, absent', 'docker.io/library/nonesuch:1');
 INSERT INTO bench.filter (name, user_id) VALUES
-  ('account, no index in the log', 'account-7');
+  ('account', 'account-7');
+INSERT INTO bench.filter (name, user_id, source_host, event_type) VALUES
+  ('account and host', 'account-7', 'node-40', NULL),
+  ('account and prefix, dense', 'account-7', NULL, 'system.');
 INSERT INTO bench.filter (name, since, before, event_type, level) VALUES
   ('window, one day', '51 days', '50 days', NULL, NULL),
   ('window, prefix', '51 days', '50 days', 'user.policy.', NULL),
@@ -130,13 +133,13 @@ RETURNS text STABLE
     || bench.cond(', after => %L', after::text)
     || bench.cond(', log => %L)', log);
 
--- The plain table.  Fenced, its rows are sorted by an expression, so that the
+-- The plain table, or the log itself.  Fenced, its rows are sorted by an expression, so that the
 -- planner does not bet on the time index for the sake of the LIMIT.
-CREATE FUNCTION bench.ask_plain(f bench.filter, c bench.cursor, fenced boolean)
+CREATE FUNCTION bench.ask_plain(f bench.filter, c bench.cursor, fenced boolean, tab text DEFAULT 'bench.plain')
 RETURNS text STABLE
   RETURN 'SELECT id, event_type, level, resource_id, resource_type, source_service,'
     || ' source_host, occurred_at, message, category, details, user_id, base_url,'
-    || ' request_id, created_at FROM bench.plain WHERE true'
+    || ' request_id, created_at FROM ' || tab || ' WHERE true'
     || bench.cond(' AND event_type LIKE %L', bench.prefix_pattern(f.event_type))
     || bench.cond(' AND level %s', bench.levels(f))
     || bench.cond(' AND resource_type = %L', f.resource_type)
@@ -187,6 +190,8 @@ SELECT f.n, f.name, 'list' AS kind, v.variant, v.sql
          ('t', bench.ask_list(f, 'tenth', c.tenth_id)),
          ('b', bench.ask_plain(f, c, false)),
          ('f', bench.ask_plain(f, c, true)),
+         ('s', bench.ask_plain(f, c, false, 'events')),
+         ('g', bench.ask_plain(f, c, true, 'events')),
          ('c', bench.ask_anchore(f, coalesce(f.page, c.page)))) v(variant, sql);
 
 -- Beside the pages: the aggregates
@@ -203,4 +208,4 @@ SELECT 1000 + k, name, 'aggregate', variant, sql
      'SELECT count(*) FROM bench.plain WHERE event_type LIKE ''system.teleport%''')
   ) q(k, name, ours, plain),
   LATERAL (VALUES ('a', format(ours, 'events')), ('t', format(ours, 'tenth')),
-                  ('b', plain)) v(variant, sql);
+                  ('b', plain), ('s', replace(plain, 'bench.plain', 'events'))) v(variant, sql);

@@ -25,11 +25,11 @@ BEGIN ATOMIC
 END;
 
 -- The fence can only help where the query without it is slow.
-CREATE FUNCTION bench.needs_fence(name text) RETURNS boolean STABLE
+CREATE FUNCTION bench.needs_fence(name text, variant text) RETURNS boolean STABLE
 BEGIN ATOMIC
   SELECT coalesce(bool_and(t.ms IS NULL OR t.ms > 10), false)
     FROM bench.timing t
-   WHERE t.name = $1 AND t.variant = 'b' AND t.round = 0;
+   WHERE t.name = $1 AND t.variant = CASE $2 WHEN 'f' THEN 'b' ELSE 's' END AND t.round = 0;
 END;
 
 -- Run the query once, as the round of that number.
@@ -45,7 +45,7 @@ DECLARE
   answer text;
 BEGIN
   IF bench.is_measured(name, variant, round)
-     OR variant = 'f' AND NOT bench.needs_fence(name) THEN
+     OR variant IN ('f', 'g') AND NOT bench.needs_fence(name, variant) THEN
     RETURN;
   END IF;
   BEGIN

@@ -111,4 +111,18 @@ CALL eventlog.purge(before => '2022-08-05Z', log => 'clear_counted');
 SET client_min_messages = warning;
 DROP TABLE clear_counted;
 
+-- Rules that do something instead of the DELETE.
+INSERT INTO clear_log (event_type, occurred_at) VALUES ('rule', '2001-01-01Z');
+CREATE RULE instead AS ON DELETE TO clear_log DO INSTEAD NOTHING;
+SELECT eventlog.delete(id) FROM clear_log WHERE event_type = 'rule';
+SELECT eventlog.clear('rule');
+CALL eventlog.purge('rule');
+DROP RULE instead ON clear_log;
+CREATE RULE instead AS ON DELETE TO clear_log_default DO INSTEAD NOTHING;
+SELECT eventlog.alter_log('clear_log', retention => '1 year');
+CALL eventlog.maintain('clear_log');
+DROP RULE instead ON clear_log_default;
+CALL eventlog.maintain('clear_log');
+SELECT count(*) FROM clear_log WHERE event_type = 'rule';
+
 DROP TABLE clear_log;

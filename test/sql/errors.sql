@@ -102,6 +102,10 @@ SELECT pg_temp.refused(format('SELECT eventlog.emit(''a'', %I => %L)', c, repeat
                ('request_id', 255)) v (c, n);
 SELECT eventlog.emit('a', resource_id => repeat('ü', 512), user_id => repeat('x', 1024)) IS NOT NULL;
 
+-- of a level that is refused only the beginning is told
+SELECT pg_temp.refused($$SELECT eventlog.emit('a', repeat('ü', 1000000))$$);
+SELECT pg_temp.refused($$SELECT eventlog.count(min_level => repeat('x', 61))$$);
+
 -- windows and pages
 SELECT pg_temp.refused($$SELECT eventlog.list(since => '2022-08-24Z', before => '2022-08-24Z')$$);
 SELECT pg_temp.refused($$SELECT eventlog.histogram('1 day', since => '2022-08-25Z', before => '2022-08-24Z')$$);
@@ -110,7 +114,9 @@ SELECT pg_temp.refused($$SELECT eventlog.list(page => -1)$$);
 SELECT pg_temp.refused($$SELECT eventlog.list(page_size => -1)$$);
 SELECT pg_temp.refused($$SELECT eventlog.list(page => 2, page_size => NULL)$$);
 SELECT pg_temp.refused($$SELECT eventlog.list(page => 2, after => eventlog.new_id('2022-08-24Z', 's'))$$);
-SELECT pg_temp.refused($$SELECT eventlog.list(after => '8c179a3b-27a5-43fe-9285-cf4feb65561d')$$);
+-- behind an id that is no event's there is nothing
+SELECT count(*) FROM eventlog.list(after => '8c179a3b-27a5-43fe-9285-cf4feb65561d');
+SELECT count(*) FROM eventlog.list(page_size => NULL, after => 'ffffffff-ffff-7fff-bfff-ffffffffffff');
 SELECT count(*) FROM eventlog.list(page_size => 2147483647);
 SELECT count(*) FROM eventlog.list(page => 2147483647, page_size => 2147483647);
 -- of so many events that 64 times as many bytes are one too many for 64 bits

@@ -92,6 +92,23 @@ CALL eventlog.maintain('near_log');
 SELECT count(*) FROM near_log;
 SELECT count(*) FROM far_log;
 
+-- nor do others go with an expired event of a foreign default partition
+INSERT INTO far_log (event_type, occurred_at) SELECT 'c.' || g, '2022-08-01 18:00Z'::timestamptz + g * interval '1 day' FROM generate_series(0, 9) g;
+CALL eventlog.maintain('far_log');
+DELETE FROM far_log WHERE event_type NOT LIKE 'c.%';
+DROP TABLE near_log_default;
+CREATE FOREIGN TABLE near_log_other PARTITION OF near_log DEFAULT SERVER loopback OPTIONS (table_name 'far_log');
+SELECT problems FROM eventlog.logs WHERE log = 'near_log'::regclass;
+CREATE FUNCTION near_keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$;
+CREATE TRIGGER near_keep BEFORE DELETE ON near_log FOR EACH ROW EXECUTE FUNCTION near_keep();
+SELECT eventlog.alter_log('near_log', retention => date_trunc('day', now()) - '2022-08-02 12:00Z'::timestamptz);
+CALL eventlog.maintain('near_log');
+SELECT count(*) FROM far_log;
+DROP TRIGGER near_keep ON near_log;
+DROP FUNCTION near_keep();
+CALL eventlog.maintain('near_log');
+SELECT count(*) < 10, min(event_type) > 'c.0' FROM far_log;
+
 DROP TABLE near_log, far_log;
 DROP EXTENSION postgres_fdw CASCADE;
 DROP FUNCTION pg_temp.by_cursor;

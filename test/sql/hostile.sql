@@ -59,7 +59,7 @@ DELETE FROM hostile.log;
 ALTER TABLE hostile.log ALTER id SET NOT NULL;
 -- (the index still has what was deleted)
 SELECT count(*) FROM eventlog.list(log => 'hostile.log');
-SET eventlog.scan_method = skip;
+SET eventlog.scan_method = lists;
 SELECT count(*) FROM eventlog.list(level => 'info', log => 'hostile.log');
 RESET eventlog.scan_method;
 

@@ -164,7 +164,7 @@ SELECT eventlog.alter_log('log_since', indexes => '{user_id,source_host,user_id}
 SELECT * FROM pg_temp.indexed ORDER BY 1;
 -- one that a partition had is taken over
 SELECT relname AS a_partition FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = 'log_since'::regclass ORDER BY 1 LIMIT 1 \gset
-CREATE INDEX log_since_own ON :a_partition (category, occurred_at, id);
+CREATE INDEX log_since_own ON :a_partition (category);
 SELECT eventlog.alter_log('log_since', indexes => '{user_id,category}');
 SELECT * FROM pg_temp.indexed ORDER BY 1;
 SELECT count(*) FROM pg_inherits WHERE inhrelid = 'log_since_own'::regclass;

@@ -197,6 +197,12 @@ SELECT count(*) FROM eventlog.fetch('once', 1);
 SELECT count(*) FROM pg_locks WHERE locktype = 'advisory';
 SELECT eventlog.unsubscribe('once');
 SELECT count(*) FROM pg_locks WHERE locktype = 'advisory';
+-- Numbers that are used up come again, but for those that are taken.
+SELECT setval('eventlog._subscription_id', 2147483646);
+SELECT eventlog.subscribe('n' || n) FROM generate_series(1, 3) n;
+SELECT count(*), count(*) FILTER (WHERE id = 2147483647) AS last, count(*) FILTER (WHERE id < 100) AS first FROM eventlog._subscription WHERE name ~ '^n[123]$';
+SELECT eventlog.unsubscribe('n' || n) FROM generate_series(1, 3) n;
+
 SELECT eventlog.unsubscribe('same', 'subs_b.log');
 DROP SCHEMA subs_a, subs_b CASCADE;
 DROP ROLE subs_a, subs_b, subs_watch;

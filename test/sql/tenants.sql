@@ -22,6 +22,7 @@ BEGIN
     WHEN 'insert' THEN INSERT INTO public.ten_bad (event_type, occurred_at) VALUES ('again', OLD.occurred_at);
     WHEN 'loop' THEN LOOP END LOOP;
     WHEN 'swallow' THEN BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN PERFORM pg_sleep(60); END;
+    WHEN 'swallow all' THEN LOOP BEGIN BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END; EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP;
     WHEN 'keep' THEN RETURN NULL;
     ELSE NULL;
   END CASE;
@@ -38,6 +39,7 @@ SELECT ten_due(); SET ten.does = 'keep'; CALL eventlog.maintain(); SELECT count(
 SET eventlog.step_timeout = '300ms';
 SELECT ten_due(); SET ten.does = 'loop'; CALL eventlog.maintain(); SELECT count(*) FROM ten_good;
 SELECT ten_due(); SET ten.does = 'swallow'; CALL eventlog.maintain(); SELECT count(*) FROM ten_good;
+SELECT ten_due(); SET ten.does = 'swallow all'; CALL eventlog.maintain(); SELECT count(*) FROM ten_good;
 RESET eventlog.step_timeout;
 -- rows that come again as they are deleted, which never ends in purge either
 DROP TRIGGER bad ON ten_bad;
@@ -55,6 +57,21 @@ SELECT event_type, count(*) FROM ten_bad GROUP BY 1;
 SET ten.does = '';
 DROP TABLE ten_bad, ten_good;
 DROP FUNCTION ten_due, ten_trigger;
+
+-- Steps that are slow, but none of them too slow, do not go on for ever either.
+SELECT eventlog.create_log('ten_slow', '1 day', retention => '1 year', premake => 0);
+CREATE TABLE ten_ref (t timestamptz, i uuid, FOREIGN KEY (t, i) REFERENCES ten_slow);
+INSERT INTO ten_slow (event_type, occurred_at) SELECT 'slow', '2001-01-01Z' FROM generate_series(1, 25000);
+CREATE FUNCTION ten_sleep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.05); RETURN NULL; END $$;
+CREATE TRIGGER slow AFTER DELETE ON ten_slow_default FOR EACH STATEMENT EXECUTE FUNCTION ten_sleep();
+SET eventlog.step_timeout = '100ms';
+SET client_min_messages = error;
+CALL eventlog.maintain('ten_slow');
+SET client_min_messages = warning;
+RESET eventlog.step_timeout;
+SELECT count(*) > 0 AS some_left FROM ten_slow;
+DROP TABLE ten_ref, ten_slow;
+DROP FUNCTION ten_sleep;
 
 -- Whoever may INSERT may write events of any time.  One call does so much about
 -- it, and few events far ahead get no partitions.

@@ -44,6 +44,17 @@ SELECT eventlog.emit('suppressed') IS NULL AS none;
 SELECT eventlog.emit('suppressed', id => eventlog.new_id('2022-08-24Z', '5')) IS NULL AS none;
 SELECT eventlog.emit('suppressed', id => eventlog.new_id('2022-08-24Z', '1')) IS NULL AS none;
 DROP TRIGGER suppress ON write_log;
+-- A trigger that gives the event another id, and one that emits another event.
+CREATE FUNCTION pg_temp.rename() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.id := eventlog.new_id(NEW.occurred_at, 'renamed'); RETURN NEW; END $$;
+CREATE FUNCTION pg_temp.also() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM eventlog.emit('also', log => 'write_log'); RETURN NEW; END $$;
+CREATE TRIGGER rename BEFORE INSERT ON write_log FOR EACH ROW WHEN (NEW.event_type = 'renamed') EXECUTE FUNCTION pg_temp.rename();
+SELECT eventlog.emit('renamed', occurred_at => '2022-08-24 01:00Z') = eventlog.new_id('2022-08-24 01:00Z', 'renamed') AS stored;
+SELECT eventlog.emit('renamed', id => eventlog.new_id('2022-08-24 02:00Z', 'given')) = eventlog.new_id('2022-08-24 02:00Z', 'renamed') AS stored;
+DROP TRIGGER rename ON write_log;
+CREATE TRIGGER also AFTER INSERT ON write_log FOR EACH ROW WHEN (NEW.event_type = 'first') EXECUTE FUNCTION pg_temp.also();
+SELECT eventlog.emit('first', id => eventlog.new_id('2022-08-24 03:00Z', 'given')) = eventlog.new_id('2022-08-24 03:00Z', 'given') AS stored;
+SELECT count(*) FROM write_log WHERE event_type IN ('first', 'also');
+DROP TRIGGER also ON write_log;
 
 -- Rules that do something instead of the INSERT.
 CREATE RULE instead AS ON INSERT TO write_log DO INSTEAD NOTHING;

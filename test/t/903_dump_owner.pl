@@ -60,11 +60,13 @@ END
 
 my $state = <<'END';
 SELECT name, owner, log, levels, event_type, paused, pending, retrying, dead,
-  delivered, cancelled, last_error FROM eventlog.subscriptions ORDER BY name;
+  delivered, cancelled, last_error FROM eventlog.subscriptions WHERE name <> 'orphan' ORDER BY name;
 SELECT subscription, seq, event_id, state, attempts, last_error
   FROM eventlog.deliveries WHERE subscription <> 'orphan' ORDER BY subscription, seq;
 END
 my $before = as('Db Owner', 'source', $state);
+is(as('Db Owner', 'source', q{SELECT name, paused FROM eventlog.subscriptions WHERE name = 'orphan'}), 'orphan|t',
+	'the owner of a log sees that a subscription of it has lost its owner');
 like($before, qr/^hook\|"Db Owner"\|events\|\{error\}\|\|f\|4\|0\|1\|1\|0\|gone$/m, 'the owner sees it all');
 
 $node->command_ok([ 'pg_dump', '-U', 'Db Owner', '-Fc', '-f', "$dir/dump", 'source' ],

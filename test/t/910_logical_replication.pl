@@ -52,9 +52,9 @@ arrive('emitted and inserted');
 # Logical decoding sees a DELETE and an INSERT of each, by its key.
 $publisher->safe_psql('postgres', "SELECT pg_create_logical_replication_slot('moves', 'test_decoding')");
 $publisher->safe_psql('postgres', 'CALL eventlog.maintain()');
-is($publisher->safe_psql('postgres', "SELECT count(*), string_agg(event_type, ',') FROM events_default"), '1|far', 'events are moved, but for one far ahead');
+is($publisher->safe_psql('postgres', 'SELECT count(*) FROM events_default'), 0, 'events are moved');
 arrive('none is lost by that');
-is($publisher->safe_psql('postgres', <<'END'), 'DELETE|508|508', 'deleted by their keys');
+is($publisher->safe_psql('postgres', <<'END'), 'DELETE|509|509', 'deleted by their keys');
 SELECT op, count(*), count(*) FILTER (WHERE data ~ 'DELETE: id\[uuid\]:\S+ occurred_at\[timestamp with time zone\]:\S+ \S+$')
   FROM pg_logical_slot_peek_changes('moves', NULL, NULL, 'include-xids', '0'), substring(data, '^table \S+ (\w+):') op
  WHERE data LIKE 'table public.events\_default:%' GROUP BY 1;

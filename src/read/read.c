@@ -17,16 +17,10 @@ PG_FUNCTION_INFO_V1(eventlog_list);
 PG_FUNCTION_INFO_V1(eventlog_list_support);
 PG_FUNCTION_INFO_V1(eventlog_get);
 
-/* the arguments of list behind the filter */
-enum
-{
-	LIST_PAGE = FILTER_NARGS,
-	LIST_PAGE_SIZE,
-	LIST_AFTER,
-	LIST_LOG
-};
-
-static void
+/*
+ * page_from_args: which page the arguments of list ask for.
+ */
+void
 page_from_args(FunctionCallInfo fcinfo, EventPage *page)
 {
 	int32		number = PG_ARGISNULL(LIST_PAGE) ? 1 : PG_GETARG_INT32(LIST_PAGE);
@@ -53,18 +47,18 @@ page_from_args(FunctionCallInfo fcinfo, EventPage *page)
 				 errhint("Leave page out: after says where the page begins.")));
 	page->offset = (int64) (number - 1) * size;
 	page->limit = all ? -1 : size;
-	page->after = PG_ARGISNULL(LIST_AFTER) ? NULL : PG_GETARG_UUID_P(LIST_AFTER);
+	page->after = id_from_arg(fcinfo, LIST_AFTER);
+	if (page->after == NULL && !PG_ARGISNULL(LIST_AFTER))
+		page->limit = 0;		/* nothing stands behind what is no event */
 }
 
 /*
- * list_by_sql: the same by one statement.
+ * page_sql: a page by one statement.
  */
-static void
-list_by_sql(EventLog *log, const Filter *filter, const EventPage *page,
-			ReturnSetInfo *rsinfo)
+char *
+page_sql(const EventLog *log, const Filter *filter, const EventPage *page)
 {
 	StringInfoData sql;
-	int			level;
 
 	initStringInfo(&sql);
 	append_event_select(&sql, log->oid);
@@ -75,10 +69,19 @@ list_by_sql(EventLog *log, const Filter *filter, const EventPage *page,
 	if (page->limit >= 0)
 		appendStringInfo(&sql, " LIMIT " INT64_FORMAT " OFFSET " INT64_FORMAT,
 						 page->limit, page->offset);
+	return sql.data;
+}
+
+static void
+list_by_sql(const EventLog *log, const Filter *filter, const EventPage *page,
+			ReturnSetInfo *rsinfo)
+{
+	int			level;
+
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	level = reach_default(log, filter->since, filter->before);
-	(void) sql_into_result(sql.data, NULL, true, rsinfo);
+	(void) sql_into_result(page_sql(log, filter, page), NULL, true, rsinfo);
 	AtEOXact_GUC(false, level);
 	SPI_finish();
 }

@@ -2,7 +2,7 @@
  * plan.c
  *		Which way events are read: by the log's indexes, or by SQL.
  *
- * By its indexes (scan.c), partition by partition, newest first, until the page
+ * By its indexes (newest.c), partition by partition, newest first, until the page
  * is full.  Rights are our own duty then: SELECT on the whole log as the
  * caller, and no row-level security in force.  What the default partition
  * holds can be of any time: its newest events are found first and merged in.
@@ -31,6 +31,7 @@
 #include "reader.h"
 
 #include "access/detoast.h"
+#include "executor/instrument.h"
 #include "executor/spi.h"
 #include "executor/tstoreReceiver.h"
 #include "miscadmin.h"
@@ -174,14 +175,12 @@ has_events_in(Oid partition, EventRange range)
 		.only_window = true
 	};
 	OpenPartition open;
-	FoundEvent	event;
-	FoundList	found = {.need = 1, .items = &event};
-	ScanHabit	habit = {0};
+	FoundList	found = {.need = 1,.context = CurrentMemoryContext};
 
 	if (!open_partition(partition, GetActiveSnapshot(), &open))
 		return true;
 	if (open.rel)
-		find_newest(&open, &any, range, &habit, &found);
+		find_newest(&open, &any, &range, &found);
 	close_partition(&open);
 	return found.n > 0;
 }
@@ -254,14 +253,15 @@ typedef struct PageScan
 	Snapshot	snapshot;
 	int			skip;			/* events still to be passed over */
 	int			remaining;		/* events still wanted */
-	ScanHabit	habit;
 	OpenPartition rest;			/* the default partition */
 	FoundList	rest_found;		/* its newest events … */
 	int			rest_next;		/* … not yet put from here on */
 	MemoryContext context;
+	MemoryContext search;		/* reset with each partition */
 	MemoryContext row;			/* reset with each event that is put */
 	EventSink	sink;
 	void	   *arg;
+	PageReport *report;			/* NULL: not asked for */
 } PageScan;
 
 /*
@@ -318,10 +318,8 @@ put_event_in_slot(PageScan *scan, OpenPartition *open)
 static void
 put_found(PageScan *scan, OpenPartition *open, const FoundEvent *found)
 {
-	bool		all_dead = false;
-
 	if (scan->remaining > 0 && scan->skip == 0 &&
-		!fetch_row(open, &found->tid, &all_dead))
+		!fetch_row(open, found->place))
 		elog(ERROR, "could not fetch a row of \"%s\" that was found",
 			 RelationGetRelationName(open->rel));
 	put_event_in_slot(scan, open);
@@ -348,19 +346,28 @@ put_rest(PageScan *scan, const EventKey *key)
 /*
  * find_in: the newest events of a partition, as many as the page lacks; false
  * when it may not be scanned.
+ *
+ * What is allocated goes with the current memory context, but for the events.
  */
 static bool
 find_in(PageScan *scan, Oid partition, OpenPartition *open, FoundList *found)
 {
-	memset(found, 0, sizeof(*found));
+	BufferUsage before = pgBufferUsage;
+	instr_time	begun;
+
+	INSTR_TIME_SET_ZERO(begun);
+	if (scan->report)
+		INSTR_TIME_SET_CURRENT(begun);
+	found->n = 0;
+	found->need = scan->skip + scan->remaining;
 	if (!open_partition(partition, scan->snapshot, open))
 		return false;
 	if (open->rel == NULL)
 		return true;
-	found->need = scan->skip + scan->remaining;
-	found->items = palloc(sizeof(FoundEvent) * found->need);
-	find_newest(open, scan->filter, scan->range, &scan->habit, found);
+	find_newest(open, scan->filter, &scan->range, found);
 	open->contributed = found->n > 0;
+	if (scan->report)
+		report_partition(scan->report, scan->filter, open, &before, begun);
 	return true;
 }
 
@@ -449,6 +456,7 @@ scan_by_sql(PageScan *scan, const Partition *partition)
 {
 	Portal		portal;
 	uint64		n;
+	uint64		rows = 0;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
@@ -461,11 +469,39 @@ scan_by_sql(PageScan *scan, const Partition *partition)
 		CHECK_FOR_INTERRUPTS();
 		SPI_cursor_fetch(portal, true, SQL_BATCH);
 		n = SPI_processed;
+		rows += n;
 		put_fetched(scan);
 		SPI_freetuptable(SPI_tuptable);
 	} while (n > 0 && scan->remaining > 0);
 	SPI_cursor_close(portal);
 	SPI_finish();
+	if (scan->report)
+		report_statement(scan->report, partition->oid, rows);
+}
+
+/*
+ * scan_partition: put the events of a partition, and what the default partition
+ * has between them.
+ */
+static void
+scan_partition(PageScan *scan, const Partition *partition, FoundList *found)
+{
+	OpenPartition open;
+	bool		fit;
+
+	MemoryContextSwitchTo(scan->search);
+	fit = find_in(scan, partition->oid, &open, found);
+	for (int i = 0; fit && i < found->n; i++)
+	{
+		put_rest(scan, &found->items[i].key);
+		put_found(scan, &open, &found->items[i]);
+	}
+	if (fit)
+		close_partition(&open);
+	MemoryContextSwitchTo(scan->context);
+	MemoryContextReset(scan->search);
+	if (!fit)
+		scan_by_sql(scan, partition);
 }
 
 /*
@@ -474,29 +510,26 @@ scan_by_sql(PageScan *scan, const Partition *partition)
 static void
 scan_partitions(PageScan *scan, const PartitionList *list)
 {
-	for (int i = list->n - 1; i >= 0 && scan->remaining > 0; i--)
-	{
-		OpenPartition open;
-		FoundList	found;
+	FoundList	found = {.context = scan->context};
 
+	for (int i = list->n - 1; i >= 0; i--)
+	{
 		CHECK_FOR_INTERRUPTS();
 		if (!is_in_range(&list->items[i], &scan->range))
-			continue;
-		if (!find_in(scan, list->items[i].oid, &open, &found))
 		{
-			scan_by_sql(scan, &list->items[i]);
-			continue;
+			if (scan->report)
+				scan->report->noutside++;
 		}
-		for (int j = 0; j < found.n; j++)
-		{
-			put_rest(scan, &found.items[j].key);
-			put_found(scan, &open, &found.items[j]);
-		}
-		close_partition(&open);
-		if (found.items)
-			pfree(found.items);
+		else if (scan->remaining > 0)
+			scan_partition(scan, &list->items[i], &found);
+		else if (scan->report)
+			scan->report->nspared++;
+		else
+			break;
 	}
 	put_rest(scan, NULL);
+	if (found.items)
+		pfree(found.items);
 }
 
 /*
@@ -509,8 +542,20 @@ bool
 scan_page(const EventLog *log, const Filter *filter, const EventPage *page,
 		  EventSink sink, void *arg)
 {
+	return scan_page_reported(log, filter, page, sink, arg, NULL);
+}
+
+/*
+ * scan_page_reported: the same, and report what it took.
+ */
+bool
+scan_page_reported(const EventLog *log, const Filter *filter,
+				   const EventPage *page, EventSink sink, void *arg,
+				   PageReport *report)
+{
 	PageScan	scan = {
-		.log = log,.filter = filter,.page = page,.sink = sink,.arg = arg
+		.log = log,.filter = filter,.page = page,.sink = sink,.arg = arg,
+		.report = report
 	};
 	PartitionList *list;
 
@@ -524,62 +569,161 @@ scan_page(const EventLog *log, const Filter *filter, const EventPage *page,
 		return true;
 
 	list = partitions_to_read(log);
+	scan.context = CurrentMemoryContext;
+	scan.rest_found.context = scan.context;
 	if (OidIsValid(list->default_oid) &&
 		!find_in(&scan, list->default_oid, &scan.rest, &scan.rest_found))
 		return false;
-	scan.context = CurrentMemoryContext;
-	scan.row = AllocSetContextCreate(CurrentMemoryContext, "eventlog row",
+	scan.search = AllocSetContextCreate(scan.context, "eventlog search",
+										ALLOCSET_DEFAULT_SIZES);
+	scan.row = AllocSetContextCreate(scan.context, "eventlog row",
 									 ALLOCSET_DEFAULT_SIZES);
 	scan_partitions(&scan, list);
 	MemoryContextDelete(scan.row);
+	MemoryContextDelete(scan.search);
 	close_partition(&scan.rest);
 	return true;
 }
 
 /*
+ * is_within: does a partition hold nothing that the window leaves out?
+ */
+static bool
+is_within(const Partition *partition, const Filter *filter)
+{
+	return partition->lower >= filter->since &&
+		partition->upper <= filter->before;
+}
+
+/*
+ * PartitionCounter: counts in a partition; false when it cannot tell.  within:
+ * the partition lies in the filter's window.
+ */
+typedef bool (*PartitionCounter) (OpenPartition *open, const Filter *filter,
+								  const EventRange *range, bool within,
+								  bool is_default, void *arg);
+
+/*
+ * count_partitions: the default partition, then the others, newest first; false
+ * when one cannot be counted by its indexes, and some may have been then.
+ */
+static bool
+count_partitions(const EventLog *log, const Filter *filter,
+				 PartitionCounter counter, void *arg)
+{
+	EventPage	page = {0};
+	EventRange	range = range_of_page(filter, &page);
+	PartitionList *list;
+	MemoryContext search;
+	MemoryContext outer;
+	bool		complete = true;
+
+	if (!may_scan(log))
+		return false;
+	if (filter->min_level > filter->max_level)
+		return true;
+	list = partitions_to_read(log);
+	search = AllocSetContextCreate(CurrentMemoryContext, "eventlog count",
+								   ALLOCSET_DEFAULT_SIZES);
+	outer = MemoryContextSwitchTo(search);
+	for (int i = list->n; i >= 0 && complete; i--)
+	{
+		bool		is_default = i == list->n;
+		Partition	all = {list->default_oid, DT_NOBEGIN, DT_NOEND};
+		const Partition *partition = is_default ? &all : &list->items[i];
+		OpenPartition open;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!OidIsValid(partition->oid) || !is_in_range(partition, &range))
+			continue;
+		complete = open_partition(partition->oid, GetActiveSnapshot(), &open);
+		if (complete && open.rel)
+		{
+			complete = counter(&open, filter, &range,
+							   is_within(partition, filter), is_default, arg);
+		}
+		close_partition(&open);
+		MemoryContextReset(search);
+	}
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(search);
+	return complete;
+}
+
+static bool
+add_events(OpenPartition *open, const Filter *filter, const EventRange *range,
+		   bool within, bool is_default, void *arg)
+{
+	int64		events = count_in(open, filter, range, within);
+
+	open->contributed = events > 0;
+	*(int64 *) arg += events;
+	return true;
+}
+
+/*
+ * scan_count: how many events match; false when the indexes cannot tell.
+ */
+bool
+scan_count(const EventLog *log, const Filter *filter, int64 *events)
+{
+	*events = 0;
+	return count_partitions(log, filter, add_events, events);
+}
+
+typedef struct ClassCount
+{
+	MemoryContext context;		/* of the sink */
+	OpenPartition *open;
+	HTAB	   *dated;
+	ClassSink	sink;
+	void	   *arg;
+} ClassCount;
+
+/*
+ * tell_sink: a sink for count_classes_in(): what the caller's sink keeps is not
+ * the partition's.
+ */
+static void
+tell_sink(void *arg, text *const *class, int64 events, TimestampTz newest)
+{
+	ClassCount *count = arg;
+	MemoryContext search = MemoryContextSwitchTo(count->context);
+
+	count->open->contributed = true;
+	count->sink(count->arg, class, events, newest);
+	MemoryContextSwitchTo(search);
+}
+
+static bool
+add_classes(OpenPartition *open, const Filter *filter, const EventRange *range,
+			bool within, bool is_default, void *arg)
+{
+	ClassCount *count = arg;
+
+	count->open = open;
+	/* the default partition's events can be newer or older than others */
+	return count_classes_in(open, filter, range, within,
+							is_default ? NULL : count->dated,
+							tell_sink, count);
+}
+
+/*
  * scan_classes: tell sink how many events of each class match, partition by
- * partition, by the class index alone; false when that cannot tell, or not as
- * soon as a statement, and some may have been told of then.
+ * partition, and the newest one's time where it can be the newest of all;
+ * false when the index of classes cannot tell, and some may have been told of
+ * then.
  */
 bool
 scan_classes(const EventLog *log, const Filter *filter, ClassSink sink,
 			 void *arg)
 {
-	EventPage	page = {0};
-	EventRange	range = range_of_page(filter, &page);
-	PartitionList *list;
-	uint64		query = 0;
-	bool		complete = true;
+	ClassCount	count = {
+		.context = CurrentMemoryContext,.dated = begin_dating(),
+		.sink = sink,.arg = arg
+	};
 
-	if (!may_scan(log) || !is_by_class(filter))
-		return false;
-	if (filter->min_level > filter->max_level)
-		return true;
-	list = partitions_to_read(log);
-	for (int i = list->n; i >= 0 && complete; i--)
-	{
-		Oid			partition = i == list->n ? list->default_oid :
-		list->items[i].oid;
-		OpenPartition open;
-		ClassList	classes = {0};
-		bool		listed;
-
-		CHECK_FOR_INTERRUPTS();
-		if (!OidIsValid(partition) ||
-			(i < list->n && !is_in_range(&list->items[i], &range)))
-			continue;
-		if (!open_partition(partition, GetActiveSnapshot(), &open))
-			return false;
-		if (open.rel)
-		{
-			listed = class_list(&open, filter, &query, &classes);
-			complete = skip_count(&open, filter, &range,
-								  listed ? &classes : NULL, sink, arg);
-			open.contributed = true;
-		}
-		close_partition(&open);
-	}
-	return complete;
+	return count_partitions(log, filter, add_classes, &count);
 }
 
 /*
