@@ -255,7 +255,7 @@ try_host(Connector *connector)
 										 connector);
 		if (connector->lookup == NULL)
 			fail(connector, "could not look up a host of the database",
-				 "out of memory, descriptors or threads");
+				 "out of memory, or too many lookups are under way");
 	}
 }
 

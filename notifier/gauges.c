@@ -121,8 +121,9 @@ ask(void *arg)
 	asked_at = loop_now();
 	if (database_log() == NULL)
 		loop_timer_set(&timer, LOG_DELAY, ask, NULL);
-	else if (session_is_ready(session))
-		(void) session_query(session, GAUGES_SQL, 2, params, answered, NULL);
+	else if (session_is_ready(session) &&
+			 !session_query(session, GAUGES_SQL, 2, params, answered, NULL))
+		loop_timer_set(&timer, BEAT, ask, NULL);
 }
 
 static void

@@ -4,7 +4,8 @@
  *
  * It can neither be broken off nor limited in time.  So the thread is left
  * behind where nobody waits for it any more, and whoever is the last to be done
- * with a lookup, the thread or the loop, frees it.
+ * with a lookup, the thread or the loop, frees it.  Threads that wait for a
+ * server which never answers must not become more and more: there is a limit.
  */
 #include "lookup.h"
 
@@ -19,6 +20,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+static atomic_int nthreads = 0;
 
 struct Lookup
 {
@@ -59,6 +62,7 @@ look_up(void *arg)
 	lookup->os_error = errno;
 	if (lookup->status != 0)
 		lookup->addresses = NULL;
+	atomic_fetch_sub(&nthreads, 1);
 	(void) eventfd_write(lookup->fd, 1);
 	leave(lookup);
 	return NULL;
@@ -92,9 +96,13 @@ begin_thread(Lookup *lookup)
 	bool		ok;
 
 	sigfillset(&all);
-	if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
+	if (nthreads >= LOOKUP_MAX ||
+		pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
 		return false;
+	atomic_fetch_add(&nthreads, 1);
 	ok = pthread_create(&thread, NULL, look_up, lookup) == 0;
+	if (!ok)
+		atomic_fetch_sub(&nthreads, 1);
 	(void) pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (ok)
 		(void) pthread_detach(thread);

@@ -7,6 +7,8 @@
 
 #include <netdb.h>
 
+#define LOOKUP_MAX	16			/* under way at once, also forgotten ones */
+
 typedef struct Lookup Lookup;
 
 /*
