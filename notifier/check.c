@@ -5,7 +5,7 @@
 #include "check.h"
 
 #include "log.h"
-#include "version.h"
+#include "setup.h"
 
 #include <libpq-fe.h>
 #include <stdarg.h>
@@ -90,7 +90,7 @@ check_extension(Check *check)
 	if (result && PQntuples(result) == 0)
 		wrong(check, "database: the extension eventlog is not in database %s; CREATE EXTENSION eventlog",
 			  PQdb(check->conn));
-	else if (result && !version_fits(PQgetvalue(result, 0, 0)))
+	else if (result && !setup_fits(PQgetvalue(result, 0, 0)))
 		wrong(check, "database: the extension is version %s and the notifier %s; ALTER EXTENSION eventlog UPDATE, or update the notifier",
 			  PQgetvalue(result, 0, 0), EVENTLOG_VERSION);
 	PQclear(result);

@@ -15,7 +15,6 @@
 #include "loop.h"
 #include "pooler.h"
 #include "setup.h"
-#include "version.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,7 +140,7 @@ check_version(const char *version)
 {
 	bool		older = strverscmp(version, EVENTLOG_VERSION) < 0;
 
-	if (version_fits(version))
+	if (setup_fits(version))
 		return;
 	log_event(LOG_LEVEL_WARNING, "extension and notifier are of different versions",
 			  "extension", version, "notifier", EVENTLOG_VERSION,

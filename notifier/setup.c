@@ -1,6 +1,7 @@
 /*
  * setup.c
- *		The settings of all our sessions, in one place.
+ *		The settings of all our sessions, in one place; and which versions of the
+ *		extension fit.
  *
  * An acknowledgement that a crash of the server loses is a duplicate at worst,
  * so none waits for the disk.  The server is to notice soon when this host is
@@ -10,6 +11,7 @@
 #include "setup.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define SETTINGS \
 	"('application_name', $1)," \
@@ -46,4 +48,23 @@ setup_session(Session *session, const char *name, int statement_timeout,
 						 " JOIN pg_catalog.pg_settings g"
 						 " ON g.name OPERATOR(pg_catalog.=) s.name",
 						 2, params, callback, arg);
+}
+
+/*
+ * branch: the length of X.Y in X.Y.Z.
+ */
+static size_t
+branch(const char *version)
+{
+	const char *dot = strchr(version, '.');
+
+	dot = dot ? strchr(dot + 1, '.') : NULL;
+	return dot ? (size_t) (dot - version) : strlen(version);
+}
+
+bool
+setup_fits(const char *extension)
+{
+	return branch(extension) == branch(EVENTLOG_VERSION) &&
+		strncmp(extension, EVENTLOG_VERSION, branch(extension)) == 0;
 }

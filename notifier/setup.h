@@ -1,6 +1,7 @@
 /*
  * setup.h
- *		What a session is made to be before it is used.
+ *		What a session is made to be before it is used, and which extension it is to
+ *		find.
  */
 #ifndef NOTIFIER_SETUP_H
 #define NOTIFIER_SETUP_H
@@ -15,5 +16,10 @@
 extern bool setup_session(Session *session, const char *name,
 						  int statement_timeout, SessionResult callback,
 						  void *arg);
+
+/*
+ * setup_fits: versions X.Y.Z of the same X.Y do.
+ */
+extern bool setup_fits(const char *extension);
 
 #endif							/* NOTIFIER_SETUP_H */
