@@ -31,20 +31,43 @@ copy(const char *text)
 }
 
 /*
+ * begin_nothing: a connection that never begins, since an option of it is wrong:
+ * so libpq reads the others, and does no more.
+ */
+static PGconn *
+begin_nothing(const char *option, const char *value)
+{
+	const char *const names[] = {option, "sslmode", NULL};
+	const char *const values[] = {value, "of no kind", NULL};
+
+	return PQconnectStartParams(names, values, 1);
+}
+
+/*
  * all_options: what libpq makes of a connection string with its defaults and
- * service files: by a connection that never begins, since an option of it is
- * wrong.
+ * service files.
  */
 static PQconninfoOption *
 all_options(const char *database)
 {
-	const char *const names[] = {"dbname", "sslmode", NULL};
-	const char *const values[] = {database, "of no kind", NULL};
-	PGconn	   *conn = PQconnectStartParams(names, values, 1);
+	PGconn	   *conn = begin_nothing("dbname", database);
 	PQconninfoOption *options = conn ? PQconninfo(conn) : NULL;
 
 	PQfinish(conn);
 	return options;
+}
+
+/*
+ * find_usual_host: that of an empty entry; it differs from build to build.
+ */
+static char *
+find_usual_host(void)
+{
+	PGconn	   *conn = begin_nothing("host", ",");
+	char	   *host = copy(PQhost(conn));
+
+	PQfinish(conn);
+	return host;
 }
 
 bool
@@ -65,24 +88,30 @@ hosts_learn(Hosts *hosts, const char *database)
 		else if (strcmp(option->keyword, "hostaddr") == 0)
 			hosts->hostaddr = copy(option->val);
 		else if (strcmp(option->keyword, "port") == 0)
+		{
 			hosts->port = copy(option->val);
+			hosts->usual_port = copy(option->compiled);
+		}
 		else if (strcmp(option->keyword, "connect_timeout") == 0 &&
 				 option->val && atoi(option->val) > 0)
 			hosts->timeout = (int64_t) atoi(option->val) * 1000;
 	}
 	PQconninfoFree(options);
+	hosts->usual_host = find_usual_host();
 	hosts->n = hosts->hostaddr ? count(hosts->hostaddr) :
 		hosts->host ? count(hosts->host) : 1;
 	return true;
 }
 
 /*
- * take: the entry of a list with that number, allocated; NULL: the default.
- * Lists of another length are handed on as they are: a list of one counts for
- * all, and of others libpq says what is wrong.
+ * take: the entry of a list with that number, allocated, or what is usual where
+ * it is empty; NULL: there is no list.  Lists of another length are handed on as
+ * they are: a list of one counts for all, and of others libpq says what is
+ * wrong.
  */
 static bool
-take(const Hosts *hosts, const char *list, int number, char **entry)
+take(const Hosts *hosts, const char *list, const char *usual, int number,
+	 char **entry)
 {
 	*entry = NULL;
 	if (list == NULL)
@@ -92,17 +121,18 @@ take(const Hosts *hosts, const char *list, int number, char **entry)
 	while (number-- > 0)
 		list += strcspn(list, ",") + 1;
 	if (*list == '\0' || *list == ',')
-		return true;
+		return usual == NULL || (*entry = strdup(usual)) != NULL;
 	return (*entry = strndup(list, strcspn(list, ","))) != NULL;
 }
 
 bool
 hosts_get(const Hosts *hosts, int number, Host *host)
 {
-	bool		ok = take(hosts, hosts->host, number, &host->host);
+	bool		ok = take(hosts, hosts->host, hosts->usual_host, number,
+						  &host->host);
 
-	ok = take(hosts, hosts->hostaddr, number, &host->hostaddr) && ok;
-	ok = take(hosts, hosts->port, number, &host->port) && ok;
+	ok = take(hosts, hosts->hostaddr, NULL, number, &host->hostaddr) && ok;
+	ok = take(hosts, hosts->port, hosts->usual_port, number, &host->port) && ok;
 	if (!ok)
 		host_free(host);
 	return ok;
@@ -134,4 +164,6 @@ hosts_destroy(Hosts *hosts)
 	free(hosts->host);
 	free(hosts->hostaddr);
 	free(hosts->port);
+	free(hosts->usual_host);
+	free(hosts->usual_port);
 }

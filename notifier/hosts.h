@@ -17,12 +17,14 @@ typedef struct Hosts
 	char	   *host;			/* lists with commas, as libpq takes them */
 	char	   *hostaddr;
 	char	   *port;
+	char	   *usual_host;		/* where an entry of a list is empty */
+	char	   *usual_port;
 	int			n;				/* how many; 0: not known yet */
 	int64_t		timeout;		/* ms for each address */
 } Hosts;
 
 /*
- * Host: one of them; a text of NULL: libpq's default.
+ * Host: one of them; a text of NULL: there is no list of these.
  */
 typedef struct Host
 {

@@ -36,6 +36,7 @@ int
 main(void)
 {
 	Hosts		hosts;
+	Host		host;
 
 	unsetenv("PGHOST");
 	unsetenv("PGHOSTADDR");
@@ -54,12 +55,14 @@ main(void)
 	hosts_destroy(&hosts);
 
 	learn(&hosts, "postgresql://u:p@a.example,b.example:6/db", 2);
-	is_host(&hosts, 0, "a.example", "none", "default", true);
+	is_host(&hosts, 0, "a.example", "none", "5432", true);
 	is_host(&hosts, 1, "b.example", "none", "6", true);
 	hosts_destroy(&hosts);
 
 	learn(&hosts, "host=,/tmp/b", 2);
-	is_host(&hosts, 0, "default", "none", "5432", false);
+	ok(hosts_get(&hosts, 0, &host) && host.host && host.host[0] == '/',
+	   "an empty one is the usual directory");
+	host_free(&host);
 	hosts_destroy(&hosts);
 
 	setenv("PGHOST", "env.example", 1);
