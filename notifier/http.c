@@ -153,6 +153,7 @@ may_repeat(const HttpRequest *request, CURLcode code)
 		case CURLE_SEND_ERROR:
 		case CURLE_RECV_ERROR:
 		case CURLE_GOT_NOTHING:
+		case CURLE_PARTIAL_FILE:	/* a stream of HTTP/2 that was closed */
 		case CURLE_HTTP2:
 		case CURLE_HTTP2_STREAM:
 			break;

@@ -172,6 +172,7 @@ ALTER TABLE eventlog._subscription
   DROP CONSTRAINT _subscription_name_key,
   ADD UNIQUE (log, name);
 ALTER TABLE eventlog._subscription ENABLE ALWAYS TRIGGER changed;
+ALTER SEQUENCE eventlog._subscription_id CYCLE;
 ALTER SEQUENCE eventlog._queue_seq CYCLE;
 ALTER TABLE eventlog._queue DROP CONSTRAINT _queue_pkey;
 CREATE INDEX _queue_owed ON eventlog._queue (subscription, seq);

@@ -221,20 +221,32 @@ level_find(const char *name, int len)
 }
 
 /*
- * level_require: the same, with an error that lists the valid ones.
+ * shown_value: the beginning of a value, for an error that refuses it: it may
+ * be of any length.
+ */
+char *
+shown_value(const text *value)
+{
+	int			len = VARSIZE_ANY_EXHDR(value);
+
+	if (len <= SHOWN_BYTES)
+		return text_to_cstring(value);
+	return psprintf("%.*s...", pg_mbcliplen(VARDATA_ANY(value), len, SHOWN_BYTES),
+					VARDATA_ANY(value));
+}
+
+/*
+ * level_require: which level a name is, with an error that lists the valid ones.
  */
 EventLevel
 level_require(const text *name)
 {
-	int			len = VARSIZE_ANY_EXHDR(name);
-	int			level = level_find(VARDATA_ANY(name), len);
+	int			level = level_find(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
 
 	if (level < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown level \"%.*s%s\"",
-						pg_mbcliplen(VARDATA_ANY(name), len, SHOWN_BYTES),
-						VARDATA_ANY(name), len > SHOWN_BYTES ? "..." : ""),
+				 errmsg("unknown level \"%s\"", shown_value(name)),
 				 errhint("Levels are debug, info, warning, error and critical.")));
 	return (EventLevel) level;
 }

@@ -159,6 +159,7 @@ extern pg_uuid_t event_last_checked(void);
 extern void end_subject(EventSubject *subject);
 extern Oid	topmost_table(Oid relid);
 extern int	level_find(const char *name, int len);
+extern char *shown_value(const text *value);
 extern EventLevel level_require(const text *name);
 extern Oid	level_enum_oid(const text *name);
 extern AttrNumber find_column(TupleDesc desc, EventColumn column);

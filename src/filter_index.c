@@ -99,7 +99,8 @@ indexes_from_array(ArrayType *columns, bool *wanted)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("no filter column to index: %s",
-							name ? quote_literal_cstr(name) : "NULL"),
+							name ? quote_literal_cstr(shown_value(DatumGetTextPP(names[i]))) :
+							"NULL"),
 					 errhint("Filter columns are event_type, level, resource_id, resource_type, source_service, source_host, category, user_id and request_id.")));
 		wanted[col] = true;
 	}

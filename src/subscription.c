@@ -18,7 +18,6 @@
 #include "access/table.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -32,7 +31,6 @@
 #define MAX_PREFIX_BYTES	255
 #define MAX_LEVELS			32	/* elements of a list; several may be the same */
 #define MAX_LEVELS_BYTES	4096	/* of a stored list */
-#define SHOWN_BYTES			60	/* of a value that is refused */
 
 PG_FUNCTION_INFO_V1(eventlog_subscribe);
 PG_FUNCTION_INFO_V1(eventlog_unsubscribe);
@@ -192,20 +190,6 @@ find_subscription(Oid log, const char *name)
 }
 
 /*
- * shown: the beginning of a value, for an error that refuses it.
- */
-static char *
-shown(const text *value)
-{
-	int			len = VARSIZE_ANY_EXHDR(value);
-
-	if (len <= SHOWN_BYTES)
-		return text_to_cstring(value);
-	return psprintf("%.*s...", pg_mbcliplen(VARDATA_ANY(value), len, SHOWN_BYTES),
-					VARDATA_ANY(value));
-}
-
-/*
  * name_from_args: a subscription's name.
  */
 static char *
@@ -222,7 +206,7 @@ name_from_args(FunctionCallInfo fcinfo, int argno)
 		VARSIZE_ANY_EXHDR(name) > MAX_NAME_BYTES)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid name of a subscription: \"%s\"", shown(name)),
+				 errmsg("invalid name of a subscription: \"%s\"", shown_value(name)),
 				 errhint("A name is 1 to %d bytes.", MAX_NAME_BYTES)));
 	return text_to_cstring(name);
 }
@@ -364,7 +348,7 @@ prefix_from_args(FunctionCallInfo fcinfo, int argno)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("event_type of a subscription is too long: \"%s\"",
-						shown(prefix)),
+						shown_value(prefix)),
 				 errhint("A prefix is at most %d bytes.", MAX_PREFIX_BYTES)));
 	return PointerGetDatum(prefix);
 }

@@ -24,6 +24,10 @@ SELECT oid::regclass, relkind, CASE WHEN relkind IN ('r', 'v', 'S') THEN COALESC
   FROM pg_class WHERE relnamespace = 'eventlog'::regnamespace ORDER BY oid::regclass::text;
 SELECT attrelid::regclass, attnum, attname, format_type(atttypid, atttypmod), attnotnull, attidentity, attacl, col_description(attrelid, attnum), attcollation::regcollation
   FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE relnamespace = 'eventlog'::regnamespace ORDER BY attrelid::regclass::text, 2;
+SELECT seqrelid::regclass, seqtypid::regtype, seqstart, seqincrement, seqmax, seqmin, seqcache, seqcycle
+  FROM pg_sequence JOIN pg_class c ON c.oid = seqrelid WHERE relnamespace = 'eventlog'::regnamespace ORDER BY seqrelid::regclass::text;
+SELECT tgrelid::regclass, tgname, tgenabled, pg_get_triggerdef(t.oid)
+  FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid WHERE relnamespace = 'eventlog'::regnamespace ORDER BY tgrelid::regclass::text, 2;
 SELECT conrelid::regclass, conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'eventlog'::regnamespace ORDER BY conrelid::regclass::text, 2;
 SELECT typname, typacl, obj_description(oid, 'pg_type'), (SELECT array_agg(enumlabel ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid)
   FROM pg_type t WHERE typnamespace = 'eventlog'::regnamespace ORDER BY 1;
