@@ -27,7 +27,7 @@ struct Lookup
 {
 	atomic_int	users;			/* the thread, the loop */
 	int			fd;				/* an eventfd: the thread is through */
-	int			status;			/* of getaddrinfo */
+	atomic_int	status;			/* of getaddrinfo; written last */
 	int			os_error;		/* errno, where status is EAI_SYSTEM */
 	struct addrinfo *addresses;
 	LookupDone	done;
@@ -56,12 +56,12 @@ look_up(void *arg)
 	const struct addrinfo hints = {
 		.ai_family = AF_UNSPEC,.ai_socktype = SOCK_STREAM
 	};
+	struct addrinfo *addresses = NULL;
+	int			status = getaddrinfo(lookup->host, NULL, &hints, &addresses);
 
-	lookup->status = getaddrinfo(lookup->host, NULL, &hints,
-								 &lookup->addresses);
 	lookup->os_error = errno;
-	if (lookup->status != 0)
-		lookup->addresses = NULL;
+	lookup->addresses = status == 0 ? addresses : NULL;
+	lookup->status = status;
 	atomic_fetch_sub(&nthreads, 1);
 	(void) eventfd_write(lookup->fd, 1);
 	leave(lookup);
@@ -72,13 +72,13 @@ static void
 at_end(void *arg, uint32_t events)
 {
 	Lookup	   *lookup = arg;
+	int			status = lookup->status;
 
 	(void) events;
 	loop_unwatch(lookup->fd);
-	if (lookup->status != 0)
-		lookup->done(lookup->arg, NULL, lookup->status == EAI_SYSTEM ?
-					 strerror(lookup->os_error) :
-					 gai_strerror(lookup->status));
+	if (status != 0)
+		lookup->done(lookup->arg, NULL, status == EAI_SYSTEM ?
+					 strerror(lookup->os_error) : gai_strerror(status));
 	else
 		lookup->done(lookup->arg, lookup->addresses, NULL);
 	leave(lookup);
