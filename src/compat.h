@@ -35,6 +35,9 @@ extern int	no_such_variable
 #endif
 
 #if PG_VERSION_NUM >= 160000
+#include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "varatt.h"
 #define compat_name_list(string) stringToQualifiedNameList(string, NULL)
 #define compat_relation_owned(relid, role) \
