@@ -24,6 +24,8 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 
+#define WALK	64				/* entries passed over in place of a descent */
+
 /*
  * has_class_filter: does the filter ask for anything that makes a class?
  */
@@ -112,6 +114,75 @@ upper_type(const text *prefix)
 }
 
 /*
+ * level_below: the greatest level that the filter wants below a value, or
+ * (inclusive) at it, in the order of their names; NULL when there is none.
+ */
+static text *
+level_below(const Filter *filter, const text *value, bool inclusive)
+{
+	text	   *best = NULL;
+
+	for (int i = filter->min_level; i <= filter->max_level; i++)
+	{
+		text	   *name = cstring_to_text(level_names[i]);
+
+		if ((value == NULL || compare_texts(name, value) < inclusive) &&
+			(best == NULL || compare_texts(name, best) > 0))
+			best = name;
+	}
+	return best;
+}
+
+/*
+ * wanted_below: the greatest wanted value of a column at or below one, NULL for
+ * any; NULL when there is none.
+ */
+static text *
+wanted_below(const Filter *filter, EventColumn column, const text *value)
+{
+	if (column == EVENT_LEVEL)
+		return level_below(filter, value, true);
+	/* types are found from the greatest wanted one on */
+	if (column == EVENT_TYPE ||
+		(value && compare_texts(filter->equal[column], value) > 0))
+		return NULL;
+	return filter->equal[column];
+}
+
+/*
+ * jump_to: set the next bound to the greatest wanted class that has a value at
+ * or (strict, of levels) below this one in column i; NULL for any.
+ */
+static void
+jump_to(ClassFinder *finder, int i, const text *value, bool strict)
+{
+	const ClassIndexShape *shape = finder->shape;
+	const Filter *filter = finder->filter;
+
+	finder->inclusive = false;
+	finder->nbound = i;
+	for (; i < shape->ncolumns && filters_column(filter, shape->columns[i]); i++)
+	{
+		text	   *next = strict ? level_below(filter, value, false) :
+		wanted_below(filter, shape->columns[i], value);
+
+		if (next == NULL)
+			break;
+		finder->bound.columns[i] = next;
+		finder->nbound = i + 1;
+		finder->inclusive = true;
+		value = NULL;
+		strict = false;
+	}
+	finder->done = finder->nbound == 0;
+	/* nothing more of this level: on to the next one that is wanted */
+	i = finder->nbound - 1;
+	if (!finder->inclusive && !strict && i >= 0 &&
+		shape->columns[i] == EVENT_LEVEL && filters_column(filter, EVENT_LEVEL))
+		jump_to(finder, i, finder->bound.columns[i], true);
+}
+
+/*
  * begin_finder: nothing is read yet.
  */
 void
@@ -126,6 +197,9 @@ begin_finder(ClassFinder *finder, OpenPartition *open, const Filter *filter,
 	if (which == CLASS_BY_TYPE && filters_column(filter, EVENT_TYPE))
 		finder->bound.columns[0] = upper_type(filter->event_type);
 	finder->nbound = finder->bound.columns[0] != NULL ? 1 : 0;
+	if (which == CLASS_BY_LEVEL)
+		jump_to(finder, 0, NULL, false);
+	finder->done = false;
 }
 
 void
@@ -216,16 +290,104 @@ bound_keys(const ClassFinder *finder, ScanKey keys, ScanKey row, int *popped)
 }
 
 /*
- * step_down: one descent to the greatest class that the bound leaves; false
- * when there was none.
+ * read_class: the class of the entry that a scan is at.
+ */
+static void
+read_class(const ClassFinder *finder, IndexScanDesc scan, EventClass *class)
+{
+	for (int i = 0; i < finder->shape->ncolumns; i++)
+	{
+		bool		isnull;
+		Datum		value = index_getattr(scan->xs_itup, i + 1,
+										  scan->xs_itupdesc, &isnull);
+
+		class->columns[i] = isnull ? NULL : DatumGetTextPP(value);
+	}
+}
+
+/*
+ * copy_class: the scan goes on, and its tuple goes.
+ */
+static void
+copy_class(EventClass *class)
+{
+	for (int i = 0; i < CLASS_NCOLUMNS; i++)
+	{
+		if (class->columns[i])
+			class->columns[i] =
+				DatumGetTextPCopy(PointerGetDatum(class->columns[i]));
+	}
+}
+
+/*
+ * is_below_bound: does the bound leave a class?
  */
 static bool
-step_down(ClassFinder *finder, EventClass *class)
+is_below_bound(const ClassFinder *finder, const EventClass *class)
+{
+	for (int i = 0; i < finder->nbound; i++)
+	{
+		int			c = compare_texts(class->columns[i],
+									  finder->bound.columns[i]);
+
+		if (c != 0)
+			return c < 0;
+	}
+	return finder->inclusive;
+}
+
+/*
+ * has_same_values: have two entries, of whatever rows, the same bytes?
+ */
+static bool
+has_same_values(IndexTuple a, IndexTuple b)
+{
+	return IndexTupleSize(a) == IndexTupleSize(b) &&
+		memcmp((char *) a + sizeof(IndexTupleData),
+			   (char *) b + sizeof(IndexTupleData),
+			   IndexTupleSize(a) - sizeof(IndexTupleData)) == 0;
+}
+
+/*
+ * walk_down: pass over a few entries of the scan that found the last class, to
+ * the greatest class that the bound leaves; false when it is not near.
+ */
+static bool
+walk_down(ClassFinder *finder, EventClass *class)
+{
+	IndexScanDesc scan = finder->scan;
+	IndexTuple	last = scan ? CopyIndexTuple(scan->xs_itup) : NULL;
+
+	for (int i = 0; scan && i < WALK; i++)
+	{
+		if (index_getnext_tid(scan, BackwardScanDirection) == NULL)
+			break;
+		finder->open->stats.entries++;
+		if (has_same_values(scan->xs_itup, last))
+			continue;
+		pfree(last);
+		last = CopyIndexTuple(scan->xs_itup);
+		read_class(finder, scan, class);
+		if (is_below_bound(finder, class))
+		{
+			copy_class(class);
+			return true;
+		}
+	}
+	finder->scan = NULL;
+	return false;
+}
+
+/*
+ * descend: one descent to the greatest class that the bound leaves; false when
+ * there was none.
+ */
+static bool
+descend(ClassFinder *finder, EventClass *class)
 {
 	ScanKeyData keys[CLASS_NCOLUMNS];
-	ScanKeyData row[CLASS_NCOLUMNS];
 	int			popped;
-	int			n = bound_keys(finder, keys, row, &popped);
+	int			n = bound_keys(finder, keys, finder->row, &popped);
 	IndexScanDesc scan = scan_with_keys(finder, n);
 
 	index_rescan(scan, keys, n, NULL, 0);
@@ -238,56 +400,10 @@ step_down(ClassFinder *finder, EventClass *class)
 		return false;
 	}
 	finder->open->stats.entries++;
-	for (int i = 0; i < finder->shape->ncolumns; i++)
-	{
-		bool		isnull;
-		Datum		value = index_getattr(scan->xs_itup, i + 1,
-										  scan->xs_itupdesc, &isnull);
-
-		class->columns[i] = isnull ? NULL : DatumGetTextPCopy(value);
-	}
+	finder->scan = scan;
+	read_class(finder, scan, class);
+	copy_class(class);
 	return true;
-}
-
-/*
- * level_below: the greatest level that the filter wants at or below a value, in
- * the order of their names; NULL when there is none.
- */
-static const char *
-level_below(const Filter *filter, const text *value)
-{
-	const char *best = NULL;
-
-	for (int i = filter->min_level; i <= filter->max_level; i++)
-	{
-		text	   *name = cstring_to_text(level_names[i]);
-
-		if ((value == NULL || compare_texts(name, value) <= 0) &&
-			(best == NULL || strcmp(level_names[i], best) > 0))
-			best = level_names[i];
-		pfree(name);
-	}
-	return best;
-}
-
-/*
- * wanted_below: the greatest wanted value of a column at or below the one that
- * was found; NULL when there is none.
- */
-static text *
-wanted_below(const Filter *filter, EventColumn column, const text *value)
-{
-	if (column == EVENT_LEVEL)
-	{
-		const char *level = level_below(filter, value);
-
-		return level ? cstring_to_text(level) : NULL;
-	}
-	/* types are found from the greatest wanted one on */
-	if (column == EVENT_TYPE ||
-		compare_texts(filter->equal[column], value) > 0)
-		return NULL;
-	return filter->equal[column];
 }
 
 static void
@@ -314,16 +430,11 @@ judge_class(ClassFinder *finder, const EventClass *class)
 	for (int i = 0; i < finder->shape->ncolumns; i++)
 	{
 		EventColumn column = finder->shape->columns[i];
-		text	   *next;
 
 		if (!filters_column(finder->filter, column) ||
 			column_matches(finder->filter, column, class->columns[i]))
 			continue;
-		next = wanted_below(finder->filter, column, class->columns[i]);
-		finder->inclusive = next != NULL;
-		finder->bound.columns[i] = next;
-		finder->nbound = next ? i + 1 : i;
-		finder->done = finder->nbound == 0;
+		jump_to(finder, i, class->columns[i], false);
 		return;
 	}
 	add_class(finder, class);
@@ -342,7 +453,7 @@ find_classes(ClassFinder *finder, int descents)
 		EventClass	class = {0};
 
 		CHECK_FOR_INTERRUPTS();
-		if (step_down(finder, &class))
+		if (walk_down(finder, &class) || descend(finder, &class))
 			judge_class(finder, &class);
 	}
 	return finder->done;

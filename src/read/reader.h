@@ -169,6 +169,8 @@ typedef struct ClassFinder
 	const ClassIndexShape *shape;
 	Relation	index;
 	IndexScanDesc scans[CLASS_NCOLUMNS + 1];	/* by number of keys */
+	IndexScanDesc scan;			/* that found the last class; NULL: none */
+	ScanKeyData row[CLASS_NCOLUMNS];	/* members of its row comparison */
 	EventClass	bound;			/* the next class is below this, … */
 	int			nbound;			/* … of so many columns, … */
 	bool		inclusive;		/* … or at it */
