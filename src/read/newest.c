@@ -201,11 +201,14 @@ by_time(Search *search, int64 budget)
 {
 	OpenPartition *open = search->open;
 	FoundList  *found = search->found;
-	IndexScanDesc scan = begin_time_scan(open, search->range, false);
+	IndexScanDesc scan = begin_time_scan(open, search->range, found->skip > 0);
 	TupleTableSlot *slot = row_slot(open);
 	ItemPointer tid = NULL;
 
 	found->n = 0;
+	found->skip -= pass_over(open, scan, BackwardScanDirection, found->skip);
+	if (found->skip > 0)
+		budget = 0;
 	budget = Min(budget, PG_INT64_MAX / DEAD_PART) * DEAD_PART;
 	while (!is_full(found) && budget > 0 &&
 		   (tid = index_getnext_tid(scan, BackwardScanDirection)) != NULL)

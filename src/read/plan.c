@@ -354,18 +354,25 @@ find_in(PageScan *scan, Oid partition, OpenPartition *open, FoundList *found)
 {
 	BufferUsage before = pgBufferUsage;
 	instr_time	begun;
+	int			passed;
 
 	INSTR_TIME_SET_ZERO(begun);
 	if (scan->report)
 		INSTR_TIME_SET_CURRENT(begun);
 	found->n = 0;
-	found->need = scan->skip + scan->remaining;
+	/* what is passed over need not be looked at where nothing is merged in */
+	found->skip = scan->filter->only_window && found != &scan->rest_found &&
+		scan->rest_found.n == 0 ? scan->skip : 0;
+	found->need = scan->skip - found->skip + scan->remaining;
+	passed = found->skip;
 	if (!open_partition(partition, scan->snapshot, open))
 		return false;
 	if (open->rel == NULL)
 		return true;
 	find_newest(open, scan->filter, &scan->range, found);
-	open->contributed = found->n > 0;
+	passed -= found->skip;
+	scan->skip -= passed;
+	open->contributed = found->n > 0 || passed > 0;
 	if (scan->report)
 		report_partition(scan->report, scan->filter, open, &before, begun);
 	return true;
