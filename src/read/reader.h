@@ -173,7 +173,8 @@ typedef struct ClassFinder
 	ScanKeyData row[CLASS_NCOLUMNS];	/* members of its row comparison */
 	EventClass	bound;			/* the next class is below this, … */
 	int			nbound;			/* … of so many columns, … */
-	bool		inclusive;		/* … or at it */
+	bool		inclusive;		/* … or at it, if it is one in all columns … */
+	int			nopen;			/* … behind so many */
 	bool		done;
 	int			n;				/* classes found */
 	int			max;
