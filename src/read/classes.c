@@ -26,6 +26,8 @@
 
 #define WALK	64				/* entries passed over in place of a descent */
 
+static void leave_prefix(ClassFinder *finder, int n);
+
 /*
  * has_class_filter: does the filter ask for anything that makes a class?
  */
@@ -152,34 +154,52 @@ wanted_below(const Filter *filter, EventColumn column, const text *value)
 /*
  * jump_to: set the next bound to the greatest wanted class that has a value at
  * or (strict, of levels) below this one in column i; NULL for any.
+ *
+ * What has the level and then only values that are asked for is one class or
+ * few: they are there or not, and nothing between them and the level counts.
  */
 static void
 jump_to(ClassFinder *finder, int i, const text *value, bool strict)
 {
 	const ClassIndexShape *shape = finder->shape;
 	const Filter *filter = finder->filter;
+	int			n;
 
-	finder->inclusive = false;
-	finder->nbound = i;
-	for (; i < shape->ncolumns && filters_column(filter, shape->columns[i]); i++)
+	for (n = i; n < shape->ncolumns && filters_column(filter, shape->columns[n]);
+		 n++)
 	{
 		text	   *next = strict ? level_below(filter, value, false) :
-		wanted_below(filter, shape->columns[i], value);
+		wanted_below(filter, shape->columns[n], value);
 
 		if (next == NULL)
 			break;
-		finder->bound.columns[i] = next;
-		finder->nbound = i + 1;
-		finder->inclusive = true;
+		finder->bound.columns[n] = next;
 		value = NULL;
 		strict = false;
 	}
-	finder->done = finder->nbound == 0;
-	/* nothing more of this level: on to the next one that is wanted */
-	i = finder->nbound - 1;
-	if (!finder->inclusive && !strict && i >= 0 &&
-		shape->columns[i] == EVENT_LEVEL && filters_column(filter, EVENT_LEVEL))
-		jump_to(finder, i, finder->bound.columns[i], true);
+	if (n == i)
+	{
+		leave_prefix(finder, i);
+		return;
+	}
+	finder->nbound = n;
+	finder->inclusive = true;
+	finder->nopen = shape->columns[i] == EVENT_LEVEL ? i + 1 : i;
+}
+
+/*
+ * leave_prefix: set the next bound where no class is wanted any more that begins
+ * with the first n columns of the bound.
+ */
+static void
+leave_prefix(ClassFinder *finder, int n)
+{
+	finder->nbound = n;
+	finder->inclusive = false;
+	finder->done = n == 0;
+	if (n > 0 && finder->shape->columns[n - 1] == EVENT_LEVEL &&
+		filters_column(finder->filter, EVENT_LEVEL))
+		jump_to(finder, n - 1, finder->bound.columns[n - 1], true);
 }
 
 /*
@@ -252,6 +272,11 @@ bound_keys(const ClassFinder *finder, ScanKey keys, ScanKey row, int *popped)
 	*popped = 0;
 	if (finder->nbound == 0)
 		return 0;
+	if (finder->inclusive && finder->nbound > finder->nopen)
+	{
+		*popped = finder->nopen;
+		return class_keys(index, &finder->bound, finder->nbound, keys);
+	}
 	if (bound[last] == NULL)
 	{
 		n = class_keys(index, &finder->bound, last, keys);
@@ -394,9 +419,7 @@ descend(ClassFinder *finder, EventClass *class)
 	finder->open->stats.descents++;
 	if (index_getnext_tid(scan, BackwardScanDirection) == NULL)
 	{
-		finder->done = popped == 0;
-		finder->nbound = popped;
-		finder->inclusive = false;
+		leave_prefix(finder, popped);
 		return false;
 	}
 	finder->open->stats.entries++;
@@ -426,6 +449,8 @@ add_class(ClassFinder *finder, const EventClass *class)
 static void
 judge_class(ClassFinder *finder, const EventClass *class)
 {
+	int			n = finder->shape->ncolumns;
+
 	finder->bound = *class;
 	for (int i = 0; i < finder->shape->ncolumns; i++)
 	{
@@ -438,8 +463,11 @@ judge_class(ClassFinder *finder, const EventClass *class)
 		return;
 	}
 	add_class(finder, class);
-	finder->nbound = finder->shape->ncolumns;
-	finder->inclusive = false;
+	/* it is the only one where all columns behind some are asked for */
+	while (n > 1 && finder->shape->columns[n - 1] != EVENT_LEVEL &&
+		   filters_column(finder->filter, finder->shape->columns[n - 1]))
+		n--;
+	leave_prefix(finder, n);
 }
 
 /*

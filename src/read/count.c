@@ -50,11 +50,13 @@ typedef struct CountedType
 } CountedType;
 
 /*
- * count_scan: how many entries of a scan, which wants index tuples, are of
- * visible rows.  Ends the scan.
+ * pass_over: go on in a scan, which wants index tuples, until so many entries of
+ * visible rows have come; how many there were.  If they were fewer, the scan is
+ * at its end.
  */
-static int64
-count_scan(OpenPartition *open, IndexScanDesc scan)
+int64
+pass_over(OpenPartition *open, IndexScanDesc scan, ScanDirection direction,
+		  int64 most)
 {
 	Buffer		vmbuffer = InvalidBuffer;
 	BlockNumber block = InvalidBlockNumber;
@@ -62,7 +64,7 @@ count_scan(OpenPartition *open, IndexScanDesc scan)
 	int64		n = 0;
 	ItemPointer tid;
 
-	while ((tid = index_getnext_tid(scan, ForwardScanDirection)) != NULL)
+	while (n < most && (tid = index_getnext_tid(scan, direction)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
 		open->stats.entries++;
@@ -84,6 +86,18 @@ count_scan(OpenPartition *open, IndexScanDesc scan)
 	}
 	if (BufferIsValid(vmbuffer))
 		ReleaseBuffer(vmbuffer);
+	return n;
+}
+
+/*
+ * count_scan: how many entries of a scan, which wants index tuples, are of
+ * visible rows.  Ends the scan.
+ */
+static int64
+count_scan(OpenPartition *open, IndexScanDesc scan)
+{
+	int64		n = pass_over(open, scan, ForwardScanDirection, PG_INT64_MAX);
+
 	index_endscan(scan);
 	return n;
 }

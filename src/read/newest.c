@@ -97,6 +97,7 @@ typedef struct Search
 	int			n;				/* lists */
 	PostingList lists[MAX_LISTS];
 	bool		in_order;
+	double		range_rows;		/* estimate: rows in a window */
 	BlockNumber top;			/* reading begins there, or at the end */
 	bool		forced;			/* the loop is not a matter of choice */
 
@@ -201,11 +202,14 @@ by_time(Search *search, int64 budget)
 {
 	OpenPartition *open = search->open;
 	FoundList  *found = search->found;
-	IndexScanDesc scan = begin_time_scan(open, search->range, false);
+	IndexScanDesc scan = begin_time_scan(open, search->range, found->skip > 0);
 	TupleTableSlot *slot = row_slot(open);
 	ItemPointer tid = NULL;
 
 	found->n = 0;
+	found->skip -= pass_over(open, scan, BackwardScanDirection, found->skip);
+	if (found->skip > 0)
+		budget = 0;
 	budget = Min(budget, PG_INT64_MAX / DEAD_PART) * DEAD_PART;
 	while (!is_full(found) && budget > 0 &&
 		   (tid = index_getnext_tid(scan, BackwardScanDirection)) != NULL)
@@ -277,6 +281,28 @@ skip_dead(Search *search, IndexScanDesc scan)
 }
 
 /*
+ * estimate_range: about how many rows a window has, by the time that the scan's
+ * entry stands behind the newest one, n entries before.
+ */
+static void
+estimate_range(Search *search, IndexScanDesc scan, int n)
+{
+	TimestampTz newest = search->range->upper.occurred_at;
+	TimestampTz t;
+
+	search->range_rows = n;
+	if (n < ORDER_SAMPLE || TIMESTAMP_IS_NOBEGIN(search->range->lower))
+		return;
+	search->open->stats.fetched++;
+	if (!index_fetch_heap(scan, row_slot(search->open)))
+		return;
+	t = row_key(search->open).occurred_at;
+	ExecClearTuple(search->open->slot);
+	search->range_rows *= ((double) newest - search->range->lower) /
+		Max((double) newest - t, 1);
+}
+
+/*
  * look_at_order: do the newest rows of the range lie near each other?  And
  * where does reading begin that is not to begin at the end?  False when the
  * range has no rows.
@@ -303,6 +329,7 @@ look_at_order(Search *search)
 		high = Max(high, ItemPointerGetBlockNumber(tid));
 	}
 	open->stats.entries += n - 1;
+	estimate_range(search, scan, n);
 	index_endscan(scan);
 	search->in_order = high - low <= ORDER_BLOCKS ||
 		high - low < open->nblocks / ORDER_PART;
@@ -831,6 +858,15 @@ try_by_time(Search *search, bool long_try)
 	return by_time(search, budget);
 }
 
+/*
+ * is_short: will the index by time come to a window's end soon?
+ */
+static bool
+is_short(const Search *search)
+{
+	return search->range_rows <= TRY_WINDOW;
+}
+
 static bool
 is_small(const Search *search)
 {
@@ -871,7 +907,7 @@ search_classes(Search *search, ClassFinder *finder)
 	if (!many && finder->n == 0)
 		return;
 	if (!look_at_order(search) ||
-		(in_window(search) && try_by_time(search, false)))
+		(in_window(search) && try_by_time(search, is_short(search))))
 		return;
 	/* in a window, or beside a sparse list, some more are worth finding */
 	if (many && (in_window(search) ||
@@ -916,7 +952,7 @@ static void
 search_columns(Search *search)
 {
 	if (look_at_order(search) &&
-		!(in_window(search) && try_by_time(search, false)))
+		!(in_window(search) && try_by_time(search, is_short(search))))
 		by_lists_or_cost(search);
 }
 

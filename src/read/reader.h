@@ -173,7 +173,8 @@ typedef struct ClassFinder
 	ScanKeyData row[CLASS_NCOLUMNS];	/* members of its row comparison */
 	EventClass	bound;			/* the next class is below this, … */
 	int			nbound;			/* … of so many columns, … */
-	bool		inclusive;		/* … or at it */
+	bool		inclusive;		/* … or at it, if it is one in all columns … */
+	int			nopen;			/* … behind so many */
 	bool		done;
 	int			n;				/* classes found */
 	int			max;
@@ -267,6 +268,8 @@ typedef struct FoundEvent
 
 typedef struct FoundList
 {
+	int			skip;			/* newest events to pass over first, where only
+								 * a window is asked for */
 	int			need;
 	int			n;
 	int			max;
@@ -286,6 +289,8 @@ extern bool find_newest_of_class(const ClassFinder *finder,
 typedef void (*ClassSink) (void *arg, text *const *class, int64 events,
 						   TimestampTz newest);
 
+extern int64 pass_over(OpenPartition *open, IndexScanDesc scan,
+					   ScanDirection direction, int64 most);
 extern int64 count_in(OpenPartition *open, const Filter *filter,
 					  const EventRange *range, bool within);
 extern bool count_classes_in(OpenPartition *open, const Filter *filter,

@@ -16,6 +16,7 @@ $$ SELECT regexp_replace(regexp_replace(regexp_replace(line, '_p20(?!22)[0-9]+',
 SELECT pg_temp.steady(l) FROM eventlog.explain(page_size => 3) l;
 SELECT pg_temp.steady(l) FROM eventlog.explain('a.3', level => 'critical', since => '2022-08-21Z', before => '2022-08-22Z') l;
 SELECT pg_temp.steady(l) FROM eventlog.explain(user_id => 'u7', category => 'c', since => '2022-08-23Z') l;
+SELECT pg_temp.steady(l) FROM eventlog.explain(user_id => 'u7', category => 'c', page_size => 20) l;
 SELECT pg_temp.steady(l) FROM eventlog.explain(level => 'debug') l;
 SELECT count(*) > 3 AS planned FROM eventlog.explain(page_size => NULL) l;
 -- rights are those of list

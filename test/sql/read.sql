@@ -58,6 +58,22 @@ SELECT method, size,
   FROM unnest('{auto,time,lists,slices,sql}'::text[]) method, unnest('{1,7,100,1000}'::int[]) size,
        (SELECT array_agg(id ORDER BY occurred_at DESC, id DESC) AS expected FROM read_log WHERE level <> 'debug') e;
 
+-- by number, what is passed over is only counted: deleted events do not count, and those of the default partition do
+CREATE FUNCTION pg_temp.wrong_pages(size int) RETURNS bigint LANGUAGE sql AS $$
+  SELECT count(*) FROM generate_series(1, 700 / size) n
+   WHERE ARRAY(SELECT id FROM eventlog.list(page => n, page_size => size)) <>
+         ARRAY(SELECT id FROM read_log ORDER BY occurred_at DESC, id DESC LIMIT size OFFSET (n - 1) * size)
+$$;
+VACUUM read_log;
+SELECT size, pg_temp.wrong_pages(size) FROM unnest('{7,100}'::int[]) size;
+BEGIN;
+DELETE FROM read_log WHERE id IN (SELECT id FROM eventlog.list(page_size => 150));
+DELETE FROM read_log WHERE uuid_hash(id) % 3 = 0;
+SELECT size, pg_temp.wrong_pages(size) FROM unnest('{7,100}'::int[]) size;
+INSERT INTO read_log (event_type, occurred_at) VALUES ('read.default', '1999-01-01Z'), ('read.default', '2099-01-01Z');
+SELECT size, pg_temp.wrong_pages(size) FROM unnest('{7,100}'::int[]) size;
+ROLLBACK;
+
 -- the cursor's event need not be there any more
 SELECT id AS gone FROM eventlog.list(page_size => 1, page => 10) \gset
 SELECT array_agg(id) AS expected FROM eventlog.list(page_size => 5, after => :'gone') \gset
