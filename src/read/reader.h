@@ -268,8 +268,8 @@ typedef struct FoundEvent
 
 typedef struct FoundList
 {
-	int			skip;			/* newest events to pass over first, where only
-								 * a window is asked for */
+	int			skip;			/* newest events to pass over first, where
+								 * only a window is asked for */
 	int			need;
 	int			n;
 	int			max;
