@@ -426,7 +426,7 @@ delete_keys(Oid relid, const Filter *filter, const ChosenKeys *keys,
 							oldest, newest + 1, rsinfo);
 		else
 			n += run_delete(log, delete_by_join_sql(relid, filter, &part,
-													   sparing),
+													sparing),
 							keys_params(&part), oldest, newest + 1, rsinfo);
 		i += part.n;
 	}

@@ -47,6 +47,7 @@ add_damage(List **found, LogPart part, EventColumn column, const char *name,
 	damage->column = column;
 	damage->name = name ? pstrdup(name) : NULL;
 	damage->text = text;
+
 	*found = lappend(*found, damage);
 }
 

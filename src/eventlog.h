@@ -149,7 +149,8 @@ extern const char *const level_names[EVENT_NLEVELS];
 typedef struct EventSubject
 {
 	ErrorContextCallback callback;
-	Oid			relid;			/* a log or its partition; InvalidOid: not known */
+	Oid			relid;			/* a log or its partition; InvalidOid: not
+								 * known */
 	const pg_uuid_t *id;		/* of the event, where relid is not known */
 	EventColumn column;			/* that is being looked at */
 } EventSubject;

@@ -43,7 +43,7 @@ note_unindexed(PageReport *report, const Filter *filter,
  * append_columns: their names.
  */
 static void
-append_columns(StringInfo text, const Bitmapset *columns)
+append_columns(StringInfo text, const Bitmapset * columns)
 {
 	const char *before = "";
 	int			col = -1;
@@ -60,11 +60,11 @@ append_columns(StringInfo text, const Bitmapset *columns)
  */
 void
 report_partition(PageReport *report, const Filter *filter,
-				 const OpenPartition *open, const BufferUsage *before,
+				 const OpenPartition *open, const BufferUsage * before,
 				 instr_time begun)
 {
 	const ReadStats *stats = &open->stats;
-	StringInfo	text = &report->text;
+	StringInfo text = &report->text;
 	BufferUsage used = {0};
 	instr_time	time;
 

@@ -1042,7 +1042,7 @@ find_newest_of_class(const ClassFinder *finder, const EventRange *range,
 	if (!look_at_order(&search))
 		;						/* all are dead */
 	else if (!search.in_order || !can_certify(finder->open) ||
-		by_lists(&search, PG_INT64_MAX) != COMPLETE)
+			 by_lists(&search, PG_INT64_MAX) != COMPLETE)
 		all_of_lists(&search);
 	close_lists(&search, 0);
 	return found->n > 0;

@@ -172,7 +172,7 @@ static bool
 has_events_in(Oid partition, EventRange range)
 {
 	static const Filter any = {
-		.max_level = LEVEL_CRITICAL, .since = DT_NOBEGIN, .before = DT_NOEND,
+		.max_level = LEVEL_CRITICAL,.since = DT_NOBEGIN,.before = DT_NOEND,
 		.only_window = true
 	};
 	OpenPartition open;
@@ -413,9 +413,9 @@ static char *
 partition_sql(const PageScan *scan, const Partition *partition)
 {
 	bool		direct =
-		pg_class_aclcheck(partition->oid, GetUserId(),
-						  ACL_SELECT) == ACLCHECK_OK &&
-		check_enable_rls(partition->oid, InvalidOid, true) != RLS_ENABLED;
+	pg_class_aclcheck(partition->oid, GetUserId(),
+					  ACL_SELECT) == ACLCHECK_OK &&
+	check_enable_rls(partition->oid, InvalidOid, true) != RLS_ENABLED;
 	StringInfoData sql;
 
 	initStringInfo(&sql);
@@ -483,8 +483,8 @@ scan_by_sql(PageScan *scan, const Partition *partition)
 		elog(ERROR, "SPI_connect failed");
 	portal = SPI_cursor_open_with_args(NULL, partition_sql(scan, partition), 0,
 									   NULL, NULL, NULL, true, 0);
-	MemoryContextSwitchTo(scan->context);	/* the default partition's rows are
-											 * fetched beyond SPI_finish() */
+	MemoryContextSwitchTo(scan->context);	/* the default partition's rows
+											 * are fetched beyond SPI_finish() */
 	do
 	{
 		CHECK_FOR_INTERRUPTS();

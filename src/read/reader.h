@@ -312,7 +312,7 @@ typedef struct PageReport
 
 extern void report_partition(PageReport *report, const Filter *filter,
 							 const OpenPartition *open,
-							 const BufferUsage *before, instr_time begun);
+							 const BufferUsage * before, instr_time begun);
 extern void report_statement(PageReport *report, Oid partition, uint64 rows);
 
 /*
