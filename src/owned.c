@@ -15,7 +15,7 @@
 /*
  * kept_plan: a statement of our own, prepared once a session.
  */
-SPIPlanPtr
+static SPIPlanPtr
 kept_plan(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types)
 {
 	if (*plan == NULL)

@@ -69,8 +69,6 @@ extern void subscription_require_readable(Relation log, Oid role);
 extern SubscriptionSet *subscriptions_of(Oid log);
 
 /* owned.c */
-extern SPIPlanPtr kept_plan(SPIPlanPtr *plan, const char *sql, int nargs,
-							const Oid *types);
 extern int64 run_owned(SPIPlanPtr *plan, const char *sql, int nargs,
 					   const Oid *types, Datum *values, const char *nulls);
 extern SysScanDesc owned_scan(Relation *rel, const char *table,
