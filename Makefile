@@ -13,7 +13,7 @@ MODULE_big = eventlog
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 DATA_built = sql/eventlog--$(EXTVERSION).sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/eventlog--*.sql))
-PG_CPPFLAGS = -Isrc -Isrc/read -DEVENTLOG_VERSION='"$(EXTVERSION)"'
+PG_CPPFLAGS = -Isrc -DEVENTLOG_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -fvisibility=hidden -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WERROR)
 
 # The regression tests' expected output is in expected/, the isolation tests'

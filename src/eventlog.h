@@ -71,7 +71,7 @@ extern void on_relation_change(void (*forget) (Oid relid));
 extern void require_autocommit(FunctionCallInfo fcinfo, const char *name);
 
 /*
- * id.c: the identifier of an event, and the time in it
+ * log/id.c: the identifier of an event, and the time in it
  */
 #define EVENT_MIN_TIME	(INT64CONST(-946684800) * USECS_PER_SEC)	/* 1970 */
 #define EVENT_END_TIME	(INT64CONST(252455616000) * USECS_PER_SEC)	/* 10000 */
@@ -84,7 +84,7 @@ extern void id_require_match(const pg_uuid_t *id, TimestampTz occurred_at);
 extern void require_event_time(const char *column, TimestampTz t);
 
 /*
- * event.c: the columns of an event, in the order of eventlog.event
+ * log/event.c: the columns of an event, in the order of eventlog.event
  */
 typedef enum EventColumn
 {
@@ -172,7 +172,7 @@ extern bool map_event_columns(TupleDesc desc, AttrNumber *attnum);
 extern int64 count_rows(Relation rel);
 
 /*
- * log.c: a log, opened and known to be one
+ * log/log.c: a log, opened and known to be one
  */
 typedef struct LogSettings
 {
@@ -215,7 +215,7 @@ extern void require_settings(const LogSettings *settings);
 extern bool has_log_trigger(Relation rel);
 
 /*
- * create.c: a log made, mended, changed
+ * log/create.c: a log made, mended, changed
  */
 extern void add_check(const char *log);
 extern void add_level_check(const char *log);
@@ -223,7 +223,7 @@ extern void add_fill_trigger(const char *log);
 extern void add_queue_trigger(const char *log);
 
 /*
- * damage.c: what is wrong with the parts of a log
+ * log/damage.c: what is wrong with the parts of a log
  *
  * The parts come first that a table must have to be used as a log.
  */
@@ -265,7 +265,7 @@ extern void log_mend(Oid relid, List *found, const LogSettings *settings);
 
 
 /*
- * partition.c: the grid of partition bounds, in UTC, and what is on it
+ * log/partition.c: the grid of partition bounds, in UTC, and what is on it
  */
 typedef struct Partition
 {
@@ -304,7 +304,7 @@ extern char *utc_literal(TimestampTz t);
 extern bool relation_has_rows(Oid relid);
 
 /*
- * filter_index.c: the indexes of a log, some of the owner's choice
+ * log/indexes.c: the indexes of a log, some of the owner's choice
  */
 extern void indexes_from_array(ArrayType *columns, bool *wanted);
 extern void add_indexes(Oid relid, const bool *wanted);
@@ -317,12 +317,12 @@ extern bool lacks_indexes(Oid relid);
 extern void renew_index(Oid relid);
 
 /*
- * status.c: sizes, without locking anything
+ * log/status.c: sizes, without locking anything
  */
 extern void sum_sizes(Oid relid, int64 *events, int64 *bytes);
 
 /*
- * filter.c: the one filter, from arguments to SQL
+ * read/filter.c: the one filter, from arguments to SQL
  */
 #define FILTER_NARGS 12
 
@@ -343,7 +343,7 @@ extern void filter_from_args(FunctionCallInfo fcinfo, int first,
 extern void filter_to_sql(const Filter *filter, StringInfo sql);
 
 /*
- * read/plan.c: reading events the SQL way (the other way: reader.h)
+ * read/plan.c: reading events the SQL way (the other way: read.h)
  *
  * EventPage: which part of the chosen events is asked for.
  */
@@ -362,7 +362,7 @@ extern uint64 sql_into_result(const char *sql, ParamListInfo params,
 extern void run_sql(const char *sql, int expected);
 
 /*
- * upkeep.c: steps taken as a log's owner, with bounded waits
+ * upkeep/step.c: steps taken as a log's owner, with bounded waits
  *
  * UpkeepTarget: the log that steps are about, from step to step.
  */
@@ -395,12 +395,12 @@ extern void fire_no_trigger_later(void);
 extern void require_read_write(const char *name);
 
 /*
- * clear.c
+ * upkeep/clear.c
  */
 extern uint64 delete_shipped(const char *sql);
 
 /*
- * timescan.c: the rows of one table in order of time
+ * read/timescan.c: the rows of one table in order of time
  */
 typedef struct TimeScan TimeScan;
 
@@ -414,7 +414,7 @@ extern bool has_time_index(Relation rel);
 extern bool has_rows_between(Oid relid, TimestampTz lower, TimestampTz upper);
 
 /*
- * move.c: events moved between partitions without running any code
+ * upkeep/move.c: events moved between partitions without running any code
  */
 extern char *move_obstacle(Oid log, Oid default_oid);
 extern Tuplestorestate *take_rows(Oid default_oid, TimestampTz lower,
@@ -424,7 +424,7 @@ extern void put_rows(Oid partition, Tuplestorestate *store, TupleDesc desc,
 					 int64 rows);
 
 /*
- * reference.c: foreign keys that refer to a log or a partition
+ * log/reference.c: foreign keys that refer to a log or a partition
  */
 typedef struct ForeignKey
 {
@@ -444,7 +444,7 @@ extern void drop_partition(Oid log, const PartitionList *list,
 						   const Partition *item);
 
 /*
- * maintain.c: what upkeep has to tell of a log
+ * upkeep/maintain.c: what upkeep has to tell of a log
  */
 extern List *default_problems(const EventLog *log, Oid default_oid,
 							  TimestampTz now);
@@ -452,7 +452,7 @@ extern List *partition_problems(const EventLog *log, const PartitionList *list,
 								TimestampTz now);
 
 /*
- * prune.c: upkeep of what is owed
+ * queue/prune.c: upkeep of what is owed
  */
 extern void queue_prune(UpkeepTarget *target);
 extern void queue_sweep(void);

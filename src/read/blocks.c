@@ -12,7 +12,7 @@
  * put into space that was freed: between two runs of blocks there may be many
  * that need not be read.
  */
-#include "reader.h"
+#include "read/read.h"
 
 #include "access/stratnum.h"
 #include "access/xact.h"

@@ -16,7 +16,7 @@
  * Entries of deleted rows are entries too: a class that is found may have no
  * events.
  */
-#include "reader.h"
+#include "read/read.h"
 
 #include "access/nbtree.h"
 #include "catalog/pg_type.h"

@@ -12,7 +12,7 @@
  * Otherwise rows are counted: those in all of the filter's posting lists, or
  * those of the time.
  */
-#include "reader.h"
+#include "read/read.h"
 
 #include "access/visibilitymap.h"
 #include "executor/spi.h"

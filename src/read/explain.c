@@ -5,7 +5,7 @@
  * The page is read as list reads it, and thrown away.  Where it is read by one
  * SQL statement, that is PostgreSQL's own EXPLAIN to tell.
  */
-#include "reader.h"
+#include "read/read.h"
 
 #include "executor/spi.h"
 #include "utils/builtins.h"

@@ -47,7 +47,7 @@
  * that index, whose entries of dead rows are marked; lists keep theirs, for what
  * is fetched later than it is read cannot be marked.
  */
-#include "reader.h"
+#include "read/read.h"
 
 #include "access/tableam.h"
 #include "access/xact.h"

@@ -28,7 +28,7 @@
  * still seen where it was.  Hence the default partition is always looked into,
  * also for a time that a partition has been made for since.
  */
-#include "reader.h"
+#include "read/read.h"
 
 #include "access/detoast.h"
 #include "executor/instrument.h"

@@ -32,7 +32,7 @@
  * BitmapAnd counts on too: rows that match by several columns are in all their
  * lists.
  */
-#include "reader.h"
+#include "read/read.h"
 
 #include "access/nbtree.h"
 #include "miscadmin.h"

@@ -13,7 +13,7 @@
  * what they contain.  Partitions are opened one at a time, and the lock of one
  * that gave nothing is let go: see plan.c.
  */
-#include "reader.h"
+#include "read/read.h"
 
 #include "access/brin.h"
 #include "access/htup_details.h"

@@ -117,7 +117,7 @@ my $names = sub {
 
 	return (sort keys %names, qw(debug info warning error critical));
 };
-my @theirs = $names->('src/event.c', 'level_aliases[] = {');
+my @theirs = $names->('src/log/event.c', 'level_aliases[] = {');
 my @ours = $names->('notifier/filter_config.c', 'neighbours[] = {');
 is_deeply(\@ours, \@theirs, 'both know the same names of levels');
 cmp_ok(scalar(@ours), '>', 10, 'which are many');

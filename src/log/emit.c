@@ -1,5 +1,5 @@
 /*
- * write.c
+ * emit.c
  *		eventlog.emit: one event into a log, as the caller.
  *
  * A plain INSERT by a plan that is kept for the session, so that a writer

@@ -1,5 +1,5 @@
 /*
- * filter_index.c
+ * indexes.c
  *		The indexes that a log has besides its primary key: two of classes of
  *		events, BRIN on their time, and one of each filter column of its owner's
  *		choice.

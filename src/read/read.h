@@ -1,5 +1,5 @@
 /*
- * reader.h
+ * read.h
  *		Events read by PostgreSQL's index access methods: what the files in
  *		src/read share, and what the rest of the extension reads events by.
  *
@@ -7,10 +7,10 @@
  * the lists of row pointers that an index keeps for a value; classes.c finds
  * the classes of events that a partition has; newest.c finds a partition's
  * newest events by them; count.c counts; plan.c puts a page together from
- * partitions; read.c and explain.c are what SQL calls.
+ * partitions; list.c and explain.c are what SQL calls.
  */
-#ifndef EVENTLOG_READER_H
-#define EVENTLOG_READER_H
+#ifndef EVENTLOG_READ_H
+#define EVENTLOG_READ_H
 
 #include "eventlog.h"
 
@@ -338,7 +338,7 @@ extern void event_values(OpenPartition *open, Datum *values, bool *nulls);
 extern void put_event(OpenPartition *open, void *arg);
 
 /*
- * read.c: the arguments of list, and its statement
+ * list.c: the arguments of list, and its statement
  */
 enum
 {
@@ -352,4 +352,4 @@ extern void page_from_args(FunctionCallInfo fcinfo, EventPage *page);
 extern char *page_sql(const EventLog *log, const Filter *filter,
 					  const EventPage *page);
 
-#endif							/* EVENTLOG_READER_H */
+#endif							/* EVENTLOG_READ_H */

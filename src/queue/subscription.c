@@ -10,7 +10,7 @@
  * These functions read the row by the index on (log, name) with a fresh catalog
  * snapshot.  The copy that writers look at is another matter: subcache.c.
  */
-#include "queue.h"
+#include "queue/queue.h"
 
 #include "access/detoast.h"
 #include "access/htup_details.h"

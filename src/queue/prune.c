@@ -8,8 +8,8 @@
  * an open ack or fail has locked are left for the next call.  Within the SPI of
  * a procedure.
  */
-#include "queue.h"
-#include "reader.h"
+#include "queue/queue.h"
+#include "read/read.h"
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"

@@ -1,5 +1,5 @@
 /*
- * queueviews.c
+ * views.c
  *		What the views eventlog.subscriptions and eventlog.deliveries show.
  *
  * The views read through these functions and not from the tables, so that not
@@ -8,7 +8,7 @@
  * subscription that belongs to a role of one's own; its name and counts, but no
  * filter and no error, if one owns its log or is a member of pg_read_all_stats.
  */
-#include "queue.h"
+#include "queue/queue.h"
 
 #include "access/htup_details.h"
 #include "access/table.h"

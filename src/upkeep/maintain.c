@@ -4,7 +4,7 @@
  *		emptied, expired events dropped, dead deliveries removed.
  *
  * Each thing done is a step of its own in a transaction of its own (see
- * upkeep.c), and each step looks again, under its lock, whether it is still
+ * step.c), and each step looks again, under its lock, whether it is still
  * to be done: so it is safe to call twice at once, and to break off.
  *
  * Events leave the default partition range by range (see move.c).  Anybody who

@@ -6,7 +6,7 @@
  * extension's owner and the role that made the extension has rights on these
  * tables, so whoever calls these functions has checked what the caller may do.
  */
-#include "queue.h"
+#include "queue/queue.h"
 
 #include "access/stratnum.h"
 #include "access/table.h"

@@ -14,7 +14,7 @@
  * an open transaction, whose locks are held already, would miss what was
  * committed since.
  */
-#include "queue.h"
+#include "queue/queue.h"
 
 #include "access/table.h"
 #include "commands/trigger.h"

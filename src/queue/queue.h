@@ -77,7 +77,7 @@ extern SysScanDesc owned_scan(Relation *rel, const char *table,
 extern void owned_scan_end(SysScanDesc scan, Relation rel);
 
 /*
- * queue.c
+ * enqueue.c
  *
  * QueueWriter: eventlog._queue and its indexes, open for rows to be put in.
  */

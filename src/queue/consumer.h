@@ -6,7 +6,7 @@
 #ifndef EVENTLOG_CONSUMER_H
 #define EVENTLOG_CONSUMER_H
 
-#include "queue.h"
+#include "queue/queue.h"
 
 /*
  * Place: how far a session has come in what is owed to a subscription.  All of

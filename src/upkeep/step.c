@@ -1,5 +1,5 @@
 /*
- * upkeep.c
+ * step.c
  *		How procedures that keep a log in order take their steps: as the log's
  *		owner, bounded in time, and without one step failing the others.
  *

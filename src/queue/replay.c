@@ -7,8 +7,8 @@
  * owed from the oldest on; where they are many, one statement reads them in that
  * order, batch by batch.
  */
-#include "queue.h"
-#include "reader.h"
+#include "queue/queue.h"
+#include "read/read.h"
 
 #include "miscadmin.h"
 #include "utils/builtins.h"

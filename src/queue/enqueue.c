@@ -1,5 +1,5 @@
 /*
- * queue.c
+ * enqueue.c
  *		What is owed: the trigger that owes an event to each subscription that
  *		wants it, and dead deliveries owed again.
  *
@@ -18,7 +18,7 @@
  * restores dumps of that table and its sequence, and no row that it plants may
  * make a writer fail.
  */
-#include "queue.h"
+#include "queue/queue.h"
 
 #include "access/tableam.h"
 #include "access/table.h"

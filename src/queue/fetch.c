@@ -29,8 +29,8 @@
  * Each event is read in a context that is reset for the next.  The result is a
  * tuplestore, which goes to disk beyond work_mem.
  */
-#include "consumer.h"
-#include "reader.h"
+#include "queue/consumer.h"
+#include "read/read.h"
 
 #include "access/detoast.h"
 #include "access/htup_details.h"

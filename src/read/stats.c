@@ -2,7 +2,7 @@
  * stats.c
  *		eventlog.count, types and histogram: events counted, as the caller.
  */
-#include "reader.h"
+#include "read/read.h"
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"

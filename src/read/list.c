@@ -1,8 +1,8 @@
 /*
- * read.c
+ * list.c
  *		eventlog.list and eventlog.get: events, newest first, as the caller.
  */
-#include "reader.h"
+#include "read/read.h"
 
 #include "executor/spi.h"
 #include "nodes/nodeFuncs.h"

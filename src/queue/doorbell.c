@@ -67,7 +67,7 @@
  *	- A writer that owes something to another subscription of T keeps S's
  *	  consumer awake until it has committed: one look too many.
  */
-#include "queue.h"
+#include "queue/queue.h"
 
 #include "access/xact.h"
 #include "commands/async.h"
