@@ -107,7 +107,7 @@ AS 'MODULE_PATHNAME', 'eventlog_check';
 COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, text, text, text, text, text, text, jsonb) IS
   'true if these are of an event, else an error; in the CHECK constraint of a log';
 
--- for the constraints of logs made before version 0.3, and their dumps
+-- for the constraints of logs made before version 1.0, and their dumps
 CREATE FUNCTION eventlog._check(
   id uuid, occurred_at timestamptz, event_type text, resource_id text,
   resource_type text, source_service text, source_host text, category text,
@@ -115,7 +115,7 @@ CREATE FUNCTION eventlog._check(
 RETURNS boolean LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'eventlog_check';
 COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, text, text, text, text) IS
-  'the same for logs made before version 0.3';
+  'the same for logs made before version 1.0';
 
 CREATE FUNCTION eventlog._fill()
 RETURNS trigger LANGUAGE c

@@ -121,7 +121,7 @@ extern const EventColumnInfo event_columns[EVENT_NCOLUMNS];
 
 /*
  * The columns that the CHECK constraint of a log looks at, in the order of the
- * arguments of eventlog._check.  Logs made before version 0.3 have a constraint
+ * arguments of eventlog._check.  Logs made before version 1.0 have a constraint
  * on the first CHECK_OLD_NCOLUMNS.
  */
 #define CHECK_NCOLUMNS		13

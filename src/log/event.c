@@ -408,7 +408,7 @@ check_value(EventColumn column, Datum value)
  * message, details) returns boolean
  *
  * True, or an error that names the column and the value.  NULLs are for the
- * NOT NULL constraints.  In logs made before version 0.3 without the last three.
+ * NOT NULL constraints.  In logs made before version 1.0 without the last three.
  */
 Datum
 eventlog_check(PG_FUNCTION_ARGS)

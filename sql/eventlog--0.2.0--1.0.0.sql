@@ -1,4 +1,4 @@
--- eventlog: from 0.2.0 to 0.3.0
+-- eventlog: from 0.2.0 to 1.0.0
 
 \echo Use "ALTER EXTENSION eventlog UPDATE" to load this file. \quit
 
@@ -35,7 +35,7 @@ AS 'MODULE_PATHNAME', 'eventlog_check';
 COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, text, text, text, text, text, text, jsonb) IS
   'true if these are of an event, else an error; in the CHECK constraint of a log';
 COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, text, text, text, text) IS
-  'the same for logs made before version 0.3';
+  'the same for logs made before version 1.0';
 
 DROP FUNCTION eventlog.create_log(text, interval, interval, int, text[]);
 CREATE FUNCTION eventlog.create_log(
