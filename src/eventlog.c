@@ -12,7 +12,6 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
-#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_extension.h"
@@ -22,7 +21,6 @@
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
@@ -258,63 +256,6 @@ eventlog_type_oid(const char *name)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("type eventlog.%s does not exist", name)));
 	return type;
-}
-
-/*
- * eventlog_owner: the role that owns the extension's objects.
- */
-Oid
-eventlog_owner(void)
-{
-	Oid			schema = eventlog_schema_oid();
-	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for namespace %u", schema);
-	owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
-/*
- * become: act as user until become_again(), as VACUUM does.
- *
- * In a security-restricted context with an empty path: whatever code of that
- * role runs meanwhile (triggers, CHECK functions, index expressions) runs with
- * that role's rights and cannot get out of them.  Settings changed meanwhile
- * with set_locally() end with it.  An error ends it too, with its
- * (sub)transaction.  Must not span a commit.
- */
-void
-become(Identity *saved, Oid user)
-{
-	GetUserIdAndSecContext(&saved->user, &saved->context);
-	SetUserIdAndSecContext(user, saved->context |
-						   SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
-	saved->guc_level = NewGUCNestLevel();
-	set_locally("search_path", "pg_catalog, pg_temp");
-}
-
-/*
- * become_again: be who one was before become().
- */
-void
-become_again(const Identity *saved)
-{
-	AtEOXact_GUC(false, saved->guc_level);
-	SetUserIdAndSecContext(saved->user, saved->context);
-}
-
-/*
- * set_locally: a setting for the innermost GUC nest level.
- */
-void
-set_locally(const char *name, const char *value)
-{
-	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
 }
 
 /*

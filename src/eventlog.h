@@ -17,7 +17,9 @@
 #include "catalog/pg_class.h"
 #include "datatype/timestamp.h"
 #include "funcapi.h"
+#include "access/genam.h"
 #include "access/sdir.h"
+#include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "lib/stringinfo.h"
 #include "nodes/params.h"
@@ -30,7 +32,7 @@
 #include "utils/uuid.h"
 
 /*
- * eventlog.c: settings, the extension's own objects, acting as another role
+ * eventlog.c: settings, the extension's own objects, what is kept of relations
  */
 extern char *eventlog_default_log;
 extern int	eventlog_dead_retention;	/* seconds */
@@ -54,8 +56,23 @@ extern Oid	eventlog_function_oid(const char *name, int nargs,
 extern Oid	eventlog_trigger_function(const char *name);
 extern Oid	eventlog_relation_oid(const char *name);
 extern Oid	eventlog_type_oid(const char *name);
-extern Oid	eventlog_owner(void);
+extern HTAB *relation_cache(const char *name, Size entrysize);
+extern void on_relation_change(void (*forget) (Oid relid));
+extern void require_autocommit(FunctionCallInfo fcinfo, const char *name);
 
+/*
+ * sql.c: statements of our own making, and what stands in them
+ */
+extern void run_sql(const char *sql, int expected);
+extern uint64 sql_into_result(const char *sql, ParamListInfo params,
+							  bool read_only, ReturnSetInfo *rsinfo);
+extern char *qualified_name(Oid relid);
+extern char *utc_literal(TimestampTz t);
+extern bool relation_has_rows(Oid relid);
+
+/*
+ * role.c: acting as another role
+ */
 typedef struct Identity
 {
 	Oid			user;
@@ -66,9 +83,13 @@ typedef struct Identity
 extern void become(Identity *saved, Oid user);
 extern void become_again(const Identity *saved);
 extern void set_locally(const char *name, const char *value);
-extern HTAB *relation_cache(const char *name, Size entrysize);
-extern void on_relation_change(void (*forget) (Oid relid));
-extern void require_autocommit(FunctionCallInfo fcinfo, const char *name);
+extern Oid	eventlog_owner(void);
+extern int64 run_owned(SPIPlanPtr *plan, const char *sql, int nargs,
+					   const Oid *types, Datum *values, const char *nulls);
+extern SysScanDesc owned_scan(Relation *rel, const char *table,
+							  const char *index, AttrNumber column, int value,
+							  Snapshot snapshot);
+extern void owned_scan_end(SysScanDesc scan, Relation rel);
 
 /*
  * log/id.c: the identifier of an event, and the time in it
@@ -167,6 +188,30 @@ extern AttrNumber find_column(TupleDesc desc, EventColumn column);
 extern bool map_event_columns(TupleDesc desc, AttrNumber *attnum);
 
 /*
+ * class.c: what makes a class of events, and the two indexes of classes, by the
+ * order of their columns
+ */
+#define CLASS_NCOLUMNS 4
+
+typedef enum ClassIndex
+{
+	CLASS_BY_TYPE,				/* event_type, level, source_service,
+								 * resource_type */
+	CLASS_BY_LEVEL				/* level, source_service, resource_type */
+} ClassIndex;
+
+#define NCLASS_INDEXES (CLASS_BY_LEVEL + 1)
+
+typedef struct ClassIndexShape
+{
+	int			ncolumns;
+	EventColumn columns[CLASS_NCOLUMNS];
+} ClassIndexShape;
+
+extern const ClassIndexShape class_indexes[NCLASS_INDEXES];
+extern int	compare_texts(const text *a, const text *b);
+
+/*
  * read/count.c: how many rows a partition holds
  */
 extern int64 count_rows(Relation rel);
@@ -207,7 +252,6 @@ extern void log_close(EventLog *log, LOCKMODE lockmode);
 extern Oid	log_resolve(FunctionCallInfo fcinfo, int argno);
 extern void log_require_usage(Oid relid);
 extern List *all_logs(void);
-extern char *qualified_name(Oid relid);
 extern SettingsState find_settings(Relation rel, LogSettings *settings);
 extern bool is_partitioned_by_time(Relation rel, AttrNumber occurred_at);
 extern void write_settings(const char *log, const LogSettings *settings);
@@ -300,8 +344,6 @@ extern bool next_gap(const PartitionList *list, TimestampTz until,
 extern const Partition *detaching_at(const PartitionList *list, TimestampTz t);
 extern TimestampTz expiry_time(const LogSettings *settings, TimestampTz now);
 extern Oid	create_partition(Oid log, TimestampTz lower, TimestampTz upper);
-extern char *utc_literal(TimestampTz t);
-extern bool relation_has_rows(Oid relid);
 
 /*
  * log/indexes.c: the indexes of a log, some of the owner's choice
@@ -343,7 +385,7 @@ extern void filter_from_args(FunctionCallInfo fcinfo, int first,
 extern void filter_to_sql(const Filter *filter, StringInfo sql);
 
 /*
- * read/plan.c: reading events the SQL way (the other way: read.h)
+ * read/eventsql.c: reading events the SQL way (the other way: read.h)
  *
  * EventPage: which part of the chosen events is asked for.
  */
@@ -357,9 +399,6 @@ typedef struct EventPage
 extern void append_event_select(StringInfo sql, Oid log);
 extern void append_event_key(StringInfo sql, const pg_uuid_t *id);
 extern void append_after(StringInfo sql, const pg_uuid_t *after);
-extern uint64 sql_into_result(const char *sql, ParamListInfo params,
-							  bool read_only, ReturnSetInfo *rsinfo);
-extern void run_sql(const char *sql, int expected);
 
 /*
  * upkeep/step.c: steps taken as a log's owner, with bounded waits

@@ -20,10 +20,8 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_namespace.h"
 #include "catalog/pg_partitioned_table.h"
 #include "catalog/pg_trigger.h"
-#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -31,8 +29,6 @@
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/syscache.h"
-#include "utils/timestamp.h"
-#include "utils/varlena.h"
 
 #define SETTINGS_TRIGGER	"eventlog_settings"
 #define SETTINGS_FUNCTION	"_settings"
@@ -412,22 +408,6 @@ all_logs(void)
 			result = lappend_oid(result, lfirst_oid(cell));
 	}
 	return result;
-}
-
-/*
- * qualified_name: schema.table, quoted for SQL.
- */
-char *
-qualified_name(Oid relid)
-{
-	char	   *name = get_rel_name(relid);
-
-	if (name == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", relid)));
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-									  name);
 }
 
 /*

@@ -11,7 +11,6 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/namespace.h"
@@ -27,7 +26,6 @@
 #include "utils/datetime.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
@@ -364,31 +362,6 @@ expiry_time(const LogSettings *settings, TimestampTz now)
 }
 
 /*
- * utc_literal: a time as a literal that means the same in every session,
- * without quotes.
- */
-char *
-utc_literal(TimestampTz t)
-{
-	char		buf[MAXDATELEN + 1];
-	struct pg_tm tm;
-	fsec_t		fsec;
-	int			utc = 0;
-
-	if (TIMESTAMP_IS_NOBEGIN(t))
-		return "-infinity";
-	if (TIMESTAMP_IS_NOEND(t))
-		return "infinity";
-	if (timestamp2tm(t, NULL, &tm, &fsec, NULL, NULL) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("timestamp out of range")));
-	tm.tm_isdst = 0;
-	EncodeDateTime(&tm, fsec, true, utc, NULL, USE_ISO_DATES, buf);
-	return pstrdup(buf);
-}
-
-/*
  * partition_suffix: what tells a partition's name from its siblings'; for
  * people only.
  */
@@ -504,32 +477,4 @@ create_partition(Oid relid, TimestampTz lower, TimestampTz upper)
 		run_sql(psprintf("ALTER TABLE %s REPLICA IDENTITY %s", partition,
 						 identity), SPI_OK_UTILITY);
 	return oid;
-}
-
-/*
- * relation_has_rows: does a table hold any row that is visible now?
- *
- * Checks no rights and tells no more than that.
- */
-bool
-relation_has_rows(Oid relid)
-{
-	Relation	rel = try_relation_open(relid, AccessShareLock);
-	bool		found = false;
-
-	if (rel == NULL)
-		return false;
-	if (rel->rd_rel->relkind == RELKIND_RELATION)
-	{
-		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-		TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
-		TupleTableSlot *slot = table_slot_create(rel, NULL);
-
-		found = table_scan_getnextslot(scan, ForwardScanDirection, slot);
-		ExecDropSingleTupleTableSlot(slot);
-		table_endscan(scan);
-		UnregisterSnapshot(snapshot);
-	}
-	relation_close(rel, AccessShareLock);
-	return found;
 }

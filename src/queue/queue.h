@@ -68,14 +68,6 @@ extern void subscription_require_readable(Relation log, Oid role);
 /* subcache.c */
 extern SubscriptionSet *subscriptions_of(Oid log);
 
-/* owned.c */
-extern int64 run_owned(SPIPlanPtr *plan, const char *sql, int nargs,
-					   const Oid *types, Datum *values, const char *nulls);
-extern SysScanDesc owned_scan(Relation *rel, const char *table,
-							  const char *index, AttrNumber column, int value,
-							  Snapshot snapshot);
-extern void owned_scan_end(SysScanDesc scan, Relation rel);
-
 /*
  * enqueue.c
  *

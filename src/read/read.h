@@ -24,29 +24,6 @@
 #include "utils/snapshot.h"
 
 /*
- * What makes a class of events, and the two indexes of classes, by the order
- * of their columns.
- */
-#define CLASS_NCOLUMNS 4
-
-typedef enum ClassIndex
-{
-	CLASS_BY_TYPE,				/* event_type, level, source_service,
-								 * resource_type */
-	CLASS_BY_LEVEL				/* level, source_service, resource_type */
-} ClassIndex;
-
-#define NCLASS_INDEXES (CLASS_BY_LEVEL + 1)
-
-typedef struct ClassIndexShape
-{
-	int			ncolumns;
-	EventColumn columns[CLASS_NCOLUMNS];
-} ClassIndexShape;
-
-extern const ClassIndexShape class_indexes[NCLASS_INDEXES];
-
-/*
  * PartitionIndexes: what the catalog tells of a partition: which of its
  * indexes can be used, by Oid.
  */
@@ -149,7 +126,6 @@ extern bool column_matches(const Filter *filter, EventColumn column,
 						   const text *value);
 extern bool row_matches(const Filter *filter, const OpenPartition *open);
 extern bool filters_column(const Filter *filter, EventColumn column);
-extern int	compare_texts(const text *a, const text *b);
 extern bool find_event(OpenPartition *open, const EventKey *key);
 extern IndexScanDesc begin_time_scan(OpenPartition *open,
 									 const EventRange *range, bool want_tuples);

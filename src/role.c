@@ -1,16 +1,81 @@
 /*
- * owned.c
- *		The extension's own tables, read and written as the extension's owner.
+ * role.c
+ *		Acting as another role: as whoever owns a log or a subscription, and as
+ *		the extension's owner.
  *
- * Two ways: kept statements of our own, and scans by an index.  No role but the
+ * The extension's own tables are read and written as the extension's owner, in
+ * two ways: kept statements of our own, and scans by an index.  No role but the
  * extension's owner and the role that made the extension has rights on these
  * tables, so whoever calls these functions has checked what the caller may do.
  */
-#include "queue/queue.h"
+#include "eventlog.h"
 
+#include "access/genam.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "catalog/pg_namespace.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/syscache.h"
+
+/*
+ * eventlog_owner: the role that owns the extension's objects.
+ */
+Oid
+eventlog_owner(void)
+{
+	Oid			schema = eventlog_schema_oid();
+	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for namespace %u", schema);
+	owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/*
+ * become: act as user until become_again(), as VACUUM does.
+ *
+ * In a security-restricted context with an empty path: whatever code of that
+ * role runs meanwhile (triggers, CHECK functions, index expressions) runs with
+ * that role's rights and cannot get out of them.  Settings changed meanwhile
+ * with set_locally() end with it.  An error ends it too, with its
+ * (sub)transaction.  Must not span a commit.
+ */
+void
+become(Identity *saved, Oid user)
+{
+	GetUserIdAndSecContext(&saved->user, &saved->context);
+	SetUserIdAndSecContext(user, saved->context |
+						   SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	saved->guc_level = NewGUCNestLevel();
+	set_locally("search_path", "pg_catalog, pg_temp");
+}
+
+/*
+ * become_again: be who one was before become().
+ */
+void
+become_again(const Identity *saved)
+{
+	AtEOXact_GUC(false, saved->guc_level);
+	SetUserIdAndSecContext(saved->user, saved->context);
+}
+
+/*
+ * set_locally: a setting for the innermost GUC nest level.
+ */
+void
+set_locally(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
 
 /*
  * kept_plan: a statement of our own, prepared once a session.

@@ -1,0 +1,28 @@
+/*
+ * class.c
+ *		What makes a class of events, and how its columns are compared.
+ */
+#include "eventlog.h"
+
+const ClassIndexShape class_indexes[NCLASS_INDEXES] = {
+	{4, {EVENT_TYPE, EVENT_LEVEL, EVENT_SOURCE_SERVICE, EVENT_RESOURCE_TYPE}},
+	{3, {EVENT_LEVEL, EVENT_SOURCE_SERVICE, EVENT_RESOURCE_TYPE}}
+};
+
+/*
+ * compare_texts: in the order of an index; NULL is a null, which sorts last.
+ */
+int
+compare_texts(const text *a, const text *b)
+{
+	int			a_len;
+	int			b_len;
+	int			c;
+
+	if (a == NULL || b == NULL)
+		return (a == NULL) - (b == NULL);
+	a_len = VARSIZE_ANY_EXHDR(a);
+	b_len = VARSIZE_ANY_EXHDR(b);
+	c = memcmp(VARDATA_ANY(a), VARDATA_ANY(b), Min(a_len, b_len));
+	return c != 0 ? c : a_len - b_len;
+}

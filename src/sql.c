@@ -1,0 +1,130 @@
+/*
+ * sql.c
+ *		Statements of our own making, run within SPI, and what stands in them:
+ *		names and times that mean the same in every session.
+ */
+#include "eventlog.h"
+
+#include "access/relation.h"
+#include "access/tableam.h"
+#include "executor/spi.h"
+#include "executor/tstoreReceiver.h"
+#include "miscadmin.h"
+#include "tcop/dest.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+/*
+ * run_sql: run a statement of our own making within SPI; anything but the
+ * expected result code is an error.
+ */
+void
+run_sql(const char *sql, int expected)
+{
+	int			result = SPI_execute(sql, false, 0);
+
+	if (result != expected)
+		elog(ERROR, "SPI_execute failed: %s: %s",
+			 SPI_result_code_string(result), sql);
+}
+
+/*
+ * sql_into_result: run a statement that returns rows into a set-returning
+ * function's result; how many.  Within SPI.
+ *
+ * The statement returns the columns of the result: a receiver that fetches
+ * values stored out of line converts nothing.
+ */
+uint64
+sql_into_result(const char *sql, ParamListInfo params, bool read_only,
+				ReturnSetInfo *rsinfo)
+{
+	DestReceiver *dest = CreateDestReceiver(DestTuplestore);
+	SPIExecuteOptions options = {0};
+	int			result;
+
+	SetTuplestoreDestReceiverParams(dest, rsinfo->setResult,
+									rsinfo->econtext->ecxt_per_query_memory,
+									true, NULL, NULL);
+	options.params = params;
+	options.read_only = read_only;
+	options.dest = dest;
+	result = SPI_execute_extended(sql, &options);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_extended failed: %s: %s",
+			 SPI_result_code_string(result), sql);
+	dest->rDestroy(dest);
+	return SPI_processed;
+}
+
+/*
+ * qualified_name: schema.table, quoted for SQL.
+ */
+char *
+qualified_name(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+									  name);
+}
+
+/*
+ * utc_literal: a time as a literal that means the same in every session,
+ * without quotes.
+ */
+char *
+utc_literal(TimestampTz t)
+{
+	char		buf[MAXDATELEN + 1];
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			utc = 0;
+
+	if (TIMESTAMP_IS_NOBEGIN(t))
+		return "-infinity";
+	if (TIMESTAMP_IS_NOEND(t))
+		return "infinity";
+	if (timestamp2tm(t, NULL, &tm, &fsec, NULL, NULL) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+	tm.tm_isdst = 0;
+	EncodeDateTime(&tm, fsec, true, utc, NULL, USE_ISO_DATES, buf);
+	return pstrdup(buf);
+}
+
+/*
+ * relation_has_rows: does a table hold any row that is visible now?
+ *
+ * Checks no rights and tells no more than that.
+ */
+bool
+relation_has_rows(Oid relid)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	bool		found = false;
+
+	if (rel == NULL)
+		return false;
+	if (rel->rd_rel->relkind == RELKIND_RELATION)
+	{
+		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+		TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
+		TupleTableSlot *slot = table_slot_create(rel, NULL);
+
+		found = table_scan_getnextslot(scan, ForwardScanDirection, slot);
+		ExecDropSingleTupleTableSlot(slot);
+		table_endscan(scan);
+		UnregisterSnapshot(snapshot);
+	}
+	relation_close(rel, AccessShareLock);
+	return found;
+}
