@@ -7,7 +7,7 @@
  * lock holds up those who write, and again under the lock, since the table may
  * have got another owner meanwhile.
  */
-#include "eventlog.h"
+#include "log/log.h"
 
 #include "access/relation.h"
 #include "catalog/namespace.h"

@@ -11,7 +11,7 @@
  * Nothing here runs code of the table's owner: the partition key is read from
  * the catalog, and constraints are compared as they are stored.
  */
-#include "eventlog.h"
+#include "log/log.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"

@@ -7,7 +7,7 @@
  * event be there already: then the INSERT has ON CONFLICT DO NOTHING without a
  * target, since naming one would need SELECT.
  */
-#include "eventlog.h"
+#include "log/log.h"
 
 #include "access/genam.h"
 #include "access/relation.h"

@@ -10,7 +10,7 @@
  * event is for eventlog._check, in the log's CHECK constraint: that holds
  * where triggers do not fire, as on a logical subscriber.
  */
-#include "eventlog.h"
+#include "log/log.h"
 
 #include "access/htup_details.h"
 #include "access/toast_internals.h"

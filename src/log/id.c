@@ -9,7 +9,7 @@
  * nothing: us = (rand_a * 1000 + 999) / 4096 gives it back.  So ids sort as
  * times do, and an id alone finds its partition.
  */
-#include "eventlog.h"
+#include "log/log.h"
 
 #include "common/cryptohash.h"
 #include "common/sha2.h"

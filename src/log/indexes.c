@@ -17,7 +17,7 @@
  * is valid, and what it is in place of is dropped.  Partitions made meanwhile
  * have it from the beginning.
  */
-#include "eventlog.h"
+#include "log/log.h"
 
 #include "access/htup_details.h"
 #include "access/relation.h"

@@ -6,7 +6,7 @@
  * webhook's body needs no jsonb, and to build one costs more than to read an
  * event and to send it.
  */
-#include "eventlog.h"
+#include "log/log.h"
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"

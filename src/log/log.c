@@ -13,7 +13,7 @@
  * the shape and the arguments are checked each time a log is opened.  What is
  * wrong with a damaged log is told by damage.c; logs are made in create.c.
  */
-#include "eventlog.h"
+#include "log/log.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"

@@ -7,7 +7,7 @@
  * a log with data, the grid's cell is cut to what is free between its
  * neighbours, so bounds never overlap.
  */
-#include "eventlog.h"
+#include "log/log.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"

@@ -9,7 +9,8 @@
  * events, the other events are deleted: by DELETE, so that ON DELETE CASCADE and
  * SET NULL do what they say, but for events that NO ACTION and RESTRICT keep.
  */
-#include "eventlog.h"
+#include "log/log.h"
+#include "upkeep/upkeep.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"

@@ -11,7 +11,8 @@
  * Sizes are read from the file system, since pg_total_relation_size() waits for
  * every index.
  */
-#include "eventlog.h"
+#include "log/log.h"
+#include "upkeep/upkeep.h"
 
 #include <sys/stat.h>
 

@@ -27,7 +27,7 @@
  * its indexes.  That code may call any of our functions.  It is refused those
  * that would change or free the place that the fetch around it works on.
  */
-#include "queue/consumer.h"
+#include "queue/queue.h"
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"

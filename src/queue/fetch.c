@@ -29,7 +29,7 @@
  * Each event is read in a context that is reset for the next.  The result is a
  * tuplestore, which goes to disk beyond work_mem.
  */
-#include "queue/consumer.h"
+#include "queue/queue.h"
 #include "read/read.h"
 
 #include "access/detoast.h"

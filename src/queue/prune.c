@@ -9,6 +9,7 @@
  * a procedure.
  */
 #include "queue/queue.h"
+#include "upkeep/upkeep.h"
 #include "read/read.h"
 
 #include "catalog/pg_type.h"

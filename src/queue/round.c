@@ -33,7 +33,7 @@
  * The queue is read by statements of our own as the extension's owner.  All of
  * this is within SPI, and runs no code of others.
  */
-#include "queue/consumer.h"
+#include "queue/queue.h"
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"

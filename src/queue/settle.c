@@ -2,7 +2,7 @@
  * settle.c
  *		What became of deliveries: acknowledged, failed or cancelled.
  */
-#include "queue/consumer.h"
+#include "queue/queue.h"
 
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"

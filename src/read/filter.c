@@ -7,7 +7,7 @@
  * min_level, resource_type, resource_id, user_id, source_service,
  * source_host, category, request_id (text), since, before (timestamptz).
  */
-#include "eventlog.h"
+#include "read/read.h"
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"

@@ -12,7 +12,7 @@
 #ifndef EVENTLOG_READ_H
 #define EVENTLOG_READ_H
 
-#include "eventlog.h"
+#include "log/log.h"
 
 #include "access/genam.h"
 #include "access/relscan.h"
@@ -22,6 +22,43 @@
 #include "nodes/bitmapset.h"
 #include "storage/block.h"
 #include "utils/snapshot.h"
+
+/*
+ * filter.c: the one filter, from arguments to SQL
+ */
+#define FILTER_NARGS 12
+
+typedef struct Filter
+{
+	text	   *event_type;		/* plain prefix; NULL: any */
+	text	   *equal[EVENT_NCOLUMNS];	/* by column; NULL: any */
+	int			min_level;		/* what lies in min_level .. max_level */
+	int			max_level;
+	TimestampTz since;			/* DT_NOBEGIN: none */
+	TimestampTz before;			/* exclusive; DT_NOEND: none */
+	bool		given;			/* any argument at all */
+	bool		only_window;	/* nothing but since and before */
+} Filter;
+
+extern void filter_from_args(FunctionCallInfo fcinfo, int first,
+							 Filter *filter);
+extern void filter_to_sql(const Filter *filter, StringInfo sql);
+
+/*
+ * eventsql.c: reading events the SQL way
+ *
+ * EventPage: which part of the chosen events is asked for.
+ */
+typedef struct EventPage
+{
+	int64		offset;
+	int64		limit;			/* -1: all */
+	const pg_uuid_t *after;		/* NULL: from the newest */
+} EventPage;
+
+extern void append_event_select(StringInfo sql, Oid log);
+extern void append_event_key(StringInfo sql, const pg_uuid_t *id);
+extern void append_after(StringInfo sql, const pg_uuid_t *after);
 
 /*
  * PartitionIndexes: what the catalog tells of a partition: which of its
@@ -273,6 +310,7 @@ extern bool count_classes_in(OpenPartition *open, const Filter *filter,
 							 const EventRange *range, bool within,
 							 HTAB *dated, ClassSink sink, void *arg);
 extern HTAB *begin_dating(void);
+extern int64 count_rows(Relation rel);
 
 /*
  * explain.c: what a page took

@@ -14,7 +14,7 @@
  * a security-restricted context, so that a superuser's purge runs no code of
  * the owner's as a superuser.  Any other caller acts as oneself.
  */
-#include "read/read.h"
+#include "upkeep/upkeep.h"
 
 #include "access/htup_details.h"
 #include "access/relation.h"

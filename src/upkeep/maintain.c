@@ -15,7 +15,7 @@
  * partition, unless there are DENSE_CELL or more in one cell of the grid: a
  * partition for each few of them would not expire for long.
  */
-#include "eventlog.h"
+#include "upkeep/upkeep.h"
 
 #include "access/htup_details.h"
 #include "access/relation.h"

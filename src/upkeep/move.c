@@ -15,7 +15,7 @@
  * range, and a row that is inserted before the attach would be lost on a
  * logical subscriber, where the table is not yet published.
  */
-#include "eventlog.h"
+#include "upkeep/upkeep.h"
 
 #include "access/relation.h"
 #include "access/heaptoast.h"

@@ -30,7 +30,7 @@
  * MAX_SLOW times that.  What runs none of the owner's code has all the time that
  * it takes (target->trusted).
  */
-#include "eventlog.h"
+#include "upkeep/upkeep.h"
 
 #include <signal.h>
 

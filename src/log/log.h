@@ -1,0 +1,274 @@
+/*
+ * log.h
+ *		What a log is made of: events and their ids, its settings, parts,
+ *		partitions and indexes.
+ */
+#ifndef EVENTLOG_LOG_H
+#define EVENTLOG_LOG_H
+
+#include "eventlog.h"
+
+#include "access/sdir.h"
+#include "datatype/timestamp.h"
+#include "executor/tuptable.h"
+#include "nodes/pg_list.h"
+#include "storage/lockdefs.h"
+#include "utils/array.h"
+#include "utils/uuid.h"
+
+/*
+ * id.c: the identifier of an event, and the time in it
+ */
+#define EVENT_MIN_TIME	(INT64CONST(-946684800) * USECS_PER_SEC)	/* 1970 */
+#define EVENT_END_TIME	(INT64CONST(252455616000) * USECS_PER_SEC)	/* 10000 */
+
+extern void id_make(pg_uuid_t *id, TimestampTz occurred_at, const text *seed);
+extern bool id_can_be_event(const pg_uuid_t *id);
+extern const pg_uuid_t *id_from_arg(FunctionCallInfo fcinfo, int argno);
+extern TimestampTz id_get_time(const pg_uuid_t *id);
+extern void id_require_match(const pg_uuid_t *id, TimestampTz occurred_at);
+extern void require_event_time(const char *column, TimestampTz t);
+
+/*
+ * event.c: what may stand in the columns of an event
+ */
+typedef struct EventColumnInfo
+{
+	const char *name;
+	Oid			type;
+	int			max_bytes;		/* of a value as it is kept; 0: no limit */
+	bool		collate_c;
+	bool		not_null;
+	const char *default_value;	/* as SQL; NULL: none */
+} EventColumnInfo;
+
+extern const EventColumnInfo event_columns[EVENT_NCOLUMNS];
+
+/*
+ * The columns that the CHECK constraint of a log looks at, in the order of the
+ * arguments of eventlog._check.  Logs made before version 1.0 have a constraint
+ * on the first CHECK_OLD_NCOLUMNS.
+ */
+#define CHECK_NCOLUMNS		13
+#define CHECK_OLD_NCOLUMNS	10
+
+extern const EventColumn check_columns[CHECK_NCOLUMNS];
+extern Oid	check_function(int ncolumns);
+
+typedef enum EventLevel
+{
+	LEVEL_DEBUG,
+	LEVEL_INFO,
+	LEVEL_WARNING,
+	LEVEL_ERROR,
+	LEVEL_CRITICAL
+} EventLevel;
+
+#define EVENT_NLEVELS (LEVEL_CRITICAL + 1)
+
+extern const char *const level_names[EVENT_NLEVELS];
+
+/*
+ * EventSubject: what errors about a value are about, for as long as it lasts.
+ */
+typedef struct EventSubject
+{
+	ErrorContextCallback callback;
+	Oid			relid;			/* a log or its partition; InvalidOid: not
+								 * known */
+	const pg_uuid_t *id;		/* of the event, where relid is not known */
+	EventColumn column;			/* that is being looked at */
+} EventSubject;
+
+extern void begin_subject(EventSubject *subject, Oid relid);
+extern pg_uuid_t event_last_checked(void);
+extern void end_subject(EventSubject *subject);
+extern Oid	topmost_table(Oid relid);
+extern int	level_find(const char *name, int len);
+extern char *shown_value(const text *value);
+extern EventLevel level_require(const text *name);
+extern Oid	level_enum_oid(const text *name);
+extern AttrNumber find_column(TupleDesc desc, EventColumn column);
+extern bool map_event_columns(TupleDesc desc, AttrNumber *attnum);
+
+/*
+ * log.c: a log, opened and known to be one
+ */
+typedef struct LogSettings
+{
+	Interval	partition_interval;
+	Interval	retention;		/* zero: for ever */
+	int			premake;
+} LogSettings;
+
+typedef struct EventLog
+{
+	Oid			oid;
+	Oid			owner;
+	Relation	rel;			/* open, with the lock log_open() was given */
+	LogSettings settings;
+	AttrNumber	attnum[EVENT_NCOLUMNS]; /* in the parent */
+} EventLog;
+
+typedef enum SettingsState
+{
+	SETTINGS_FOUND,
+	SETTINGS_MISSING,
+	SETTINGS_INVALID
+} SettingsState;
+
+/* names of constraints */
+#define EVENT_CHECK			"eventlog_check"
+#define LEVEL_CHECK			"eventlog_level_check"
+
+extern EventLog *log_open(Oid relid, LOCKMODE lockmode);
+extern EventLog *log_try_open(Oid relid, LOCKMODE lockmode);
+extern void log_close(EventLog *log, LOCKMODE lockmode);
+extern Oid	log_resolve(FunctionCallInfo fcinfo, int argno);
+extern void log_require_usage(Oid relid);
+extern List *all_logs(void);
+extern SettingsState find_settings(Relation rel, LogSettings *settings);
+extern bool is_partitioned_by_time(Relation rel, AttrNumber occurred_at);
+extern void write_settings(const char *log, const LogSettings *settings);
+extern void require_settings(const LogSettings *settings);
+extern bool has_log_trigger(Relation rel);
+
+/*
+ * create.c: a log made, mended, changed
+ */
+extern void add_check(const char *log);
+extern void add_level_check(const char *log);
+extern void add_fill_trigger(const char *log);
+extern void add_queue_trigger(const char *log);
+
+/*
+ * damage.c: what is wrong with the parts of a log
+ *
+ * The parts come first that a table must have to be used as a log.
+ */
+typedef enum LogPart
+{
+	PART_COLUMN,
+	PART_NOT_NULL,
+	PART_PARTITIONING,
+	PART_SETTINGS,
+	LAST_FATAL_PART = PART_SETTINGS,
+	PART_DEFAULT,
+	PART_COLLATION,
+	PART_CHECK,
+	PART_LEVEL_CHECK,
+	PART_VALIDATION,
+	PART_FILL,
+	PART_QUEUE,
+	PART_SECOND_TRIGGER,
+	PART_PARTITION_TRIGGERS,
+	PART_PRIMARY_KEY,
+	PART_OTHER_KEY,
+	PART_EXECUTE
+} LogPart;
+
+typedef struct Damage
+{
+	LogPart		part;
+	EventColumn column;
+	char	   *name;			/* of what is there and is not as it should be */
+	char	   *text;			/* what is wrong, for people */
+} Damage;
+
+extern List *log_damage(Relation rel);
+extern bool damage_is_fatal(const Damage *damage);
+extern char *log_unusable(Oid relid);
+extern const Damage *damage_beyond_mending(List *found);
+extern bool damage_to_mend(List *found);
+extern void log_mend(Oid relid, List *found, const LogSettings *settings);
+
+/*
+ * partition.c: the grid of partition bounds, in UTC, and what is on it
+ */
+typedef struct Partition
+{
+	Oid			oid;
+	TimestampTz lower;			/* DT_NOBEGIN: no bound */
+	TimestampTz upper;			/* exclusive; DT_NOEND: no bound */
+} Partition;
+
+typedef struct PartitionList
+{
+	Oid			default_oid;	/* InvalidOid: none */
+	int			n;
+	Partition  *items;			/* ascending, without the default */
+	int			ndetaching;
+	Partition  *detaching;		/* list_own_partitions: those whose DETACH
+								 * CONCURRENTLY is not finished */
+} PartitionList;
+
+extern bool is_grid(const Interval *width);
+extern void require_grid(const Interval *width, const char *what);
+extern void grid_cell(const Interval *width, TimestampTz t,
+					  TimestampTz *lower, TimestampTz *upper);
+extern PartitionList *list_partitions(Relation parent);
+extern PartitionList *list_own_partitions(Relation parent);
+extern void free_partitions(PartitionList *list);
+extern const Partition *partition_at(const PartitionList *list, TimestampTz t);
+extern void free_range(const PartitionList *list, const Interval *width,
+					   TimestampTz t, TimestampTz *lower, TimestampTz *upper);
+extern TimestampTz premade_until(const LogSettings *settings, TimestampTz now);
+extern bool next_gap(const PartitionList *list, TimestampTz until,
+					 TimestampTz *at);
+extern const Partition *detaching_at(const PartitionList *list, TimestampTz t);
+extern TimestampTz expiry_time(const LogSettings *settings, TimestampTz now);
+extern Oid	create_partition(Oid log, TimestampTz lower, TimestampTz upper);
+
+/*
+ * indexes.c: the indexes of a log, some of the owner's choice
+ */
+extern void indexes_from_array(ArrayType *columns, bool *wanted);
+extern void add_indexes(Oid relid, const bool *wanted);
+extern void change_indexes(Oid relid, const bool *wanted);
+extern List *index_to_build(const EventLog *log,
+							const PartitionList *list, Oid *index,
+							const char **what);
+extern void build_index(Oid relid, Oid index, Oid partition);
+extern bool lacks_indexes(Oid relid);
+extern void renew_index(Oid relid);
+
+/*
+ * status.c: sizes, without locking anything
+ */
+extern void sum_sizes(Oid relid, int64 *events, int64 *bytes);
+
+/*
+ * reference.c: foreign keys that refer to a log or a partition
+ */
+typedef struct ForeignKey
+{
+	char	   *name;
+	Oid			referrer;
+	bool		blocks;			/* does it refuse the DELETE of an event? */
+	char	   *refers;			/* SQL: does a row of the referrer refer to e? */
+} ForeignKey;
+
+extern List *foreign_keys_to(Oid relid);
+extern void append_unreferred(StringInfo sql, List *keys);
+extern bool partition_is_referred(Oid partition, List *keys);
+extern char *foreign_key_names(List *keys);
+extern void lock_referrers(List *keys, LOCKMODE mode);
+extern List *lock_to_drop(const PartitionList *list, const Partition *item);
+extern void drop_partition(Oid log, const PartitionList *list,
+						   const Partition *item);
+
+/*
+ * timescan.c: the rows of one table in order of time
+ */
+typedef struct TimeScan TimeScan;
+
+extern TimeScan *time_scan_begin(Relation rel, TimestampTz lower,
+								 TimestampTz upper, ScanDirection direction);
+extern bool time_scan_next(TimeScan *scan);
+extern TimestampTz time_scan_time(const TimeScan *scan);
+extern TupleTableSlot *time_scan_slot(const TimeScan *scan);
+extern void time_scan_end(TimeScan *scan);
+extern bool has_time_index(Relation rel);
+extern bool has_rows_between(Oid relid, TimestampTz lower, TimestampTz upper);
+
+#endif							/* EVENTLOG_LOG_H */
