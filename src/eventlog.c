@@ -12,14 +12,13 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
-#include "miscadmin.h"
+#include "mb/pg_wchar.h"
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -360,4 +359,19 @@ relation_cache(const char *name, Size entrysize)
 	register_relation_changed();
 	relation_caches[nrelation_caches++] = cache;
 	return cache;
+}
+
+/*
+ * shown_value: the beginning of a value, for an error that refuses it: it may
+ * be of any length.
+ */
+char *
+shown_value(const text *value)
+{
+	int			len = VARSIZE_ANY_EXHDR(value);
+
+	if (len <= SHOWN_BYTES)
+		return text_to_cstring(value);
+	return psprintf("%.*s...", pg_mbcliplen(VARDATA_ANY(value), len, SHOWN_BYTES),
+					VARDATA_ANY(value));
 }

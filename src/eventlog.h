@@ -54,6 +54,10 @@ extern HTAB *relation_cache(const char *name, Size entrysize);
 extern void on_relation_change(void (*forget) (Oid relid));
 extern void require_autocommit(FunctionCallInfo fcinfo, const char *name);
 
+#define SHOWN_BYTES		60		/* of a value that an error is about */
+
+extern char *shown_value(const text *value);
+
 /*
  * sql.c: statements of our own making, and what stands in them
  */

@@ -30,7 +30,27 @@ extern void id_require_match(const pg_uuid_t *id, TimestampTz occurred_at);
 extern void require_event_time(const char *column, TimestampTz t);
 
 /*
- * event.c: what may stand in the columns of an event
+ * level.c: how bad an event is
+ */
+typedef enum EventLevel
+{
+	LEVEL_DEBUG,
+	LEVEL_INFO,
+	LEVEL_WARNING,
+	LEVEL_ERROR,
+	LEVEL_CRITICAL
+} EventLevel;
+
+#define EVENT_NLEVELS (LEVEL_CRITICAL + 1)
+
+extern const char *const level_names[EVENT_NLEVELS];
+
+extern int	level_find(const char *name, int len);
+extern EventLevel level_require(const text *name);
+extern Oid	level_enum_oid(const text *name);
+
+/*
+ * event.c: the columns of an event, and errors about what stands in them
  */
 typedef struct EventColumnInfo
 {
@@ -45,30 +65,6 @@ typedef struct EventColumnInfo
 extern const EventColumnInfo event_columns[EVENT_NCOLUMNS];
 
 /*
- * The columns that the CHECK constraint of a log looks at, in the order of the
- * arguments of eventlog._check.  Logs made before version 1.0 have a constraint
- * on the first CHECK_OLD_NCOLUMNS.
- */
-#define CHECK_NCOLUMNS		13
-#define CHECK_OLD_NCOLUMNS	10
-
-extern const EventColumn check_columns[CHECK_NCOLUMNS];
-extern Oid	check_function(int ncolumns);
-
-typedef enum EventLevel
-{
-	LEVEL_DEBUG,
-	LEVEL_INFO,
-	LEVEL_WARNING,
-	LEVEL_ERROR,
-	LEVEL_CRITICAL
-} EventLevel;
-
-#define EVENT_NLEVELS (LEVEL_CRITICAL + 1)
-
-extern const char *const level_names[EVENT_NLEVELS];
-
-/*
  * EventSubject: what errors about a value are about, for as long as it lasts.
  */
 typedef struct EventSubject
@@ -81,15 +77,25 @@ typedef struct EventSubject
 } EventSubject;
 
 extern void begin_subject(EventSubject *subject, Oid relid);
-extern pg_uuid_t event_last_checked(void);
 extern void end_subject(EventSubject *subject);
+extern void remember_filled(Oid relid, const pg_uuid_t *id);
 extern Oid	topmost_table(Oid relid);
-extern int	level_find(const char *name, int len);
-extern char *shown_value(const text *value);
-extern EventLevel level_require(const text *name);
-extern Oid	level_enum_oid(const text *name);
 extern AttrNumber find_column(TupleDesc desc, EventColumn column);
 extern bool map_event_columns(TupleDesc desc, AttrNumber *attnum);
+
+/*
+ * check.c: what may stand in the columns
+ *
+ * The columns that the CHECK constraint of a log looks at, in the order of the
+ * arguments of eventlog._check.  Logs made before version 1.0 have a constraint
+ * on the first CHECK_OLD_NCOLUMNS.
+ */
+#define CHECK_NCOLUMNS		13
+#define CHECK_OLD_NCOLUMNS	10
+
+extern const EventColumn check_columns[CHECK_NCOLUMNS];
+extern Oid	check_function(int ncolumns);
+extern pg_uuid_t event_last_checked(void);
 
 /*
  * log.c: a log, opened and known to be one

@@ -1,0 +1,232 @@
+/*
+ * fill.c
+ *		eventlog._fill, the trigger (BEFORE ROW) that fills in what a writer
+ *		leaves out.
+ *
+ * It makes the id, brings the level into its canonical form and fills in what is
+ * null and has a default; it is all that a writer pays for besides the insert
+ * itself, so it looks at five columns only.  Whether the row is an event is for
+ * check.c to say.
+ */
+#include "log/log.h"
+
+#include "access/htup_details.h"
+#include "commands/trigger.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(eventlog_fill);
+
+/*
+ * FilledRow: a row on its way in, and what _fill changes of it.
+ */
+typedef struct FilledRow
+{
+	TupleDesc	desc;
+	HeapTuple	tuple;
+	int			nchanged;
+	int			attnum[3];
+	Datum		values[3];
+	bool		nulls[3];
+	EventSubject subject;
+} FilledRow;
+
+static void
+change(FilledRow *row, AttrNumber attnum, Datum value)
+{
+	row->attnum[row->nchanged] = attnum;
+	row->values[row->nchanged] = value;
+	row->nulls[row->nchanged] = false;
+	row->nchanged++;
+}
+
+/*
+ * refuse_null: the error of a NOT NULL constraint, for the log and not for the
+ * partition.
+ */
+static void
+refuse_null(const FilledRow *row, EventColumn column)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NOT_NULL_VIOLATION),
+			 errmsg("null value in column \"%s\" of log \"%s\" violates not-null constraint",
+					event_columns[column].name,
+					get_rel_name(topmost_table(row->subject.relid)))));
+}
+
+/*
+ * value_of: a column of the row.
+ */
+static Datum
+value_of(FilledRow *row, EventColumn column, AttrNumber *attnum, bool *isnull)
+{
+	row->subject.column = column;
+	*attnum = find_column(row->desc, column);
+	return heap_getattr(row->tuple, *attnum, row->desc, isnull);
+}
+
+/*
+ * is_null: is a column of the row null?  Costs less than its value.
+ */
+static bool
+is_null(FilledRow *row, EventColumn column, AttrNumber *attnum)
+{
+	row->subject.column = column;
+	*attnum = find_column(row->desc, column);
+	return heap_attisnull(row->tuple, *attnum, row->desc);
+}
+
+/*
+ * fill_id: an id of the event's time, where none was given.
+ */
+static void
+fill_id(FilledRow *row)
+{
+	AttrNumber	attnum;
+	bool		isnull;
+	TimestampTz occurred_at;
+	pg_uuid_t  *id;
+
+	occurred_at = DatumGetTimestampTz(value_of(row, EVENT_OCCURRED_AT, &attnum,
+											   &isnull));
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("occurred_at of an event must not be null"),
+				 errhint("Leave it out for the clock, give occurred_at => eventlog.id_time(id), or use eventlog.emit.")));
+	id = DatumGetUUIDP(value_of(row, EVENT_ID, &attnum, &isnull));
+	if (isnull)
+	{
+		row->subject.column = EVENT_OCCURRED_AT;
+		require_event_time("occurred_at", occurred_at);
+		id = palloc(sizeof(pg_uuid_t));
+		id_make(id, occurred_at, NULL);
+		change(row, attnum, UUIDPGetDatum(id));
+	}
+	remember_filled(row->subject.relid, id);	/* that it matches the time is
+												 * for _check */
+}
+
+/*
+ * note_filled: keep in mind which row is being changed, for tell_subject().
+ */
+static void
+note_filled(FilledRow *row)
+{
+	AttrNumber	attnum;
+	bool		isnull;
+	Datum		id = value_of(row, EVENT_ID, &attnum, &isnull);
+
+	if (!isnull)
+		remember_filled(row->subject.relid, DatumGetUUIDP(id));
+}
+
+/*
+ * fill_level: the level as it is kept: one of five, in lower case.
+ */
+static void
+fill_level(FilledRow *row, bool is_insert)
+{
+	AttrNumber	attnum;
+	bool		isnull;
+	Datum		value = value_of(row, EVENT_LEVEL, &attnum, &isnull);
+	text	   *given;
+	const char *kept;
+
+	if (isnull && !is_insert)
+		refuse_null(row, EVENT_LEVEL);
+	if (isnull)
+	{
+		change(row, attnum, CStringGetTextDatum(level_names[LEVEL_INFO]));
+		return;
+	}
+	given = DatumGetTextPP(value);
+	kept = level_names[level_require(given)];
+	if (VARSIZE_ANY_EXHDR(given) != strlen(kept) ||
+		memcmp(VARDATA_ANY(given), kept, VARSIZE_ANY_EXHDR(given)) != 0)
+		change(row, attnum, CStringGetTextDatum(kept));
+}
+
+/*
+ * fill_created_at: the clock, where a null was given.
+ */
+static void
+fill_created_at(FilledRow *row, bool is_insert)
+{
+	AttrNumber	attnum;
+
+	if (!is_null(row, EVENT_CREATED_AT, &attnum))
+		return;
+	if (!is_insert)
+		refuse_null(row, EVENT_CREATED_AT);
+	change(row, attnum, TimestampTzGetDatum(GetCurrentTimestamp()));
+}
+
+/*
+ * require_unmoved: an UPDATE may not change when an event happened, nor which
+ * one it is.
+ */
+static void
+require_unmoved(FilledRow *row, HeapTuple old, EventColumn column)
+{
+	AttrNumber	attnum;
+	bool		was_null;
+	bool		is_null;
+	Datum		is = value_of(row, column, &attnum, &is_null);
+	Datum		was = heap_getattr(old, attnum, row->desc, &was_null);
+	Form_pg_attribute att = TupleDescAttr(row->desc, attnum - 1);
+
+	if (was_null != is_null ||
+		(!is_null && !datumIsEqual(was, is, att->attbyval, att->attlen)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION),
+				 errmsg("%s of an event cannot be changed",
+						event_columns[column].name),
+				 errhint("Delete the event and emit another.")));
+}
+
+/*
+ * eventlog._fill(): BEFORE INSERT OR UPDATE FOR EACH ROW
+ */
+Datum
+eventlog_fill(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	FilledRow	row = {0};
+	bool		is_insert;
+	AttrNumber	attnum;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		!TRIGGER_FIRED_BEFORE(trigdata->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) ||
+		TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("eventlog._fill is a trigger BEFORE INSERT OR UPDATE FOR EACH ROW")));
+
+	row.desc = RelationGetDescr(trigdata->tg_relation);
+	is_insert = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event);
+	row.tuple = is_insert ? trigdata->tg_trigtuple : trigdata->tg_newtuple;
+	begin_subject(&row.subject, RelationGetRelid(trigdata->tg_relation));
+	if (is_insert)
+		fill_id(&row);
+	else
+	{
+		require_unmoved(&row, trigdata->tg_trigtuple, EVENT_ID);
+		note_filled(&row);
+		require_unmoved(&row, trigdata->tg_trigtuple, EVENT_OCCURRED_AT);
+	}
+	fill_level(&row, is_insert);
+	fill_created_at(&row, is_insert);
+	if (is_null(&row, EVENT_TYPE, &attnum))
+		refuse_null(&row, EVENT_TYPE);
+	end_subject(&row.subject);
+
+	if (row.nchanged > 0)
+		row.tuple = heap_modify_tuple_by_cols(row.tuple, row.desc,
+											  row.nchanged, row.attnum,
+											  row.values, row.nulls);
+	return PointerGetDatum(row.tuple);
+}

@@ -1,0 +1,121 @@
+/*
+ * level.c
+ *		How bad an event is: the five levels, and the names that others have for
+ *		them.
+ */
+#include "log/log.h"
+
+#include "catalog/pg_enum.h"
+#include "utils/inval.h"
+#include "utils/syscache.h"
+
+const char *const level_names[EVENT_NLEVELS] = {
+	"debug", "info", "warning", "error", "critical"
+};
+
+/*
+ * The names that the neighbours have for levels: RFC 5424 (syslog),
+ * OpenTelemetry, log4j.
+ */
+static const struct
+{
+	const char *name;
+	EventLevel	level;
+}			level_aliases[] = {
+	{"trace", LEVEL_DEBUG},
+	{"information", LEVEL_INFO},
+	{"notice", LEVEL_INFO},
+	{"warn", LEVEL_WARNING},
+	{"err", LEVEL_ERROR},
+	{"crit", LEVEL_CRITICAL},
+	{"fatal", LEVEL_CRITICAL},
+	{"alert", LEVEL_CRITICAL},
+	{"emerg", LEVEL_CRITICAL},
+	{"emergency", LEVEL_CRITICAL},
+	{"panic", LEVEL_CRITICAL}
+};
+
+static bool
+is_name(const char *known, const char *name, int len)
+{
+	return strlen(known) == len && pg_strncasecmp(known, name, len) == 0;
+}
+
+/*
+ * level_find: which level a name is, in any case; -1 if none.
+ */
+int
+level_find(const char *name, int len)
+{
+	for (int level = 0; level < EVENT_NLEVELS; level++)
+	{
+		if (is_name(level_names[level], name, len))
+			return level;
+	}
+	for (int i = 0; i < lengthof(level_aliases); i++)
+	{
+		if (is_name(level_aliases[i].name, name, len))
+			return level_aliases[i].level;
+	}
+	return -1;
+}
+
+/*
+ * level_require: which level a name is, with an error that lists the valid ones.
+ */
+EventLevel
+level_require(const text *name)
+{
+	int			level = level_find(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+
+	if (level < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown level \"%s\"", shown_value(name)),
+				 errhint("Levels are debug, info, warning, error and critical.")));
+	return (EventLevel) level;
+}
+
+/*
+ * The values of eventlog.level, until the enum's rows in the catalog change;
+ * InvalidOid: not looked up yet.
+ */
+static Oid	level_oids[EVENT_NLEVELS];
+
+static void
+forget_level_oids(Datum arg, int cacheid, uint32 hashvalue)
+{
+	memset(level_oids, 0, sizeof(level_oids));
+}
+
+static Oid
+lookup_level_oid(EventLevel level)
+{
+	static bool registered = false;
+	Oid			value;
+
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(ENUMOID, forget_level_oids, (Datum) 0);
+		registered = true;
+	}
+	value = GetSysCacheOid2(ENUMTYPOIDNAME, Anum_pg_enum_oid,
+							ObjectIdGetDatum(eventlog_type_oid("level")),
+							CStringGetDatum(level_names[level]));
+	if (!OidIsValid(value))
+		elog(ERROR, "eventlog.level lacks \"%s\"", level_names[level]);
+	return value;
+}
+
+/*
+ * level_enum_oid: the value of eventlog.level of that name.
+ */
+Oid
+level_enum_oid(const text *name)
+{
+	EventLevel	level = level_require(name);
+
+	if (!OidIsValid(level_oids[level]))
+		level_oids[level] = lookup_level_oid(level);
+	return level_oids[level];
+}
