@@ -26,60 +26,6 @@ PG_FUNCTION_INFO_V1(eventlog_create_log);
 PG_FUNCTION_INFO_V1(eventlog_alter_log);
 
 /*
- * add_fill_trigger, add_queue_trigger: fill in, and owe, row by row, in every
- * partition.
- */
-void
-add_fill_trigger(const char *log)
-{
-	run_sql(psprintf("CREATE TRIGGER eventlog_fill"
-					 " BEFORE INSERT OR UPDATE ON %s FOR EACH ROW"
-					 " EXECUTE FUNCTION eventlog._fill()", log),
-			SPI_OK_UTILITY);
-}
-
-void
-add_queue_trigger(const char *log)
-{
-	run_sql(psprintf("CREATE TRIGGER eventlog_queue"
-					 " AFTER INSERT ON %s FOR EACH ROW"
-					 " EXECUTE FUNCTION eventlog._owe()", log),
-			SPI_OK_UTILITY);
-}
-
-/*
- * add_check: the constraint that a row is an event.  Its name sorts before
- * the level's, so that its better errors come first.
- */
-void
-add_check(const char *log)
-{
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "ALTER TABLE %s ADD CONSTRAINT " EVENT_CHECK " CHECK"
-					 " (eventlog._check(", log);
-	for (int i = 0; i < CHECK_NCOLUMNS; i++)
-		appendStringInfo(&sql, "%s%s", i > 0 ? ", " : "",
-						 event_columns[check_columns[i]].name);
-	appendStringInfoString(&sql, "))");
-	run_sql(sql.data, SPI_OK_UTILITY);
-}
-
-/*
- * add_level_check: the constraint on the level, which needs nothing of the
- * extension.
- */
-void
-add_level_check(const char *log)
-{
-	run_sql(psprintf("ALTER TABLE %s ADD CONSTRAINT " LEVEL_CHECK
-					 " CHECK (level OPERATOR(pg_catalog.=) ANY (ARRAY["
-					 "'debug', 'info', 'warning', 'error', 'critical']))", log),
-			SPI_OK_UTILITY);
-}
-
-/*
  * create_table: the partitioned table, its keys, constraints and triggers, and
  * its default partition.
  */
@@ -318,6 +264,46 @@ since_from_args(FunctionCallInfo fcinfo, int argno)
 		return DT_NOEND;
 	require_event_time("since", PG_GETARG_TIMESTAMPTZ(argno));
 	return PG_GETARG_TIMESTAMPTZ(argno);
+}
+
+/*
+ * indexes_from_array: the columns that a list names, as flags; an error for
+ * what is no filter column.
+ */
+static void
+indexes_from_array(ArrayType *columns, bool *wanted)
+{
+	Datum	   *names;
+	bool	   *nulls;
+	int			n;
+
+	memset(wanted, false, sizeof(bool) * EVENT_NCOLUMNS);
+	if (ARR_NDIM(columns) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("indexes must be a list of column names")));
+	deconstruct_array(columns, TEXTOID, -1, false, TYPALIGN_INT,
+					  &names, &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		char	   *name = nulls[i] ? NULL : TextDatumGetCString(names[i]);
+		int			col;
+
+		for (col = 0; name != NULL && col < EVENT_NCOLUMNS; col++)
+		{
+			if (event_columns[col].collate_c &&
+				strcmp(event_columns[col].name, name) == 0)
+				break;
+		}
+		if (name == NULL || col == EVENT_NCOLUMNS)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("no filter column to index: %s",
+							name ? quote_literal_cstr(shown_value(DatumGetTextPP(names[i]))) :
+							"NULL"),
+					 errhint("Filter columns are event_type, level, resource_id, resource_type, source_service, source_host, category, user_id and request_id.")));
+		wanted[col] = true;
+	}
 }
 
 /*

@@ -22,17 +22,13 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "catalog/index.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/proc.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -65,46 +61,6 @@ static const IndexShape common_shapes[] = {
 };
 
 #define MAX_SHAPES (lengthof(common_shapes) + EVENT_NCOLUMNS)
-
-/*
- * indexes_from_array: the columns that a list names, as flags; an error for
- * what is no filter column.
- */
-void
-indexes_from_array(ArrayType *columns, bool *wanted)
-{
-	Datum	   *names;
-	bool	   *nulls;
-	int			n;
-
-	memset(wanted, false, sizeof(bool) * EVENT_NCOLUMNS);
-	if (ARR_NDIM(columns) > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("indexes must be a list of column names")));
-	deconstruct_array(columns, TEXTOID, -1, false, TYPALIGN_INT,
-					  &names, &nulls, &n);
-	for (int i = 0; i < n; i++)
-	{
-		char	   *name = nulls[i] ? NULL : TextDatumGetCString(names[i]);
-		int			col;
-
-		for (col = 0; name != NULL && col < EVENT_NCOLUMNS; col++)
-		{
-			if (event_columns[col].collate_c &&
-				strcmp(event_columns[col].name, name) == 0)
-				break;
-		}
-		if (name == NULL || col == EVENT_NCOLUMNS)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("no filter column to index: %s",
-							name ? quote_literal_cstr(shown_value(DatumGetTextPP(names[i]))) :
-							"NULL"),
-					 errhint("Filter columns are event_type, level, resource_id, resource_type, source_service, source_host, category, user_id and request_id.")));
-		wanted[col] = true;
-	}
-}
 
 /*
  * has_shape: is it an index of these columns, and nothing more?  ends_in_time:

@@ -9,7 +9,6 @@
 #include "log/log.h"
 
 #include "access/htup_details.h"
-#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"

@@ -98,7 +98,7 @@ extern Oid	check_function(int ncolumns);
 extern pg_uuid_t event_last_checked(void);
 
 /*
- * log.c: a log, opened and known to be one
+ * settings.c: the settings of a log
  */
 typedef struct LogSettings
 {
@@ -107,6 +107,22 @@ typedef struct LogSettings
 	int			premake;
 } LogSettings;
 
+typedef enum SettingsState
+{
+	SETTINGS_FOUND,
+	SETTINGS_MISSING,
+	SETTINGS_INVALID
+} SettingsState;
+
+#define SETTINGS_FUNCTION	"_settings"
+
+extern SettingsState find_settings(Relation rel, LogSettings *settings);
+extern void write_settings(const char *log, const LogSettings *settings);
+extern void require_settings(const LogSettings *settings);
+
+/*
+ * log.c: a log, opened and known to be one
+ */
 typedef struct EventLog
 {
 	Oid			oid;
@@ -116,32 +132,20 @@ typedef struct EventLog
 	AttrNumber	attnum[EVENT_NCOLUMNS]; /* in the parent */
 } EventLog;
 
-typedef enum SettingsState
-{
-	SETTINGS_FOUND,
-	SETTINGS_MISSING,
-	SETTINGS_INVALID
-} SettingsState;
-
-/* names of constraints */
-#define EVENT_CHECK			"eventlog_check"
-#define LEVEL_CHECK			"eventlog_level_check"
-
 extern EventLog *log_open(Oid relid, LOCKMODE lockmode);
 extern EventLog *log_try_open(Oid relid, LOCKMODE lockmode);
 extern void log_close(EventLog *log, LOCKMODE lockmode);
 extern Oid	log_resolve(FunctionCallInfo fcinfo, int argno);
 extern void log_require_usage(Oid relid);
 extern List *all_logs(void);
-extern SettingsState find_settings(Relation rel, LogSettings *settings);
-extern bool is_partitioned_by_time(Relation rel, AttrNumber occurred_at);
-extern void write_settings(const char *log, const LogSettings *settings);
-extern void require_settings(const LogSettings *settings);
 extern bool has_log_trigger(Relation rel);
 
 /*
- * create.c: a log made, mended, changed
+ * parts.c: the parts of a log, made by SQL
  */
+#define EVENT_CHECK			"eventlog_check"
+#define LEVEL_CHECK			"eventlog_level_check"
+
 extern void add_check(const char *log);
 extern void add_level_check(const char *log);
 extern void add_fill_trigger(const char *log);
@@ -184,12 +188,24 @@ typedef struct Damage
 extern List *log_damage(Relation rel);
 extern bool damage_is_fatal(const Damage *damage);
 extern char *log_unusable(Oid relid);
+
+/*
+ * mend.c: mending them
+ */
 extern const Damage *damage_beyond_mending(List *found);
 extern bool damage_to_mend(List *found);
 extern void log_mend(Oid relid, List *found, const LogSettings *settings);
 
 /*
- * partition.c: the grid of partition bounds, in UTC, and what is on it
+ * grid.c: the grid of partition bounds, in UTC
+ */
+extern bool is_grid(const Interval *width);
+extern void require_grid(const Interval *width, const char *what);
+extern void grid_cell(const Interval *width, TimestampTz t,
+					  TimestampTz *lower, TimestampTz *upper);
+
+/*
+ * partition.c: the partitions of a log
  */
 typedef struct Partition
 {
@@ -208,10 +224,7 @@ typedef struct PartitionList
 								 * CONCURRENTLY is not finished */
 } PartitionList;
 
-extern bool is_grid(const Interval *width);
-extern void require_grid(const Interval *width, const char *what);
-extern void grid_cell(const Interval *width, TimestampTz t,
-					  TimestampTz *lower, TimestampTz *upper);
+extern bool is_partitioned_by_time(Relation rel, AttrNumber occurred_at);
 extern PartitionList *list_partitions(Relation parent);
 extern PartitionList *list_own_partitions(Relation parent);
 extern void free_partitions(PartitionList *list);
@@ -228,7 +241,6 @@ extern Oid	create_partition(Oid log, TimestampTz lower, TimestampTz upper);
 /*
  * indexes.c: the indexes of a log, some of the owner's choice
  */
-extern void indexes_from_array(ArrayType *columns, bool *wanted);
 extern void add_indexes(Oid relid, const bool *wanted);
 extern void change_indexes(Oid relid, const bool *wanted);
 extern List *index_to_build(const EventLog *log,
@@ -239,7 +251,7 @@ extern bool lacks_indexes(Oid relid);
 extern void renew_index(Oid relid);
 
 /*
- * status.c: sizes, without locking anything
+ * size.c: sizes, without locking anything
  */
 extern void sum_sizes(Oid relid, int64 *events, int64 *bytes);
 
@@ -258,10 +270,6 @@ extern List *foreign_keys_to(Oid relid);
 extern void append_unreferred(StringInfo sql, List *keys);
 extern bool partition_is_referred(Oid partition, List *keys);
 extern char *foreign_key_names(List *keys);
-extern void lock_referrers(List *keys, LOCKMODE mode);
-extern List *lock_to_drop(const PartitionList *list, const Partition *item);
-extern void drop_partition(Oid log, const PartitionList *list,
-						   const Partition *item);
 
 /*
  * timescan.c: the rows of one table in order of time

@@ -1,11 +1,10 @@
 /*
  * partition.c
- *		The grid of partition bounds, and the partitions that stand on it.
+ *		The partitions of a log, which stand on the grid of grid.c.
  *
- * Bounds are computed in UTC whatever the session's time zone is, and read
- * back from the catalog, never from a name.  Where the interval was changed on
- * a log with data, the grid's cell is cut to what is free between its
- * neighbours, so bounds never overlap.
+ * Their bounds are read back from the catalog, never from a name.  Where the
+ * interval was changed on a log with data, the grid's cell is cut to what is free
+ * between its neighbours, so bounds never overlap.
  */
 #include "log/log.h"
 
@@ -13,110 +12,42 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
-#include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_partitioned_table.h"
 #include "commands/defrem.h"
 #include "commands/tablespace.h"
 #include "executor/spi.h"
 #include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/datetime.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#define MAX_MONTHS	1200
-#define MAX_DAYS	36500
-
-/* Monday 2000-01-03: cells of 7 days begin on Mondays */
-#define GRID_ORIGIN	(2 * USECS_PER_DAY)
-
 /*
- * is_grid: does width make a grid: whole months alone, or days and time alone?
+ * is_partitioned_by_time: is rel partitioned by range of occurred_at alone?
+ *
+ * The catalog tells.  The relation cache would simplify the expressions of a
+ * key and so run functions of the table's owner, whoever only looks.
  */
 bool
-is_grid(const Interval *width)
+is_partitioned_by_time(Relation rel, AttrNumber occurred_at)
 {
-	bool		months = width->month > 0 && width->day == 0 && width->time == 0;
-	bool		days = width->month == 0 && width->day >= 0 &&
-	width->time >= 0 && (width->day > 0 || width->time > 0);
+	HeapTuple	tuple = SearchSysCache1(PARTRELID,
+										ObjectIdGetDatum(RelationGetRelid(rel)));
+	Form_pg_partitioned_table key;
+	bool		result;
 
-	return (months || days) && width->month <= MAX_MONTHS &&
-		width->day <= MAX_DAYS && width->time <= MAX_DAYS * USECS_PER_DAY;
-}
-
-/*
- * require_grid: an error unless it does.
- */
-void
-require_grid(const Interval *width, const char *what)
-{
-	if (!is_grid(width))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid %s: %s", what,
-						DatumGetCString(DirectFunctionCall1(interval_out,
-															IntervalPGetDatum(width)))),
-				 errhint("Give months alone, or days and time alone, up to a hundred years.")));
-}
-
-/*
- * month_start: the first instant of month number months since year 0.
- */
-static TimestampTz
-month_start(int months)
-{
-	struct pg_tm tm = {0};
-	Timestamp	result;
-
-	tm.tm_year = months / MONTHS_PER_YEAR;
-	tm.tm_mon = months % MONTHS_PER_YEAR + 1;
-	tm.tm_mday = 1;
-	if (tm2timestamp(&tm, 0, NULL, &result) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("timestamp out of range")));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	key = (Form_pg_partitioned_table) GETSTRUCT(tuple);
+	result = key->partstrat == PARTITION_STRATEGY_RANGE &&
+		key->partnatts == 1 && occurred_at != InvalidAttrNumber &&
+		key->partattrs.values[0] == occurred_at;
+	ReleaseSysCache(tuple);
 	return result;
-}
-
-/*
- * grid_cell: the cell of the grid that holds t, cut to the times of events.
- */
-void
-grid_cell(const Interval *width, TimestampTz t, TimestampTz *lower,
-		  TimestampTz *upper)
-{
-	if (width->month > 0)
-	{
-		struct pg_tm tm;
-		fsec_t		fsec;
-		int			month;
-
-		if (timestamp2tm(t, NULL, &tm, &fsec, NULL, NULL) != 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-					 errmsg("timestamp out of range")));
-		month = tm.tm_year * MONTHS_PER_YEAR + tm.tm_mon - 1;
-		month -= month % width->month;
-		*lower = month_start(month);
-		*upper = month_start(month + width->month);
-	}
-	else
-	{
-		int64		size = width->day * USECS_PER_DAY + width->time;
-		int64		offset = (t - GRID_ORIGIN) % size;
-
-		if (offset < 0)
-			offset += size;
-		*lower = t - offset;
-		*upper = *lower + size;
-	}
-	*lower = Max(*lower, EVENT_MIN_TIME);
-	*upper = Min(*upper, EVENT_END_TIME);
 }
 
 /*

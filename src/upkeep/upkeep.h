@@ -46,6 +46,14 @@ extern void fire_no_trigger_later(void);
 extern void require_read_write(const char *name);
 
 /*
+ * drop.c: partitions dropped within a step
+ */
+extern void lock_referrers(List *keys, LOCKMODE mode);
+extern List *lock_to_drop(const PartitionList *list, const Partition *item);
+extern void drop_partition(Oid log, const PartitionList *list,
+						   const Partition *item);
+
+/*
  * clear.c
  */
 extern uint64 delete_shipped(const char *sql);

@@ -5,7 +5,7 @@
  * By the primary key, which begins with occurred_at, under a snapshot of now.
  * Checks no rights, and no policy applies.
  */
-#include "read/read.h"
+#include "log/log.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"

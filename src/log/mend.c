@@ -1,0 +1,177 @@
+/*
+ * mend.c
+ *		Which parts of a damaged log can be mended, and mending them by SQL.
+ */
+#include "log/log.h"
+
+#include "access/relation.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+
+/*
+ * can_be_mended: what create_log sees to.  A column that is not there may have
+ * been renamed, rights are for those who granted them, and which of two
+ * triggers is to stay is for the owner to say.
+ */
+static bool
+can_be_mended(const Damage *damage)
+{
+	return damage->part != PART_COLUMN && damage->part != PART_PARTITIONING &&
+		damage->part != PART_OTHER_KEY && damage->part != PART_EXECUTE &&
+		damage->part != PART_COLLATION && damage->part != PART_SECOND_TRIGGER;
+}
+
+/*
+ * damage_beyond_mending: the first that keeps a table from becoming a log and
+ * cannot be mended; NULL when there is none.
+ */
+const Damage *
+damage_beyond_mending(List *found)
+{
+	ListCell   *cell;
+
+	foreach(cell, found)
+	{
+		Damage	   *damage = lfirst(cell);
+
+		if (damage_is_fatal(damage) && !can_be_mended(damage))
+			return damage;
+	}
+	return NULL;
+}
+
+/*
+ * damage_to_mend: is there any that can be mended?
+ */
+bool
+damage_to_mend(List *found)
+{
+	ListCell   *cell;
+
+	foreach(cell, found)
+	{
+		if (can_be_mended(lfirst(cell)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * enable_trigger: in the log and in all its partitions.
+ */
+static void
+enable_trigger(const char *log, const char *name)
+{
+	if (name == NULL)
+		return;					/* a second one was dropped meanwhile */
+	run_sql(psprintf("ALTER TABLE %s ENABLE TRIGGER %s", log,
+					 quote_identifier(name)), SPI_OK_UTILITY);
+}
+
+/*
+ * trigger_named: the name of the log's trigger by a function.
+ */
+static char *
+trigger_named(Oid relid, const char *function_name)
+{
+	Oid			function = eventlog_trigger_function(function_name);
+	Relation	rel = relation_open(relid, NoLock);
+	char	   *name = NULL;
+
+	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
+	{
+		if (rel->trigdesc->triggers[i].tgfoid == function)
+			name = pstrdup(rel->trigdesc->triggers[i].tgname);
+	}
+	relation_close(rel, NoLock);
+	return name;
+}
+
+/*
+ * mend: one part, by SQL.
+ */
+static void
+mend(Oid relid, const char *log, const Damage *damage,
+	 const LogSettings *settings)
+{
+	const EventColumnInfo *column = &event_columns[damage->column];
+
+	switch (damage->part)
+	{
+		case PART_NOT_NULL:
+			run_sql(psprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL",
+							 log, column->name), SPI_OK_UTILITY);
+			break;
+		case PART_DEFAULT:
+			run_sql(psprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s",
+							 log, column->name, column->default_value),
+					SPI_OK_UTILITY);
+			break;
+		case PART_SETTINGS:
+			write_settings(log, settings);
+			break;
+		case PART_CHECK:
+			if (damage->name)
+				run_sql(psprintf("ALTER TABLE %s DROP CONSTRAINT %s", log,
+								 quote_identifier(damage->name)),
+						SPI_OK_UTILITY);
+			add_check(log);
+			break;
+		case PART_LEVEL_CHECK:
+			add_level_check(log);
+			break;
+		case PART_VALIDATION:
+			run_sql(psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", log,
+							 quote_identifier(damage->name)), SPI_OK_UTILITY);
+			break;
+		case PART_FILL:
+			if (damage->name)
+				enable_trigger(log, damage->name);
+			else
+				add_fill_trigger(log);
+			break;
+		case PART_QUEUE:
+			if (damage->name)
+				enable_trigger(log, damage->name);
+			else
+				add_queue_trigger(log);
+			break;
+		case PART_PARTITION_TRIGGERS:
+			enable_trigger(log, trigger_named(relid, "_fill"));
+			enable_trigger(log, trigger_named(relid, "_owe"));
+			break;
+		case PART_PRIMARY_KEY:
+			run_sql(psprintf("ALTER TABLE %s ADD PRIMARY KEY (occurred_at, id)",
+							 log), SPI_OK_UTILITY);
+			break;
+		default:
+			elog(ERROR, "cannot mend part %d of a log", damage->part);
+	}
+}
+
+/*
+ * log_mend: mend what can be mended, and say so; say too what cannot be.
+ * Within SPI, as the log's owner, the log locked and not open.
+ */
+void
+log_mend(Oid relid, List *found, const LogSettings *settings)
+{
+	char	   *log = qualified_name(relid);
+	ListCell   *cell;
+
+	foreach(cell, found)
+	{
+		Damage	   *damage = lfirst(cell);
+
+		if (!can_be_mended(damage))
+		{
+			ereport(WARNING,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("cannot mend log %s: %s", log, damage->text)));
+			continue;
+		}
+		mend(relid, log, damage, settings);
+		ereport(NOTICE,
+				(errmsg("mended log %s: %s", log, damage->text)));
+	}
+}

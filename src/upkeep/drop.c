@@ -1,0 +1,60 @@
+/*
+ * drop.c
+ *		A partition dropped, with the locks that this takes.
+ */
+#include "upkeep/upkeep.h"
+
+#include "executor/spi.h"
+#include "utils/lsyscache.h"
+
+/*
+ * lock_referrers: lock the referring tables for a step, after those of the log.
+ */
+void
+lock_referrers(List *keys, LOCKMODE mode)
+{
+	ListCell   *cell;
+
+	foreach(cell, keys)
+	{
+		const ForeignKey *key = lfirst(cell);
+
+		lock_for_step(key->referrer, mode);
+	}
+}
+
+/*
+ * lock_to_drop: the locks of drop_partition(), in order, the log being locked;
+ * the foreign keys that refer to the partition.
+ */
+List *
+lock_to_drop(const PartitionList *list, const Partition *item)
+{
+	List	   *keys;
+
+	if (OidIsValid(list->default_oid))
+		lock_for_step(list->default_oid, AccessExclusiveLock);
+	lock_for_step(item->oid, AccessExclusiveLock);
+	keys = foreign_keys_to(item->oid);
+	lock_referrers(keys, AccessExclusiveLock);
+	return keys;
+}
+
+/*
+ * drop_partition: drop a partition of a log that is locked.  Within a step.
+ *
+ * An error where a row refers to one of its events.
+ */
+void
+drop_partition(Oid log, const PartitionList *list, const Partition *item)
+{
+	List	   *keys = lock_to_drop(list, item);
+	char	   *name = qualified_name(item->oid);
+
+	if (keys != NIL)
+		run_sql(psprintf("ALTER TABLE %s DETACH PARTITION %s",
+						 qualified_name(log), name), SPI_OK_UTILITY);
+	run_sql(psprintf("DROP %sTABLE %s",
+					 get_rel_relkind(item->oid) == RELKIND_FOREIGN_TABLE ?
+					 "FOREIGN " : "", name), SPI_OK_UTILITY);
+}
