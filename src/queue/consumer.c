@@ -30,12 +30,7 @@
 #include "queue/queue.h"
 
 #include "access/xact.h"
-#include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "utils/memutils.h"
-
-PG_FUNCTION_INFO_V1(eventlog_release);
-PG_FUNCTION_INFO_V1(eventlog_listen);
 
 static List *consumers = NIL;	/* of Consumer, in TopMemoryContext */
 static bool registered = false;
@@ -66,49 +61,6 @@ forget_consumer(Consumer *consumer)
 {
 	consumers = list_delete_ptr(consumers, consumer);
 	MemoryContextDelete(consumer->context);
-}
-
-/*
- * copy_snapshot: a pg_snapshot into the current context; 0 if there is none.
- */
-static Datum
-copy_snapshot(Datum snapshot)
-{
-	if (DatumGetPointer(snapshot) == NULL)
-		return (Datum) 0;
-	return PointerGetDatum(PG_DETOAST_DATUM_COPY(snapshot));
-}
-
-/*
- * place_next: a copy of a place, or the beginning, to go on from; it is the
- * current context's until it is taken.
- */
-Place *
-place_next(int subscription, const Place *from)
-{
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "eventlog place",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext outer = MemoryContextSwitchTo(context);
-	Place	   *place = palloc0(sizeof(Place));
-
-	place->context = context;
-	place->subscription = subscription;
-	if (from)
-	{
-		place->before = copy_snapshot(from->before);
-		place->round = copy_snapshot(from->round);
-		place->position = from->position;
-		place->nretries = place->maxretries = from->nretries;
-		if (from->nretries > 0)
-		{
-			place->retries = palloc(sizeof(Datum) * from->nretries);
-			memcpy(place->retries, from->retries,
-				   sizeof(Datum) * from->nretries);
-		}
-	}
-	MemoryContextSwitchTo(outer);
-	return place;
 }
 
 /*
@@ -306,26 +258,6 @@ consumer_require(const Subscription *subscription)
 }
 
 /*
- * place_remember_retry: it has been handed out.
- */
-void
-place_remember_retry(Place *place, int64 seq)
-{
-	if (place->nretries == place->maxretries)
-	{
-		int			max = Max(16, place->maxretries * 2);
-
-		if (place->retries == NULL)
-			place->retries = MemoryContextAlloc(place->context,
-												sizeof(Datum) * max);
-		else
-			place->retries = repalloc(place->retries, sizeof(Datum) * max);
-		place->maxretries = max;
-	}
-	place->retries[place->nretries++] = Int64GetDatum(seq);
-}
-
-/*
  * consumer_end: this session is the consumer no more, if it was.
  */
 void
@@ -339,53 +271,4 @@ consumer_end(const Subscription *subscription)
 	bell_disarm(subscription);
 	if (consumer_holds(subscription->id))
 		consumer_unlock(subscription->id);
-}
-
-/*
- * eventlog.release(name text, log regclass)
- */
-Datum
-eventlog_release(PG_FUNCTION_ARGS)
-{
-	consumer_end(subscription_require(fcinfo, 0, 1));
-	PG_RETURN_VOID();
-}
-
-/*
- * is_owed: is there anything to hand out now?
- */
-static bool
-is_owed(const Subscription *subscription, const Consumer *consumer)
-{
-	bool		found;
-
-	if (subscription->paused || subscription_is_orphan(subscription))
-		return false;
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	found = round_is_owed(consumer->place);
-	SPI_finish();
-	return found;
-}
-
-/*
- * eventlog.listen(name text, log regclass) returns boolean
- *
- * The look after the bell is armed is at the subscription too: it may have been
- * resumed.
- */
-Datum
-eventlog_listen(PG_FUNCTION_ARGS)
-{
-	Subscription *subscription = subscription_require(fcinfo, 0, 1);
-	Consumer   *consumer = consumer_require(subscription);
-
-	if (!bell_arm(subscription))
-		PG_RETURN_BOOL(false);
-	if (is_owed(subscription_require(fcinfo, 0, 1), consumer))
-	{
-		bell_disarm(subscription);
-		PG_RETURN_BOOL(false);
-	}
-	PG_RETURN_BOOL(true);
 }

@@ -1,7 +1,7 @@
 /*
  * enqueue.c
  *		What is owed: the trigger that owes an event to each subscription that
- *		wants it, and dead deliveries owed again.
+ *		wants it.
  *
  * One small row per event and subscription, in the transaction of the event
  * and so with its fate.  No payload: the event is read when it is handed out.
@@ -25,19 +25,15 @@
 #include "access/xact.h"
 #include "catalog/partition.h"
 #include "catalog/pg_trigger.h"
-#include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
-#include "miscadmin.h"
 #include "port/pg_bswap.h"
-#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/xid8.h"
 
 PG_FUNCTION_INFO_V1(eventlog_owe);
-PG_FUNCTION_INFO_V1(eventlog_retry);
 
 /*
  * LogOfTable: the log that a table is part of.
@@ -295,37 +291,4 @@ eventlog_owe(PG_FUNCTION_ARGS)
 	if (set->n > 0)
 		owe(trigdata, set);
 	return PointerGetDatum(NULL);
-}
-
-/*
- * eventlog.retry(name text, seq bigint, log regclass) returns bigint
- */
-Datum
-eventlog_retry(PG_FUNCTION_ARGS)
-{
-	static SPIPlanPtr plan = NULL;
-	static const Oid types[] = {INT4OID, INT8OID};
-	Subscription *subscription = subscription_require(fcinfo, 0, 2);
-	Datum		values[2];
-	char		nulls[] = "  ";
-	int64		n;
-
-	values[0] = Int32GetDatum(subscription->id);
-	if (PG_ARGISNULL(1))
-		nulls[1] = 'n';
-	else
-		values[1] = PG_GETARG_DATUM(1);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	n = run_owned(&plan,
-				  "UPDATE eventlog._queue SET attempts = 0,"
-				  " next_attempt_at = pg_catalog.clock_timestamp()"
-				  " WHERE subscription OPERATOR(pg_catalog.=) $1"
-				  " AND next_attempt_at OPERATOR(pg_catalog.=) 'infinity'"
-				  " AND ($2 IS NULL OR seq OPERATOR(pg_catalog.=) $2)",
-				  2, types, values, nulls);
-	SPI_finish();
-	if (n > 0)
-		bell_owes(subscription);
-	PG_RETURN_INT64(n);
 }

@@ -51,6 +51,13 @@ typedef struct SubscriptionSet
 } SubscriptionSet;
 
 /* subscription.c */
+#define MAX_PREFIX_BYTES	255 /* of a prefix of event types */
+
+extern Subscription *subscription_find(Oid log, const char *name);
+extern char *subscription_name_from_arg(FunctionCallInfo fcinfo, int argno);
+extern void subscription_require_member(const Subscription *subscription);
+extern Subscription *subscription_named(FunctionCallInfo fcinfo, int name_arg,
+										int log_arg);
 extern SysScanDesc subscription_scan(Relation *rel, Oid log, const char *name,
 									 Snapshot snapshot);
 extern bool subscription_read(HeapTuple row, TupleDesc desc,
@@ -149,8 +156,10 @@ extern Consumer *consumer_find(int subscription);
 extern void consumer_end(const Subscription *subscription);
 extern Consumer *consumer_require(const Subscription *subscription);
 extern void consumer_require_idle(const Subscription *subscription);
-extern Place *place_next(int subscription, const Place *from);
 extern void place_take(Consumer *consumer, Place *place);
+
+/* position.c */
+extern Place *place_next(int subscription, const Place *from);
 extern void place_remember_retry(Place *place, int64 seq);
 
 /* round.c */

@@ -1,8 +1,9 @@
 /*
  * replay.c
- *		eventlog.replay: past events owed once more.
+ *		eventlog.replay and eventlog.retry: past events and dead deliveries owed
+ *		once more.
  *
- * What the filter and the subscription choose, with the rights of the
+ * What replay's filter and the subscription choose, with the rights of the
  * subscription's owner.  A few are found as list finds them, newest first, and
  * owed from the oldest on; where they are many, one statement reads them in that
  * order, batch by batch.
@@ -19,6 +20,7 @@
 #define SQL_BATCH		1000
 
 PG_FUNCTION_INFO_V1(eventlog_replay);
+PG_FUNCTION_INFO_V1(eventlog_retry);
 
 /*
  * Replay: what is chosen, newest first.
@@ -221,5 +223,38 @@ eventlog_replay(PG_FUNCTION_ARGS)
 	queue_close(&writer);
 	SPI_finish();
 	log_close(log, NoLock);
+	PG_RETURN_INT64(n);
+}
+
+/*
+ * eventlog.retry(name text, seq bigint, log regclass) returns bigint
+ */
+Datum
+eventlog_retry(PG_FUNCTION_ARGS)
+{
+	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {INT4OID, INT8OID};
+	Subscription *subscription = subscription_require(fcinfo, 0, 2);
+	Datum		values[2];
+	char		nulls[] = "  ";
+	int64		n;
+
+	values[0] = Int32GetDatum(subscription->id);
+	if (PG_ARGISNULL(1))
+		nulls[1] = 'n';
+	else
+		values[1] = PG_GETARG_DATUM(1);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	n = run_owned(&plan,
+				  "UPDATE eventlog._queue SET attempts = 0,"
+				  " next_attempt_at = pg_catalog.clock_timestamp()"
+				  " WHERE subscription OPERATOR(pg_catalog.=) $1"
+				  " AND next_attempt_at OPERATOR(pg_catalog.=) 'infinity'"
+				  " AND ($2 IS NULL OR seq OPERATOR(pg_catalog.=) $2)",
+				  2, types, values, nulls);
+	SPI_finish();
+	if (n > 0)
+		bell_owes(subscription);
 	PG_RETURN_INT64(n);
 }

@@ -16,7 +16,6 @@
  */
 #include "queue/queue.h"
 
-#include "access/table.h"
 #include "commands/trigger.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
