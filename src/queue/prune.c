@@ -1,15 +1,12 @@
 /*
  * prune.c
- *		Upkeep of the queue, a part of maintain: what is owed of events that are
- *		gone is cancelled, what has been dead for long is removed, and so is what
- *		belongs to no subscription or no log any more.
+ *		Batches of the queue that upkeep removes: what is owed of events that are
+ *		gone, what has been dead for long, and what belongs to no subscription or
+ *		no log any more.
  *
- * All of it goes in batches that are committed, and waits for nobody: rows that
- * an open ack or fail has locked are left for the next call.  Within the SPI of
- * a procedure.
+ * None waits for anybody: rows that an open ack or fail has locked are left.
  */
 #include "queue/queue.h"
-#include "upkeep/upkeep.h"
 #include "read/read.h"
 
 #include "catalog/pg_type.h"
@@ -18,9 +15,6 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
-
-#define PRUNE_BATCH	1000
-#define SWEEP_BATCH	10000
 
 /*
  * event_is_gone: has the log no event of this id any more?  A partition that
@@ -49,21 +43,6 @@ event_is_gone(const PartitionList *list, const pg_uuid_t *id,
 	close_partition(&open);
 	return !found;
 }
-
-/*
- * Prune: a sweep through what is owed to one subscription.
- */
-typedef struct Prune
-{
-	Subscription *subscription;
-	int64		removed;		/* by the last step */
-	int64		after;			/* seq */
-	int			n;				/* of the batch */
-	int			ngone;
-	Datum		seqs[PRUNE_BATCH];
-	pg_uuid_t	ids[PRUNE_BATCH];
-	Datum		gone[PRUNE_BATCH];
-} Prune;
 
 /*
  * read_batch: what is owed next.
@@ -176,11 +155,11 @@ cancel_gone(Prune *prune)
 }
 
 /*
- * prune_gone: a step: cancel what is owed of events that are gone, of the next
+ * queue_prune_gone: a step: cancel what is owed of events that are gone, of the next
  * batch.
  */
-static void
-prune_gone(void *arg)
+void
+queue_prune_gone(void *arg)
 {
 	Prune	   *prune = arg;
 
@@ -191,10 +170,10 @@ prune_gone(void *arg)
 }
 
 /*
- * prune_dead: a step: remove a batch of what has been dead for too long.
+ * queue_prune_dead: a step: remove a batch of what has been dead for too long.
  */
-static void
-prune_dead(void *arg)
+void
+queue_prune_dead(void *arg)
 {
 	static SPIPlanPtr plan = NULL;
 	static const Oid types[] = {INT4OID, INT4OID, INT4OID};
@@ -216,134 +195,16 @@ prune_dead(void *arg)
 							   3, types, values, NULL);
 }
 
-/*
- * prune_subscription: what has been dead for too long is removed, and what is
- * owed of events that are gone cancelled, batch by batch.
- */
-static void
-prune_subscription(UpkeepTarget *target, Subscription *subscription)
-{
-	Prune	   *prune = palloc0(sizeof(Prune));
-	StepResult	result;
-	int64		n = 0;
-
-	prune->subscription = subscription;
-	prune->after = PG_INT64_MIN;
-	do
-	{
-		CHECK_FOR_INTERRUPTS();
-		(void) attempt(target, prune_dead, prune, "remove dead deliveries");
-		SPI_commit();
-		n += prune->removed;
-	} while (prune->removed == SWEEP_BATCH);
-	if (n > 0)
-		ereport(NOTICE,
-				(errmsg("removed %lld expired dead deliveries of subscription \"%s\"",
-						(long long) n, subscription->name)));
-	n = 0;
-	do
-	{
-		CHECK_FOR_INTERRUPTS();
-		result = attempt(target, prune_gone, prune,
-						 "cancel deliveries of deleted events");
-		SPI_commit();
-		n += result == STEP_TAKEN ? prune->removed : 0;
-	} while (result == STEP_TAKEN && prune->n == PRUNE_BATCH);
-	if (n > 0)
-		ereport(NOTICE,
-				(errmsg("cancelled %lld deliveries of deleted events of subscription \"%s\"",
-						(long long) n, subscription->name)));
-	pfree(prune);
-}
-
-/*
- * subscriptions_now: the subscriptions of a log, each a copy.
- */
-static List *
-subscriptions_now(Oid log)
-{
-	Relation	rel;
-	SysScanDesc scan = subscription_scan(&rel, log, NULL, NULL);
-	List	   *found = NIL;
-	HeapTuple	row;
-
-	while (scan && HeapTupleIsValid(row = systable_getnext(scan)))
-	{
-		Subscription *subscription = palloc(sizeof(Subscription));
-
-		CHECK_FOR_INTERRUPTS();
-		if (subscription_read(row, RelationGetDescr(rel), subscription))
-			found = lappend(found, subscription);
-		else
-			pfree(subscription);
-	}
-	owned_scan_end(scan, rel);
-	return found;
-}
-
-/*
- * queue_problems: what is wrong with a log's subscriptions, as C strings.
- */
-List *
-queue_problems(Oid log)
-{
-	List	   *problems = NIL;
-	ListCell   *cell;
-
-	foreach(cell, subscriptions_now(log))
-	{
-		Subscription *subscription = lfirst(cell);
-
-		if (subscription_is_orphan(subscription))
-			problems = lappend(problems,
-							   psprintf("the owner of subscription \"%s\" is gone",
-										subscription->name));
-	}
-	return problems;
-}
-
-/*
- * tell_orphan: a WARNING about a subscription whose owner is gone.
- */
-static void
-tell_orphan(const Subscription *subscription)
-{
-	ereport(WARNING,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("the owner of subscription \"%s\" of %s is gone",
-					subscription->name, qualified_name(subscription->log)),
-			 errdetail("It counts as paused."),
-			 errhint("Give it to another role with eventlog.alter_subscription, or drop it with eventlog.unsubscribe.")));
-}
-
-/*
- * queue_prune: what is owed to the subscriptions of one log.
- */
-void
-queue_prune(UpkeepTarget *target)
-{
-	ListCell   *cell;
-
-	foreach(cell, subscriptions_now(target->log))
-	{
-		Subscription *subscription = lfirst(cell);
-
-		if (subscription_is_orphan(subscription))
-			tell_orphan(subscription);
-		prune_subscription(target, subscription);
-	}
-}
-
 #define WITHOUT_LOG \
 	" WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c" \
 	" WHERE c.oid OPERATOR(pg_catalog.=) s.log::pg_catalog.oid)"
 
 /*
- * sweep_subscriptions: a step: remove the subscriptions whose log is gone, and
+ * queue_sweep_subscriptions: a step: remove the subscriptions whose log is gone, and
  * tallies of none.
  */
-static void
-sweep_subscriptions(void *arg)
+void
+queue_sweep_subscriptions(void *arg)
 {
 	static SPIPlanPtr look = NULL;
 	static SPIPlanPtr subscriptions = NULL;
@@ -366,11 +227,11 @@ sweep_subscriptions(void *arg)
 }
 
 /*
- * sweep_batch: a step: remove a batch of what is owed to subscriptions that are
+ * queue_sweep_deliveries: a step: remove a batch of what is owed to subscriptions that are
  * gone.  These are found by hopping from one to the next in the index.
  */
-static void
-sweep_batch(void *arg)
+void
+queue_sweep_deliveries(void *arg)
 {
 	static SPIPlanPtr plan = NULL;
 	static const Oid types[] = {INT4OID};
@@ -396,28 +257,4 @@ sweep_batch(void *arg)
 						 " WHERE o.subscription OPERATOR(pg_catalog.=) gone.id"
 						 " LIMIT $1 FOR UPDATE SKIP LOCKED) q LIMIT $1))",
 						 1, types, values, NULL);
-}
-
-/*
- * queue_sweep: remove subscriptions whose log is gone, and what was owed to
- * subscriptions while they were dropped.  Once a call of maintain, for all logs.
- */
-void
-queue_sweep(void)
-{
-	UpkeepTarget target = {0};
-	int64		removed;
-
-	target.owner = GetUserId();
-	(void) attempt(&target, sweep_subscriptions, NULL,
-				   "remove subscriptions of dropped logs");
-	SPI_commit();
-	do
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (attempt(&target, sweep_batch, &removed,
-					"remove deliveries of dropped subscriptions") != STEP_TAKEN)
-			removed = 0;
-		SPI_commit();
-	} while (removed == SWEEP_BATCH);
 }

@@ -62,6 +62,7 @@ extern SysScanDesc subscription_scan(Relation *rel, Oid log, const char *name,
 									 Snapshot snapshot);
 extern bool subscription_read(HeapTuple row, TupleDesc desc,
 							  Subscription *subscription);
+extern List *subscriptions_now(Oid log);
 extern bool subscription_wants(const Subscription *subscription,
 							   const text *event_type, const text *level);
 extern Subscription *subscription_require(FunctionCallInfo fcinfo,
@@ -177,8 +178,30 @@ extern int64 queue_fail(int subscription, int64 seq, text *error,
 						TimestampTz next_attempt_at);
 extern text *queue_error_text(const char *error, int len);
 
-/* prune.c */
-extern void queue_sweep(void);
-extern List *queue_problems(Oid log);
+/*
+ * prune.c: steps of upkeep
+ */
+#define PRUNE_BATCH	1000
+#define SWEEP_BATCH	10000
+
+/*
+ * Prune: a sweep through what is owed to one subscription.
+ */
+typedef struct Prune
+{
+	Subscription *subscription;
+	int64		removed;		/* by the last step */
+	int64		after;			/* seq */
+	int			n;				/* of the batch */
+	int			ngone;
+	Datum		seqs[PRUNE_BATCH];
+	pg_uuid_t	ids[PRUNE_BATCH];
+	Datum		gone[PRUNE_BATCH];
+} Prune;
+
+extern void queue_prune_gone(void *arg);
+extern void queue_prune_dead(void *arg);
+extern void queue_sweep_subscriptions(void *arg);
+extern void queue_sweep_deliveries(void *arg);
 
 #endif							/* EVENTLOG_QUEUE_H */

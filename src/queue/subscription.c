@@ -158,6 +158,31 @@ subscription_is_orphan(const Subscription *subscription)
 }
 
 /*
+ * subscriptions_now: the subscriptions of a log, each a copy.
+ */
+List *
+subscriptions_now(Oid log)
+{
+	Relation	rel;
+	SysScanDesc scan = subscription_scan(&rel, log, NULL, NULL);
+	List	   *found = NIL;
+	HeapTuple	row;
+
+	while (scan && HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		Subscription *subscription = palloc(sizeof(Subscription));
+
+		CHECK_FOR_INTERRUPTS();
+		if (subscription_read(row, RelationGetDescr(rel), subscription))
+			found = lappend(found, subscription);
+		else
+			pfree(subscription);
+	}
+	owned_scan_end(scan, rel);
+	return found;
+}
+
+/*
  * subscription_find: the subscription of that name, in the current context;
  * NULL when there is none.
  */

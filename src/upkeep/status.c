@@ -84,6 +84,96 @@ add_problem(List **problems, char *text)
 }
 
 /*
+ * count_expired: how many partitions retention is overdue for.
+ */
+static int
+count_expired(const PartitionList *list, TimestampTz expiry)
+{
+	int			n = 0;
+
+	while (n < list->n && list->items[n].upper <= expiry)
+		n++;
+	return n;
+}
+
+/*
+ * default_problems: what is wrong with the default partition, which is locked,
+ * as a list of strings.
+ */
+static List *
+default_problems(const EventLog *log, Oid default_oid, TimestampTz now)
+{
+	List	   *problems = NIL;
+	TimestampTz expiry = Max(expiry_time(&log->settings, now), EVENT_MIN_TIME);
+	TimestampTz horizon = Max(premade_until(&log->settings, now), expiry);
+	bool		is_ordinary = get_rel_relkind(default_oid) == RELKIND_RELATION;
+	char	   *obstacle = !is_ordinary || relation_has_rows(default_oid) ?
+	move_obstacle(log->oid, default_oid) : NULL;
+
+	if (obstacle != NULL)
+	{
+		if (is_ordinary)
+			problems = lappend(problems, "events in the default partition");
+		return lappend(problems, psprintf("events cannot be moved: %s", obstacle));
+	}
+	if (has_rows_between(default_oid, EVENT_MIN_TIME, expiry))
+		problems = lappend(problems, "expired events in the default partition");
+	if (has_rows_between(default_oid, expiry, horizon))
+		problems = lappend(problems, "events in the default partition");
+	if (has_rows_between(default_oid, horizon, EVENT_END_TIME))
+		problems = lappend(problems, "future events in the default partition");
+	return problems;
+}
+
+/*
+ * partition_problems: what upkeep has not done yet about the other partitions,
+ * and why it may not, likewise.  Takes no lock on any table.
+ */
+static List *
+partition_problems(const EventLog *log, const PartitionList *list,
+				   TimestampTz now)
+{
+	int			expired = count_expired(list, expiry_time(&log->settings, now));
+	List	   *keys = expired > 0 ? foreign_keys_to(log->oid) : NIL;
+	List	   *problems = NIL;
+
+	if (expired > 0)
+		problems = lappend(problems,
+						   psprintf("retention overdue for %d partitions",
+									expired));
+	if (keys != NIL)
+		problems = lappend(problems,
+						   psprintf("foreign keys can keep expired events: %s",
+									foreign_key_names(keys)));
+	for (int i = 0; i < list->ndetaching; i++)
+		problems = lappend(problems,
+						   psprintf("partition %s is being detached; ALTER TABLE ... DETACH PARTITION ... FINALIZE completes that",
+									qualified_name(list->detaching[i].oid)));
+	return problems;
+}
+
+/*
+ * queue_problems: what is wrong with a log's subscriptions, as C strings.
+ */
+static List *
+queue_problems(Oid log)
+{
+	List	   *problems = NIL;
+	ListCell   *cell;
+
+	foreach(cell, subscriptions_now(log))
+	{
+		Subscription *subscription = lfirst(cell);
+
+		if (subscription_is_orphan(subscription))
+			problems = lappend(problems,
+							   psprintf("the owner of subscription \"%s\" is gone",
+										subscription->name));
+	}
+	return problems;
+}
+
+/*
  * find_default_problems: what is wrong with the default partition.
  */
 static void

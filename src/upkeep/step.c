@@ -5,20 +5,6 @@
  *
  * A step is a function that runs in a subtransaction.  Its memory goes with it.
  *
- * Locks.  Whoever waits for a lock that readers or writers hold makes all who
- * come later wait as well.  So no step waits in the queue of such a lock: it
- * takes all its locks at once or none (lock_for_step).  If one is not to be
- * had, the step is rolled back, and upkeep waits, holding nothing, for the end
- * of the transactions that hold it, as CREATE INDEX CONCURRENTLY does.  That
- * wait holds up nobody.  A holder that stays longer than upkeep's patience ends
- * the step.  Only where the holders change each time, as with many short
- * transactions, does the step queue, once and for QUEUE_TIMEOUT.
- *
- * The order of locks is: the log, its default partition, another partition,
- * tables that foreign keys lead to or come from.  Every wait for a lock is
- * shorter than deadlock_timeout, so nobody becomes the victim of a deadlock
- * with upkeep.
- *
  * Code of the owner's.  Upkeep runs as little of it as possible: what a DELETE
  * of single rows fires, and what indexes compute.  Such code can raise any error,
  * and it can run for ever.  Its errors are told as a WARNING, whatever their
@@ -38,48 +24,20 @@
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "storage/latch.h"
-#include "storage/lmgr.h"
-#include "storage/proc.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
 #define LOCK_TIMEOUT_MS	100		/* for a lock whose queue is in nobody's way */
-#define QUEUE_TIMEOUT	50		/* ms, for one that others queue behind */
 #define PATIENCE		2000	/* ms, for all tries of a step … */
 #define IMPATIENCE		200		/* … and of later ones, once one has failed */
-#define LONG_WAIT		100		/* ms: no short transaction held the lock */
-#define SHORT_HOLDERS	3		/* tries until a step may queue */
-#define RETRY_PAUSE		20		/* ms, where it is not known who holds it */
 #define TIMER_AGAIN		100		/* ms, if the timer's cancel was swallowed */
 #define MAX_CUTS		30		/* times that the timer's time is halved */
 #define MAX_SLOW		10		/* times eventlog.step_timeout, of slow steps, … */
 #define SLOW_PART		10		/* … which take this part of it, or more */
-
-/*
- * Contention: what stood in the way of the current step's last try.  Steps are
- * not nested.
- */
-typedef struct Contention
-{
-	Oid			relid;			/* what could not be locked, or InvalidOid … */
-	LOCKMODE	mode;
-	int			nholders;		/* … and who held it then … */
-	VirtualTransactionId *holders;
-	int			ngone;			/* … of whom so many have gone */
-	TimestampTz since;			/* when it was found to be held */
-	int			rounds;			/* of tries */
-	bool		queued;			/* has the step waited for a lock itself? */
-	Oid			held;			/* what it was given so, or InvalidOid */
-	LOCKMODE	held_mode;
-} Contention;
-
-static Contention contention;
 
 static TimeoutId step_timer = MAX_TIMEOUTS;
 static volatile sig_atomic_t step_cut = false;	/* has the timer gone off? */
@@ -175,24 +133,6 @@ is_cancel(const ErrorData *error)
 		strcmp(error->funcname, "ProcessInterrupts") == 0;
 }
 
-static bool
-is_lock_failure(const ErrorData *error)
-{
-	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
-		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED;
-}
-
-/*
- * set_lock_timeout: for what is done until the GUC nest level ends; always
- * shorter than deadlock_timeout.
- */
-static void
-set_lock_timeout(int ms)
-{
-	set_locally("lock_timeout",
-				psprintf("%dms", Max(Min(ms, DeadlockTimeout / 2), 1)));
-}
-
 /*
  * begin_step: act as the owner, who is bound by no policy of the owner's own.
  *
@@ -264,174 +204,6 @@ run_step(UpkeepTarget *target, UpkeepStep step, void *arg)
 	return error;
 }
 
-void
-pause_upkeep(long ms)
-{
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 ms, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-}
-
-/*
- * remember_holders: which transactions hold a lock that the step needs.  They
- * are kept until the transaction ends.
- */
-static void
-remember_holders(Oid relid, LOCKMODE mode)
-{
-	MemoryContext outer = MemoryContextSwitchTo(TopTransactionContext);
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_RELATION(tag, MyDatabaseId, relid);
-	contention.relid = relid;
-	contention.mode = mode;
-	contention.since = GetCurrentTimestamp();
-	contention.holders = GetLockConflicts(&tag, mode, &contention.nholders);
-	MemoryContextSwitchTo(outer);
-}
-
-/*
- * lock_for_step: take one of a step's locks, in their order; an error when it
- * is not to be had now.
- *
- * Nobody is held up behind a wait for a lock up to SHARE UPDATE EXCLUSIVE but
- * those who want such a one themselves.
- */
-void
-lock_for_step(Oid relid, LOCKMODE mode)
-{
-	if (mode <= ShareUpdateExclusiveLock)
-		LockRelationOid(relid, mode);
-	else if (!ConditionalLockRelationOid(relid, mode))
-	{
-		remember_holders(relid, mode);
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("could not obtain lock on relation \"%s\"",
-						get_rel_name(relid) ? get_rel_name(relid) : "?")));
-	}
-}
-
-static long
-ms_until(TimestampTz deadline)
-{
-	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
-}
-
-/*
- * queue_for_lock: wait for the contended lock itself.
- *
- * It is done when all who held it have gone, and before others come, which is
- * the best chance there is to get it; and once in a step: when those were many
- * in turn, or one for long, after whom only short ones can be left.
- */
-static void
-queue_for_lock(void)
-{
-	if (contention.queued ||
-		(contention.rounds < SHORT_HOLDERS &&
-		 !TimestampDifferenceExceeds(contention.since, GetCurrentTimestamp(),
-									 LONG_WAIT)))
-		return;
-	contention.queued = true;
-	set_lock_timeout(QUEUE_TIMEOUT);
-	LockRelationOid(contention.relid, contention.mode);
-	contention.held = contention.relid;
-	contention.held_mode = contention.mode;
-}
-
-/*
- * wait_in_slice: wait until all holders have gone; an error when a slice of the
- * time until the deadline is over.
- */
-static void
-wait_in_slice(TimestampTz deadline)
-{
-	int			guc_level = NewGUCNestLevel();
-
-	set_lock_timeout((int) Max(ms_until(deadline), 1));
-	while (contention.ngone < contention.nholders)
-	{
-		(void) VirtualXactLock(contention.holders[contention.ngone], true);
-		contention.ngone++;
-	}
-	queue_for_lock();
-	AtEOXact_GUC(false, guc_level);
-}
-
-/*
- * try_wait: the same in a subtransaction; was it successful?  Where it was, a
- * lock stays.
- */
-static bool
-try_wait(TimestampTz deadline)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner resowner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
-	{
-		wait_in_slice(deadline);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = resowner;
-		if (!is_lock_failure(error))
-			ReThrowError(error);
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = resowner;
-	return error == NULL;
-}
-
-/*
- * wait_for_holders: wait until those who were in the step's way have gone;
- * false at the deadline.
- *
- * Waits in slices that are shorter than deadlock_timeout, although upkeep holds
- * no lock meanwhile.
- */
-static bool
-wait_for_holders(TimestampTz deadline)
-{
-	contention.ngone = 0;
-	if (contention.nholders == 0)
-		pause_upkeep(Max(Min(ms_until(deadline), RETRY_PAUSE), 1));
-	else
-	{
-		while (ms_until(deadline) > 0 && !try_wait(deadline))
-			CHECK_FOR_INTERRUPTS();
-	}
-	return ms_until(deadline) > 0 || OidIsValid(contention.held);
-}
-
-/*
- * let_go: of a lock that was waited for, when the step did not succeed with it.
- */
-static void
-let_go(void)
-{
-	ResourceOwner resowner = CurrentResourceOwner;
-
-	if (!OidIsValid(contention.held))
-		return;
-	CurrentResourceOwner = CurTransactionResourceOwner;
-	UnlockRelationOid(contention.held, contention.held_mode);
-	CurrentResourceOwner = resowner;
-	contention.held = InvalidOid;
-}
-
 /*
  * try_step: run a step until it succeeds, fails, or patience is at an end; NULL
  * or the last error.
@@ -444,14 +216,12 @@ try_step(UpkeepTarget *target, UpkeepStep step, void *arg)
 													   target->impatient ?
 													   IMPATIENCE : PATIENCE);
 
-	memset(&contention, 0, sizeof(contention));
+	begin_tries();
 	for (;;)
 	{
 		ErrorData  *error;
 
-		contention.relid = InvalidOid;
-		contention.nholders = 0;
-		contention.rounds++;
+		begin_try();
 		error = run_step(target, step, arg);
 		if (error == NULL)
 			return NULL;

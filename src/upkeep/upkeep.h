@@ -13,6 +13,18 @@
 #include "utils/tuplestore.h"
 
 /*
+ * lock.c: locks that make nobody wait
+ */
+extern void lock_for_step(Oid relid, LOCKMODE mode);
+extern bool is_lock_failure(const ErrorData *error);
+extern void set_lock_timeout(int ms);
+extern void pause_upkeep(long ms);
+extern void begin_tries(void);
+extern void begin_try(void);
+extern bool wait_for_holders(TimestampTz deadline);
+extern void let_go(void);
+
+/*
  * step.c: steps taken as a log's owner, with bounded waits
  *
  * UpkeepTarget: the log that steps are about, from step to step.
@@ -39,9 +51,7 @@ typedef enum StepResult
 
 extern StepResult attempt(UpkeepTarget *target, UpkeepStep step, void *arg,
 						  const char *what);
-extern void lock_for_step(Oid relid, LOCKMODE mode);
 extern EventLog *log_open_owned(Oid relid, LOCKMODE lockmode);
-extern void pause_upkeep(long ms);
 extern void fire_no_trigger_later(void);
 extern void require_read_write(const char *name);
 
@@ -54,9 +64,76 @@ extern void drop_partition(Oid log, const PartitionList *list,
 						   const Partition *item);
 
 /*
- * clear.c
+ * keys.c: events deleted by their keys
  */
+/*
+ * ChosenKeys: the keys of events to delete, newest first.
+ */
+typedef struct ChosenKeys
+{
+	int			n;
+	int			max;
+	Datum	   *times;
+	Datum	   *ids;			/* in id_values, if by reference */
+	pg_uuid_t  *id_values;
+} ChosenKeys;
+
+extern ChosenKeys *choose_keys(Oid relid, const Filter *filter,
+							   const pg_uuid_t *after, int max);
 extern uint64 delete_shipped(const char *sql);
+extern uint64 run_delete(const EventLog *log, const char *sql,
+						 ParamListInfo params, TimestampTz since,
+						 TimestampTz before, ReturnSetInfo *rsinfo);
+extern uint64 delete_keys(Oid relid, const Filter *filter,
+						  const ChosenKeys *keys, List *sparing,
+						  ReturnSetInfo *rsinfo);
+
+/*
+ * clear.c: what clear and purge have in common
+ */
+enum
+{
+	CLEAR_EVERYTHING = FILTER_NARGS,
+	CLEAR_LOG
+};
+
+extern void require_choice(FunctionCallInfo fcinfo, const Filter *filter);
+extern void require_delete(Oid log);
+
+/*
+ * purgedrop.c: partitions dropped by a purge
+ */
+/*
+ * Purge: a purge under way, across its transactions.
+ */
+typedef struct Purge
+{
+	UpkeepTarget target;
+	Oid			log;
+	bool		as_owner;
+	Filter		filter;
+	int			batch_size;
+	int64		deleted;
+	int64		chosen;			/* by the batches, whether or not deleted … */
+	int64		most;			/* … and how many that can be */
+	TimestampTz begun;
+	TimestampTz newest;			/* event of the batches */
+	TimestampTz oldest;			/* time that they can come to */
+	MemoryContext context;		/* of what outlives transactions */
+	PartitionList *list;		/* what is dropped first */
+	Oid			partition;		/* to be dropped by the next step … */
+	bool		ahead;			/* … which ends in the future … */
+	bool		may_drop;		/* … if that may be */
+	bool		got_log;		/* was the log's own lock to be had? */
+	int64		dropped;		/* events, with their partitions */
+	int			nth;			/* of the partitions inside the window … */
+	int			ninside;		/* … and how many those are */
+	bool		has_after;		/* batches go on behind this event */
+	pg_uuid_t	after;
+} Purge;
+
+extern bool may_drop(const Purge *purge);
+extern void drop_inside(Purge *purge);
 
 /*
  * move.c: events moved between partitions without running any code
@@ -69,14 +146,46 @@ extern void put_rows(Oid partition, Tuplestorestate *store, TupleDesc desc,
 					 int64 rows);
 
 /*
- * maintain.c: what upkeep has to tell of a log
+ * One log's upkeep
  */
-extern List *default_problems(const EventLog *log, Oid default_oid,
-							  TimestampTz now);
-extern List *partition_problems(const EventLog *log, const PartitionList *list,
-								TimestampTz now);
+/*
+ * Upkeep: one log's upkeep, and what its next step is about.
+ */
+typedef struct Upkeep
+{
+	UpkeepTarget target;
+	MemoryContext context;		/* of what was learnt by the last look */
+	PartitionList *list;		/* NULL: it is no log, or damaged */
+	char	   *name;
+	char	   *damage;			/* why it cannot be used, or NULL */
+	LogSettings settings;
+	bool		has_keys;		/* do foreign keys refer to it? */
+	TimestampTz now;			/* when the upkeep of this log began */
+	Oid			partition;		/* to expire */
+	bool		got_log;		/* was the log's own lock to be had? */
+	bool		referred;		/* do rows refer to the partition's events? */
+	TimestampTz at;				/* a partition is to be made for this time */
+	TimestampTz from;			/* events before it stay where they are */
+	TimestampTz next;			/* where the grid's cell of `at` ends */
+	int64		done;			/* rows that the step took care of */
+	int64		looked;			/* events far ahead that were looked at … */
+	int64		sparse;			/* … and stay in the default partition */
+	bool		found;
+} Upkeep;
 
-/* queue/prune.c */
+/* premake.c */
+extern void make_ahead(Upkeep *upkeep);
+extern void empty_default(Upkeep *upkeep);
+
+/* expire.c */
+extern void expire_default(Upkeep *upkeep);
+extern void drop_all_expired(Upkeep *upkeep);
+
+/* build.c */
+extern void build_indexes(Upkeep *upkeep);
+
+/* deliveries.c */
 extern void queue_prune(UpkeepTarget *target);
+extern void queue_sweep(void);
 
 #endif							/* EVENTLOG_UPKEEP_H */

@@ -1,0 +1,109 @@
+/*
+ * deliveries.c
+ *		Upkeep of the queue: what is owed of events that are gone is cancelled,
+ *		what has been dead for long is removed, and so is what belongs to no
+ *		subscription or no log any more.
+ *
+ * All of it goes in batches that are committed, and waits for nobody: rows that
+ * an open ack or fail has locked are left for the next call.  Within the SPI of
+ * a procedure.
+ */
+#include "upkeep/upkeep.h"
+
+#include "miscadmin.h"
+
+/*
+ * prune_subscription: what has been dead for too long is removed, and what is
+ * owed of events that are gone cancelled, batch by batch.
+ */
+static void
+prune_subscription(UpkeepTarget *target, Subscription *subscription)
+{
+	Prune	   *prune = palloc0(sizeof(Prune));
+	StepResult	result;
+	int64		n = 0;
+
+	prune->subscription = subscription;
+	prune->after = PG_INT64_MIN;
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) attempt(target, queue_prune_dead, prune, "remove dead deliveries");
+		SPI_commit();
+		n += prune->removed;
+	} while (prune->removed == SWEEP_BATCH);
+	if (n > 0)
+		ereport(NOTICE,
+				(errmsg("removed %lld expired dead deliveries of subscription \"%s\"",
+						(long long) n, subscription->name)));
+	n = 0;
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		result = attempt(target, queue_prune_gone, prune,
+						 "cancel deliveries of deleted events");
+		SPI_commit();
+		n += result == STEP_TAKEN ? prune->removed : 0;
+	} while (result == STEP_TAKEN && prune->n == PRUNE_BATCH);
+	if (n > 0)
+		ereport(NOTICE,
+				(errmsg("cancelled %lld deliveries of deleted events of subscription \"%s\"",
+						(long long) n, subscription->name)));
+	pfree(prune);
+}
+
+/*
+ * tell_orphan: a WARNING about a subscription whose owner is gone.
+ */
+static void
+tell_orphan(const Subscription *subscription)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("the owner of subscription \"%s\" of %s is gone",
+					subscription->name, qualified_name(subscription->log)),
+			 errdetail("It counts as paused."),
+			 errhint("Give it to another role with eventlog.alter_subscription, or drop it with eventlog.unsubscribe.")));
+}
+
+/*
+ * queue_prune: what is owed to the subscriptions of one log.
+ */
+void
+queue_prune(UpkeepTarget *target)
+{
+	ListCell   *cell;
+
+	foreach(cell, subscriptions_now(target->log))
+	{
+		Subscription *subscription = lfirst(cell);
+
+		if (subscription_is_orphan(subscription))
+			tell_orphan(subscription);
+		prune_subscription(target, subscription);
+	}
+}
+
+/*
+ * queue_sweep: remove subscriptions whose log is gone, and what was owed to
+ * subscriptions while they were dropped.  Once a call of maintain, for all logs.
+ */
+void
+queue_sweep(void)
+{
+	UpkeepTarget target = {0};
+	int64		removed;
+
+	target.owner = GetUserId();
+	(void) attempt(&target, queue_sweep_subscriptions, NULL,
+				   "remove subscriptions of dropped logs");
+	SPI_commit();
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (attempt(&target, queue_sweep_deliveries, &removed,
+					"remove deliveries of dropped subscriptions") != STEP_TAKEN)
+			removed = 0;
+		SPI_commit();
+	} while (removed == SWEEP_BATCH);
+}

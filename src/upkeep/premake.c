@@ -1,0 +1,352 @@
+/*
+ * premake.c
+ *		Partitions made ahead, and the default partition emptied into partitions
+ *		of their own.
+ *
+ * Events leave the default partition range by range (see move.c).  Anybody who
+ * may write can write events of any time, so what one call makes of them is
+ * bounded.  It makes at most MAX_MOVES partitions.  Events that are further
+ * ahead than the partitions made in advance get partitions as long as the log
+ * has fewer than MAX_FAR_AHEAD of those.  From then on they stay in the default
+ * partition, unless there are DENSE_CELL or more in one cell of the grid: a
+ * partition for each few of them would not expire for long.
+ */
+#include "upkeep/upkeep.h"
+
+#include "access/relation.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#define MOVE_BATCH		50000	/* events, while writers wait; about 1 s */
+#define MAX_MOVES		100		/* partitions out of the default in one call */
+#define MAX_FAILURES	3		/* of steps of one kind for a log */
+#define MAX_FAR_AHEAD	20		/* partitions for few events each */
+#define DENSE_CELL		500		/* events that are worth one all the same */
+#define MAX_LOOK		100000	/* events far ahead that are looked at */
+
+/*
+ * range_of: the range that a new partition for `at` shall have; false when
+ * there is one already, or one there is being detached.
+ */
+static bool
+range_of(const EventLog *log, const PartitionList *list, TimestampTz at,
+		 TimestampTz *lower, TimestampTz *upper)
+{
+	if (partition_at(list, at) != NULL || detaching_at(list, at) != NULL)
+		return false;
+	free_range(list, &log->settings.partition_interval, at, lower, upper);
+	return true;
+}
+
+/*
+ * nth_time: the time of the row that is MOVE_BATCH rows away from a range's
+ * first one in a direction; false when there are fewer.
+ */
+static bool
+nth_time(Relation rel, TimestampTz lower, TimestampTz upper,
+		 ScanDirection direction, TimestampTz *t)
+{
+	TimeScan   *scan;
+	int			n = 0;
+
+	if (lower >= upper)
+		return false;
+	scan = time_scan_begin(rel, lower, upper, direction);
+	while (n <= MOVE_BATCH && time_scan_next(scan))
+		n++;
+	if (n > MOVE_BATCH)
+		*t = time_scan_time(scan);
+	time_scan_end(scan);
+	return n > MOVE_BATCH;
+}
+
+/*
+ * cut_range: where the default partition has too much of a range to be moved
+ * while writers wait, take less of it, around `at`.
+ */
+static void
+cut_range(Oid default_oid, TimestampTz at, TimestampTz *lower,
+		  TimestampTz *upper)
+{
+	Relation	rel = relation_open(default_oid, NoLock);
+	TimestampTz t;
+
+	if (nth_time(rel, at + 1, *upper, ForwardScanDirection, &t))
+		*upper = t;
+	if (nth_time(rel, *lower, at, BackwardScanDirection, &t))
+		*lower = t + 1;
+	relation_close(rel, NoLock);
+}
+
+/*
+ * fill_partition: make a partition and move there what the default partition
+ * holds of its range; how many rows.  The default partition is locked.
+ */
+static int64
+fill_partition(Oid log, Oid default_oid, TimestampTz lower, TimestampTz upper)
+{
+	char	   *obstacle = move_obstacle(log, default_oid);
+	Tuplestorestate *store;
+	TupleDesc	desc;
+	int64		rows;
+
+	if (obstacle != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg_internal("%s", obstacle)));
+	store = take_rows(default_oid, lower, upper, &desc, &rows);
+	put_rows(create_partition(log, lower, upper), store, desc, rows);
+	tuplestore_end(store);
+	return rows;
+}
+
+/*
+ * lock_for_attach: the locks of an ATTACH, in order, the parent being locked.
+ *
+ * A writer chooses a partition before locking it.  Who has chosen the default
+ * partition and waits for it while another one is attached is refused then: the
+ * row belongs there no more.  So where that can be, because events of the range
+ * are or will have been coming, writers are kept from choosing: all wait for the
+ * log itself.  Partitions ahead are made without that.
+ */
+static void
+lock_for_attach(const Upkeep *upkeep, Oid default_oid)
+{
+	List	   *keys = foreign_keys_to(upkeep->target.log);
+
+	if (OidIsValid(default_oid))
+	{
+		if (upkeep->at <= GetCurrentTimestamp() ||
+			relation_has_rows(default_oid))
+			lock_for_step(upkeep->target.log, ShareRowExclusiveLock);
+		lock_for_step(default_oid, AccessExclusiveLock);
+	}
+	lock_referrers(keys, ShareRowExclusiveLock);
+}
+
+/*
+ * make_partition: a step: the partition for upkeep->at, with what the default
+ * partition holds of its range.
+ */
+static void
+make_partition(void *arg)
+{
+	Upkeep	   *upkeep = arg;
+	Oid			relid = upkeep->target.log;
+	EventLog   *log = log_open_owned(relid, ShareUpdateExclusiveLock);
+	PartitionList *list = list_own_partitions(log->rel);
+	TimestampTz lower;
+	TimestampTz upper;
+	bool		wanted = range_of(log, list, upkeep->at, &lower, &upper);
+
+	upkeep->done = 0;
+	log_close(log, NoLock);
+	if (!wanted)
+		return;					/* somebody else was faster */
+
+	lock_for_attach(upkeep, list->default_oid);
+	if (OidIsValid(list->default_oid) &&
+		has_rows_between(list->default_oid, lower, upper))
+	{
+		cut_range(list->default_oid, upkeep->at, &lower, &upper);
+		upkeep->done = fill_partition(relid, list->default_oid, lower, upper);
+	}
+	else
+		(void) create_partition(relid, lower, upper);
+	ereport(NOTICE,
+			(errmsg("made a partition of %s for %s to %s",
+					qualified_name(relid), utc_literal(lower),
+					utc_literal(upper)),
+			 upkeep->done > 0 ?
+			 errdetail("%lld events were moved there from the default partition.",
+					   (long long) upkeep->done) : 0));
+}
+
+/*
+ * make_ahead: what is missing of the current partition and of as many ahead as
+ * the log wants.
+ */
+void
+make_ahead(Upkeep *upkeep)
+{
+	TimestampTz at = upkeep->now;
+	TimestampTz until = premade_until(&upkeep->settings, at);
+	int			failures = 0;
+
+	while (failures < MAX_FAILURES && next_gap(upkeep->list, until, &at))
+	{
+		StepResult	result;
+		TimestampTz lower;
+
+		upkeep->at = at;
+		result = attempt(&upkeep->target, make_partition, upkeep,
+						 "make the next partition");
+		SPI_commit();
+		if (result == STEP_LOCKED)
+			break;
+		failures += result == STEP_FAILED;
+		free_range(upkeep->list, &upkeep->settings.partition_interval, at,
+				   &lower, &at);
+	}
+}
+
+/*
+ * worth_a_partition: how many events beyond the horizon are worth a partition.
+ */
+static int
+worth_a_partition(const PartitionList *list, TimestampTz horizon)
+{
+	int			far_ahead = 0;
+
+	for (int i = list->n - 1; i >= 0 && list->items[i].lower >= horizon; i--)
+		far_ahead++;
+	return far_ahead < MAX_FAR_AHEAD ? 1 : DENSE_CELL;
+}
+
+/*
+ * find_dense_cell: find the first cell of the grid from upkeep->from on, all
+ * ahead, of which the default partition has enough events for a partition.
+ */
+static void
+find_dense_cell(Upkeep *upkeep, const EventLog *log, Relation rel, int enough)
+{
+	TimeScan   *scan = time_scan_begin(rel, upkeep->from, EVENT_END_TIME,
+									   ForwardScanDirection);
+	TimestampTz end = DT_NOBEGIN;
+	int64		n = 0;
+
+	while (!upkeep->found && upkeep->looked < MAX_LOOK && time_scan_next(scan))
+	{
+		TimestampTz t = time_scan_time(scan);
+		TimestampTz lower;
+
+		if (t >= end)
+		{
+			upkeep->sparse += n;
+			n = 0;
+			upkeep->at = t;
+			grid_cell(&log->settings.partition_interval, t, &lower, &end);
+		}
+		n++;
+		upkeep->looked++;
+		upkeep->found = n == enough;
+	}
+	if (!upkeep->found)
+		upkeep->sparse += n;
+	upkeep->next = end;
+	time_scan_end(scan);
+}
+
+/*
+ * find_in_default: find the time of an event in the open default partition that
+ * is to be moved, from upkeep->from on.
+ */
+static void
+find_in_default(Upkeep *upkeep, const EventLog *log,
+				const PartitionList *list, Relation rel)
+{
+	TimestampTz horizon = premade_until(&log->settings, GetCurrentTimestamp());
+	TimestampTz lower;
+	TimeScan   *scan;
+
+	if (upkeep->from < horizon)
+	{
+		scan = time_scan_begin(rel, upkeep->from, horizon,
+							   ForwardScanDirection);
+		upkeep->found = time_scan_next(scan);
+		if (upkeep->found)
+		{
+			upkeep->at = time_scan_time(scan);
+			grid_cell(&log->settings.partition_interval, upkeep->at, &lower,
+					  &upkeep->next);
+		}
+		else
+			upkeep->from = horizon;
+		time_scan_end(scan);
+	}
+	if (!upkeep->found)
+		find_dense_cell(upkeep, log, rel, worth_a_partition(list, horizon));
+}
+
+/*
+ * find_default_rows: a step: which events of the default partition are to be
+ * moved next?
+ */
+static void
+find_default_rows(void *arg)
+{
+	Upkeep	   *upkeep = arg;
+	EventLog   *log = log_open_owned(upkeep->target.log, AccessShareLock);
+	PartitionList *list = list_own_partitions(log->rel);
+
+	upkeep->found = false;
+	if (OidIsValid(list->default_oid) && relation_has_rows(list->default_oid))
+	{
+		Relation	rel = relation_open(list->default_oid, AccessShareLock);
+
+		find_in_default(upkeep, log, list, rel);
+		relation_close(rel, NoLock);
+	}
+	log_close(log, NoLock);
+}
+
+/*
+ * tell_left: of the default partition, which events stay there on purpose.
+ */
+static void
+tell_left(const Upkeep *upkeep, int moves)
+{
+	if (moves == MAX_MOVES)
+		ereport(NOTICE,
+				(errmsg("made %d partitions of %s for events in the default partition",
+						moves, upkeep->name),
+				 errhint("What is left there is moved by the next calls.")));
+	if (upkeep->sparse > 0)
+		ereport(NOTICE,
+				(errmsg("left %lld events in the default partition of %s",
+						(long long) upkeep->sparse, upkeep->name),
+				 errdetail("They are further ahead than its partitions, and fewer than %d in each partition_interval.",
+						   DENSE_CELL)));
+}
+
+/*
+ * empty_default: move the rows of the default partition to partitions of their
+ * own, oldest first.
+ *
+ * A range that cannot be moved does not keep those after it from it; what the
+ * locks of others are in the way of is left for another call.
+ */
+void
+empty_default(Upkeep *upkeep)
+{
+	int			moves = 0;
+	int			failures = 0;
+
+	upkeep->from = Max(expiry_time(&upkeep->settings, upkeep->now),
+					   EVENT_MIN_TIME);
+	upkeep->looked = upkeep->sparse = 0;
+	while (moves < MAX_MOVES && failures < MAX_FAILURES)
+	{
+		StepResult	result;
+
+		CHECK_FOR_INTERRUPTS();
+		upkeep->found = false;
+		(void) attempt(&upkeep->target, find_default_rows, upkeep,
+					   "look into the default partition");
+		SPI_commit();			/* keep no lock that another one waits for */
+		if (!upkeep->found)
+			break;
+		result = attempt(&upkeep->target, make_partition, upkeep,
+						 "move events out of the default partition");
+		SPI_commit();
+		if (result == STEP_LOCKED)
+			break;
+		moves += result == STEP_TAKEN;
+		failures += result == STEP_FAILED;
+		upkeep->from = result == STEP_FAILED || upkeep->done == 0 ?
+			upkeep->next : upkeep->at;
+	}
+	tell_left(upkeep, moves);
+}

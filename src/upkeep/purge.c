@@ -1,0 +1,320 @@
+/*
+ * purge.c
+ *		eventlog.purge: events removed at scale.
+ *
+ * It commits as it goes, drops whole partitions where nothing but a window is
+ * asked for and the caller may (purgedrop.c), and takes the rest in batches,
+ * newest first, and with pauses while others write.
+ *
+ * A caller who has the rights of the log's owner acts as the owner in a
+ * security-restricted context, so that a superuser's purge runs no code of the
+ * owner's as a superuser.  Any other caller acts as oneself.
+ */
+#include "upkeep/upkeep.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "common/int.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "storage/procarray.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(eventlog_purge);
+
+#define MAX_BATCH	1000000
+
+/* while others write, a purge … */
+#define CHOICE			1000	/* … chooses so many events at once, … */
+#define SLICE			200		/* … deletes so many by one statement, … */
+#define REST_PERCENT	200		/* … and rests so much of the time worked, … */
+#define MAX_WORKED		100L	/* … which is at most so many ms: the rest
+								 * was waiting for a lock */
+
+enum
+{
+	PURGE_BATCH_SIZE = CLEAR_LOG,
+	PURGE_LOG,
+	PURGE_DELETED
+};
+
+/*
+ * rest: what a purge deletes has been there for long, and who writes waits now.
+ * since: when the work began; afterwards, when it goes on.
+ */
+static void
+rest(TimestampTz *since)
+{
+	long		worked = Min((GetCurrentTimestamp() - *since) / 1000, MAX_WORKED);
+
+	if (worked < 1)
+		return;
+	pause_upkeep(worked * REST_PERCENT / 100);
+	*since = GetCurrentTimestamp();
+}
+
+/*
+ * delete_choice: choose the next events, so many, and delete them, at once or
+ * slice by slice; how many there were.
+ */
+static int
+delete_choice(Purge *purge, int n, bool sliced)
+{
+	TimestampTz since = GetCurrentTimestamp();
+	ChosenKeys *keys = choose_keys(purge->log, &purge->filter,
+								   purge->has_after ? &purge->after : NULL, n);
+	List	   *sparing = purge->as_owner && keys->n > 0 ?
+	foreign_keys_to(purge->log) : NIL;
+	int			step = sliced ? SLICE : n;
+
+	if (keys->n == 0)
+		return 0;
+	for (int i = 0; i < keys->n; i += step)
+	{
+		ChosenKeys	slice = {
+			.n = Min(step, keys->n - i),
+			.times = keys->times + i,
+			.ids = keys->ids + i
+		};
+
+		purge->deleted += delete_keys(purge->log, &purge->filter, &slice,
+									  sparing, NULL);
+		purge->chosen += slice.n;
+		if (sliced)
+			rest(&since);
+	}
+	if (!purge->has_after)
+		purge->newest = id_get_time(DatumGetUUIDP(keys->ids[0]));
+	purge->has_after = true;
+	purge->after = *DatumGetUUIDP(keys->ids[keys->n - 1]);
+	return keys->n;
+}
+
+/*
+ * delete_batch: in small pieces while others write; false when there is nothing
+ * more.
+ */
+static bool
+delete_batch(Purge *purge)
+{
+	int			left = purge->batch_size;
+
+	while (left > 0)
+	{
+		bool		others = MinimumActiveBackends(1);
+		int			n = others ? Min(left, CHOICE) : left;
+
+		if (delete_choice(purge, n, others) < n)
+			return false;
+		left -= n;
+	}
+	return true;
+}
+
+/*
+ * tell_progress: how many, how fast, and how far in time: the batches go from
+ * the newest event to the oldest.
+ */
+static void
+tell_progress(const Purge *purge)
+{
+	TimestampTz at = id_get_time(&purge->after);
+	double		range = Max(purge->newest - purge->oldest, 1);
+	double		done = Min((purge->newest - at) / range, 0.99);
+	double		seconds = (GetCurrentTimestamp() - purge->begun) / 1e6;
+
+	ereport(NOTICE,
+			(errmsg("purged %lld events so far",
+					(long long) purge->deleted),
+			 errdetail("That is %d %% of the time range, %.0f events a second.",
+					   (int) (done * 100),
+					   purge->deleted / Max(seconds, 0.001))));
+}
+
+/*
+ * tell_leftover: rows that were deleted one by one stay until they are
+ * vacuumed, which a procedure cannot do.
+ */
+static void
+tell_leftover(const Purge *purge)
+{
+	int64		rows = purge->deleted - purge->dropped;
+
+	if (rows >= purge->batch_size)
+		ereport(NOTICE,
+				(errmsg("purged %lld events one by one; their space is not free yet",
+						(long long) rows),
+				 errhint("VACUUM %s frees it now; autovacuum does when enough of a partition is gone.",
+						 qualified_name(purge->log))));
+}
+
+/*
+ * tell_kept: events that other tables refer to stay.
+ */
+static void
+tell_kept(const Purge *purge)
+{
+	int64		kept = purge->chosen - (purge->deleted - purge->dropped);
+	List	   *keys = purge->as_owner && kept > 0 ?
+	foreign_keys_to(purge->log) : NIL;
+
+	if (keys != NIL)
+		ereport(WARNING,
+				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+				 errmsg("could not purge %lld events: other tables refer to them",
+						(long long) kept),
+				 errdetail("Foreign keys: %s.", foreign_key_names(keys))));
+}
+
+/*
+ * rows_at_most: how many rows a table can hold; PG_INT64_MAX where that cannot
+ * be told at once.
+ */
+static int64
+rows_at_most(Oid relid)
+{
+	Relation	rel;
+	int64		rows = PG_INT64_MAX;
+
+	if (!ConditionalLockRelationOid(relid, AccessShareLock))
+		return rows;
+	rel = try_relation_open(relid, NoLock);
+	if (rel != NULL && rel->rd_rel->relkind == RELKIND_RELATION)
+		rows = (int64) RelationGetNumberOfBlocks(rel) * MaxHeapTuplesPerPage;
+	if (rel != NULL)
+		relation_close(rel, NoLock);
+	UnlockRelationOid(relid, AccessShareLock);
+	return rows;
+}
+
+/*
+ * most_rows: how many rows a log can hold, so that triggers that insert while
+ * rows are deleted do not keep a purge busy for ever.
+ */
+static int64
+most_rows(const EventLog *log)
+{
+	PartitionList *list = list_own_partitions(log->rel);
+	int64		sum = 0;
+
+	for (int i = -1; i < list->n; i++)
+	{
+		Oid			oid = i < 0 ? list->default_oid : list->items[i].oid;
+
+		if (OidIsValid(oid) &&
+			pg_add_s64_overflow(sum, rows_at_most(oid), &sum))
+			return PG_INT64_MAX;
+	}
+	free_partitions(list);
+	return sum;
+}
+
+/*
+ * delete_rest: batch by batch, a transaction each.
+ */
+static void
+delete_rest(Purge *purge)
+{
+	MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext,
+												"eventlog purge batch",
+												ALLOCSET_DEFAULT_SIZES);
+	bool		more = true;
+
+	while (more && purge->chosen <= purge->most)
+	{
+		MemoryContext outer = MemoryContextSwitchTo(batch);
+		Identity	self;
+
+		CHECK_FOR_INTERRUPTS();
+		if (purge->as_owner)
+		{
+			become(&self, purge->target.owner);
+			fire_no_trigger_later();
+			log_close(log_open_owned(purge->log, RowExclusiveLock), NoLock);
+		}
+		more = delete_batch(purge);
+		if (purge->as_owner)
+			become_again(&self);
+		MemoryContextSwitchTo(outer);
+		MemoryContextReset(batch);
+		SPI_commit();
+		if (more)
+			tell_progress(purge);
+	}
+	if (more)
+		ereport(WARNING,
+				(errmsg("purge ends after %lld events, more than the log held",
+						(long long) purge->chosen),
+				 errhint("See whether a trigger inserts events as others are deleted.")));
+	MemoryContextDelete(batch);
+}
+
+/*
+ * oldest_time: where the window or the log begins.
+ */
+static TimestampTz
+oldest_time(const EventLog *log, const Filter *filter)
+{
+	PartitionList *list = list_partitions(log->rel);
+	TimestampTz begin = list->n > 0 ? list->items[0].lower : EVENT_MIN_TIME;
+
+	return Max(Max(filter->since, begin), EVENT_MIN_TIME);
+}
+
+/*
+ * eventlog.purge(<filter>, everything boolean, batch_size int, log regclass,
+ * INOUT deleted bigint)
+ */
+Datum
+eventlog_purge(PG_FUNCTION_ARGS)
+{
+	Purge		purge = {0};
+	TupleDesc	desc;
+	EventLog   *log;
+	Datum		value;
+	bool		isnull = false;
+
+	require_autocommit(fcinfo, "purge");
+	require_read_write("eventlog.purge");
+	filter_from_args(fcinfo, 0, &purge.filter);
+	require_choice(fcinfo, &purge.filter);
+	purge.batch_size = PG_ARGISNULL(PURGE_BATCH_SIZE) ? 0 :
+		PG_GETARG_INT32(PURGE_BATCH_SIZE);
+	if (purge.batch_size < 1 || purge.batch_size > MAX_BATCH)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("batch_size must be between 1 and %d", MAX_BATCH)));
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	desc = BlessTupleDesc(desc);
+
+	log = log_open(log_resolve(fcinfo, PURGE_LOG), AccessShareLock);
+	purge.log = purge.target.log = log->oid;
+	purge.target.owner = log->owner;
+	purge.as_owner = has_privs_of_role(GetUserId(), log->owner);
+	purge.begun = GetCurrentTimestamp();
+	purge.oldest = oldest_time(log, &purge.filter);
+	purge.most = most_rows(log);
+	log_close(log, AccessShareLock);
+
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect_ext failed");
+	purge.context = CurrentMemoryContext;
+	SPI_commit();				/* what was deferred is the caller's */
+	if (!purge.as_owner)
+		require_delete(purge.log);
+	if (may_drop(&purge))
+		drop_inside(&purge);
+	delete_rest(&purge);
+	tell_kept(&purge);
+	tell_leftover(&purge);
+	SPI_finish();
+
+	value = Int64GetDatum(purge.deleted);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, &value, &isnull)));
+}
