@@ -3,26 +3,41 @@
 #   make            build both            make demo   see it work
 #   make install    install both          make test   run all tests
 #   make test-assert                      the same on a PostgreSQL with assertions
+#   make NO_NOTIFIER=1                    the extension alone, also for install
+#   make -C notifier                      the notifier alone, also for install
 #
 # demo and the tests install what the machine lacks and find a PostgreSQL of
 # their own; the rest are PGXS's targets and need pg_config (or PG_CONFIG=...).
+# To build in a folder of its own, beside a source tree in which nothing has
+# been built: make -f ../Makefile VPATH=..
+
+TOP := $(or $(VPATH),$(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST)))))
 
 EXTENSION = eventlog
-EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" eventlog.control)
+EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(TOP)/eventlog.control)
 MODULE_big = eventlog
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
+OBJS = $(patsubst $(TOP)/%.c,%.o,$(sort $(wildcard $(TOP)/src/*.c $(TOP)/src/*/*.c)))
 DATA_built = sql/eventlog--$(EXTVERSION).sql
-DATA = $(filter-out $(DATA_built),$(wildcard sql/eventlog--*.sql))
-PG_CPPFLAGS = -Isrc -DEVENTLOG_VERSION='"$(EXTVERSION)"'
-PG_CFLAGS = -fvisibility=hidden -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WERROR)
+DATA = $(filter-out $(DATA_built),$(patsubst $(TOP)/%,%,$(wildcard $(TOP)/sql/eventlog--*.sql)))
+PG_CPPFLAGS = -I$(TOP)/src -DEVENTLOG_VERSION='"$(EXTVERSION)"'
+PG_CFLAGS = -fvisibility=hidden -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
+	$(CLANG_FLAGS) $(WERROR)
+# what clang does not know of the flags and headers of a server made by gcc
+CLANG_FLAGS = $(if $(findstring clang,$(CC)),-Wno-ignored-attributes -Wno-ignored-optimization-argument \
+	-Wno-unknown-warning-option -Wno-unused-command-line-argument)
 
 # The regression tests' expected output is in expected/, the isolation tests'
 # in test/isolation/expected/ (PostgreSQL 16 wants to be told where).
-REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
-REGRESS_OPTS = --inputdir=test
-ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
-ISOLATION_OPTS = --inputdir=test/isolation --load-extension=eventlog \
-	$(if $(filter-out 15,$(MAJORVERSION)),--expecteddir=test/isolation)
+REGRESS = $(patsubst $(TOP)/test/sql/%.sql,%,$(sort $(wildcard $(TOP)/test/sql/*.sql)))
+REGRESS_OPTS = --inputdir=$(TOP)/test
+ISOLATION = $(patsubst $(TOP)/test/isolation/specs/%.spec,%,$(sort $(wildcard $(TOP)/test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=$(TOP)/test/isolation --load-extension=eventlog \
+	$(if $(filter-out 15,$(MAJORVERSION)),--expecteddir=$(TOP)/test/isolation)
+# In a folder of its own a build has no expected/, where pg_regress looks.
+ifneq ($(abspath $(TOP)),$(CURDIR))
+EXPECTED_LINK = $(CURDIR)/expected
+EXTRA_CLEAN = $(EXPECTED_LINK)
+endif
 
 PG_CONFIG ?= pg_config
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
@@ -32,40 +47,51 @@ else ifneq ($(filter-out demo test test-assert,$(or $(MAKECMDGOALS),all)),)
 $(error $(PG_CONFIG) names no PGXS; test/install-deps installs what is missing)
 endif
 
-$(OBJS): $(wildcard src/*.h src/*/*.h)
-
-sql/eventlog--$(EXTVERSION).sql: sql/eventlog.sql
+# The folders are made where the build has its own, in which names that are
+# not absolute would be sought in the source tree, too.
+BUILD_DIRS := $(addprefix $(CURDIR)/,$(sort $(dir $(OBJS)) sql/))
+$(OBJS) $(OBJS:.o=.bc): $(wildcard $(TOP)/src/*.h $(TOP)/src/*/*.h) | $(BUILD_DIRS)
+$(DATA_built): sql/eventlog.sql | $(BUILD_DIRS)
 	cp $< $@
+$(BUILD_DIRS):
+	mkdir -p $@
+
+$(EXPECTED_LINK):
+	ln -s $(abspath $(TOP))/expected $@
+installcheck: $(EXPECTED_LINK)
 
 # Whatever is done with the extension is done with the notifier.
 NOTIFIER = all-notifier install-notifier uninstall-notifier clean-notifier
+ifndef NO_NOTIFIER
 all: all-notifier
 install: install-notifier
 uninstall: uninstall-notifier
 clean: clean-notifier
+endif
 $(NOTIFIER): %-notifier:
-	$(MAKE) -C notifier $* PG_CONFIG='$(PG_CONFIG)'
+	mkdir -p notifier
+	$(MAKE) -C notifier -f $(abspath $(TOP))/notifier/Makefile $* VPATH= PG_CONFIG='$(PG_CONFIG)'
 
 demo:
-	@test/demo
+	@$(TOP)/test/demo
 test:
-	@test/run
+	@$(TOP)/test/run
 test-assert:
-	@test/run assert
+	@$(TOP)/test/run assert
 coverage:
-	@PG_CONFIG='$(PG_CONFIG)' test/coverage
+	@PG_CONFIG='$(PG_CONFIG)' $(TOP)/test/coverage
 fuzz-sql:
-	@PG_CONFIG='$(PG_CONFIG)' test/fuzz-sql
+	@PG_CONFIG='$(PG_CONFIG)' $(TOP)/test/fuzz-sql
 soak:
-	@PG_CONFIG='$(PG_CONFIG)' test/soak
+	@PG_CONFIG='$(PG_CONFIG)' $(TOP)/test/soak
 soak-notifier:
-	@PG_CONFIG='$(PG_CONFIG)' test/run soak_notifier
+	@PG_CONFIG='$(PG_CONFIG)' $(TOP)/test/run soak_notifier
 
 format:
-	@test/format
+	@$(TOP)/test/format
 check-format:
-	@test/format --check
+	@$(TOP)/test/format --check
 
 .PHONY: demo test test-assert coverage fuzz-sql soak soak-notifier format check-format $(NOTIFIER)
 
-include test/bench/bench.mk
+include $(TOP)/test/bench/bench.mk

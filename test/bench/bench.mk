@@ -19,6 +19,6 @@ SIZE ?= 1000000
 bench:
 	@for b in $(BENCHES); do $(MAKE) -s $$b || exit; done
 $(BENCHES): bench-%:
-	@SIZE='$(SIZE)' PG_CONFIG='$(PG_CONFIG)' test/bench/$*
+	@SIZE='$(SIZE)' PG_CONFIG='$(PG_CONFIG)' $(TOP)/test/bench/$*
 
 .PHONY: bench $(BENCHES)
