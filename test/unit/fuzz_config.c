@@ -3,7 +3,7 @@
  *		A fuzz target: whatever bytes a configuration consists of, it is read or
  *		refused.
  */
-#include "config.h"
+#include "config/config.h"
 
 #include <stdint.h>
 

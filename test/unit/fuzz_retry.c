@@ -3,7 +3,7 @@
  *		A fuzz target: whatever Retry-After a receiver asks for, and whatever the
  *		policy is, a wait is within its bounds, or it is given up.
  */
-#include "retry.h"
+#include "base/retry.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  *		The configuration: what is read of a good one, and what is said of a
  *		bad one.
  */
-#include "config.h"
+#include "config/config.h"
 #include "tap.h"
 
 #include <stdlib.h>

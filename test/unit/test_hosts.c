@@ -2,7 +2,7 @@
  * test_hosts.c
  *		The hosts of a connection string, and for how long each may be silent.
  */
-#include "hosts.h"
+#include "net/hosts.h"
 #include "tap.h"
 
 #include <stdlib.h>

@@ -3,8 +3,8 @@
  *		Names that are looked up in threads: found, not found, forgotten, and
  *		looked up for ever.
  */
-#include "lookup.h"
-#include "loop.h"
+#include "net/lookup.h"
+#include "base/loop.h"
 #include "tap.h"
 
 #include <dlfcn.h>

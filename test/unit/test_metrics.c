@@ -3,8 +3,8 @@
  *		The metrics of a thousand webhooks: in pieces, of which none is long, and
  *		which together are the whole page.
  */
-#include "http.h"
-#include "metrics.h"
+#include "net/http.h"
+#include "app/metrics.h"
 #include "tap.h"
 
 #include <stdlib.h>

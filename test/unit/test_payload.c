@@ -3,8 +3,8 @@
  *		Urls with their placeholders filled in, and what is shown of foreign
  *		texts.
  */
-#include "log.h"
-#include "payload.h"
+#include "base/logging.h"
+#include "webhook/payload.h"
 #include "tap.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * test_rate.c
  *		The token bucket.
  */
-#include "rate.h"
+#include "base/rate.h"
 #include "tap.h"
 
 /*

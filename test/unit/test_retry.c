@@ -2,8 +2,8 @@
  * test_retry.c
  *		The retry policy, and the breaker.
  */
-#include "breaker.h"
-#include "retry.h"
+#include "webhook/breaker.h"
+#include "base/retry.h"
 #include "tap.h"
 
 static void

@@ -2,7 +2,7 @@
  * test_signature.c
  *		Standard Webhooks' signatures, against known vectors.
  */
-#include "signature.h"
+#include "base/signature.h"
 #include "tap.h"
 
 #include <stdlib.h>

@@ -1,0 +1,360 @@
+/*
+ * metrics.c
+ *		What Prometheus is told.
+ *
+ * A thousand webhooks make a page of megabytes, which nobody is to wait for: so
+ * it is written in pieces, as the connection takes them.  A family of metrics
+ * has to stay together, so the webhooks are gone through for each.
+ *
+ * A count of events (notifications) never mixes with one of requests, of which
+ * one may carry many events.
+ */
+#include "app/metrics.h"
+
+#include "base/process.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * put_label: a label's value as the format wants it.
+ */
+static void
+put_label(FILE *out, const char *value)
+{
+	for (; *value; value++)
+	{
+		if (*value == '\n')
+			fputs("\\n", out);
+		else
+		{
+			if (*value == '"' || *value == '\\')
+				fputc('\\', out);
+			fputc(*value, out);
+		}
+	}
+}
+
+static void
+put_head(FILE *out, const char *name, const char *type, const char *help)
+{
+	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/*
+ * put_value: one sample; label: a further label, whole, or "".
+ */
+static void
+put_value(FILE *out, const char *name, const char *webhook, const char *label,
+		  double value)
+{
+	fprintf(out, "%s{webhook=\"", name);
+	put_label(out, webhook);
+	fprintf(out, "\"%s} %.17g\n", label, value);
+}
+
+static void
+put_single(FILE *out, const char *name, const char *type, const char *help,
+		   double value)
+{
+	put_head(out, name, type, help);
+	fprintf(out, "%s %.17g\n", name, value);
+}
+
+/*
+ * put_process: under the names that all of Prometheus' clients use.
+ */
+static void
+put_process(FILE *out)
+{
+	ProcessUse	use;
+
+	process_use(&use);
+	put_single(out, "process_cpu_seconds_total", "counter",
+			   "Processor time used, in seconds.", use.cpu_seconds);
+	if (use.resident_bytes >= 0)
+		put_single(out, "process_resident_memory_bytes", "gauge",
+				   "Resident memory, in bytes.", use.resident_bytes);
+	if (use.virtual_bytes >= 0)
+		put_single(out, "process_virtual_memory_bytes", "gauge",
+				   "Virtual memory, in bytes.", use.virtual_bytes);
+	if (use.open_fds >= 0)
+		put_single(out, "process_open_fds", "gauge",
+				   "Open file descriptors.", use.open_fds);
+	if (use.max_fds >= 0)
+		put_single(out, "process_max_fds", "gauge",
+				   "How many file descriptors there may be.", use.max_fds);
+	put_single(out, "process_start_time_seconds", "gauge",
+			   "When the process began, in seconds since 1970.", use.start_time);
+}
+
+/*
+ * put_common: what is not of a webhook.
+ */
+static void
+put_common(FILE *out, const MetricsSource *source)
+{
+	put_head(out, "eventlog_notifier_build_info", "gauge", "The version.");
+	fprintf(out, "eventlog_notifier_build_info{version=\"%s\"} 1\n",
+			EVENTLOG_VERSION);
+	put_single(out, "eventlog_notifier_ready", "gauge",
+			   "1: as /readyz has it, nothing stands still.", source->ready);
+	put_single(out, "eventlog_notifier_enabled", "gauge",
+			   "1: notification is on.", source->enabled);
+	put_single(out, "eventlog_database_up", "gauge",
+			   "1: connected to the database, and all is there.",
+			   source->database_up);
+	put_single(out, "eventlog_database_last_heard_timestamp_seconds", "gauge",
+			   "When the database last answered.", source->database_heard);
+	put_single(out, "eventlog_config_last_reload_successful", "gauge",
+			   "1: the configuration that was last read was right.",
+			   source->reload_ok);
+	put_single(out, "eventlog_config_last_reload_success_timestamp_seconds",
+			   "gauge", "When a right one was last read.", source->reload_time);
+	put_process(out);
+}
+
+/*
+ * What is known of one webhook while its samples are written.
+ */
+typedef struct Subject
+{
+	const char *name;
+	WebhookStatus status;
+	const Gauge *gauge;			/* NULL: not known */
+} Subject;
+
+static void
+put_delivered(FILE *out, const char *name, const Subject *subject)
+{
+	put_value(out, name, subject->name, "",
+			  (double) subject->status.counts->delivered);
+}
+
+static void
+put_given_up(FILE *out, const char *name, const Subject *subject)
+{
+	put_value(out, name, subject->name, "",
+			  (double) subject->status.counts->dead);
+}
+
+static void
+put_waiting(FILE *out, const char *name, const Subject *subject)
+{
+	put_value(out, name, subject->name, "", subject->status.waiting);
+}
+
+static void
+put_owed(FILE *out, const char *name, const Subject *subject)
+{
+	if (subject->gauge)
+		put_value(out, name, subject->name, "", subject->gauge->owed);
+}
+
+static void
+put_dead(FILE *out, const char *name, const Subject *subject)
+{
+	if (subject->gauge)
+		put_value(out, name, subject->name, "", subject->gauge->dead);
+}
+
+static void
+put_oldest_age(FILE *out, const char *name, const Subject *subject)
+{
+	if (subject->gauge)
+		put_value(out, name, subject->name, "", subject->gauge->oldest_age);
+}
+
+static void
+put_paused(FILE *out, const char *name, const Subject *subject)
+{
+	if (subject->gauge)
+		put_value(out, name, subject->name, "", subject->gauge->paused);
+}
+
+static void
+put_last_success(FILE *out, const char *name, const Subject *subject)
+{
+	if (subject->status.counts->last_success > 0)
+		put_value(out, name, subject->name, "",
+				  subject->status.counts->last_success);
+}
+
+static void
+put_by_status(FILE *out, const char *name, const Subject *subject)
+{
+	const WebhookCounts *counts = subject->status.counts;
+	uint64_t	unanswered = counts->requests;
+	char		label[32];
+
+	for (int status = 1; status < COUNTED_STATUSES; status++)
+	{
+		if (counts->by_status[status] == 0)
+			continue;
+		unanswered -= counts->by_status[status];
+		snprintf(label, sizeof(label), ",code=\"%d\"", status);
+		put_value(out, name, subject->name, label, counts->by_status[status]);
+	}
+	put_value(out, name, subject->name, ",code=\"none\"", (double) unanswered);
+}
+
+static void
+put_failed(FILE *out, const char *name, const Subject *subject)
+{
+	char		label[32];
+
+	for (int i = HTTP_REASON_NONE + 1; i < HTTP_NREASONS; i++)
+	{
+		snprintf(label, sizeof(label), ",reason=\"%s\"",
+				 http_reason_name((HttpReason) i));
+		put_value(out, name, subject->name, label,
+				  (double) subject->status.counts->failed[i]);
+	}
+}
+
+static void
+put_in_flight(FILE *out, const char *name, const Subject *subject)
+{
+	put_value(out, name, subject->name, "", subject->status.in_flight);
+}
+
+static void
+put_latency(FILE *out, const char *name, const Subject *subject)
+{
+	const WebhookCounts *counts = subject->status.counts;
+	char		part[128];
+	char		label[64];
+
+	snprintf(part, sizeof(part), "%s_bucket", name);
+	for (int b = 0; b < LATENCY_BUCKETS; b++)
+	{
+		snprintf(label, sizeof(label), ",le=\"%g\"", latency_bounds[b]);
+		put_value(out, part, subject->name, label, (double) counts->latency[b]);
+	}
+	put_value(out, part, subject->name, ",le=\"+Inf\"",
+			  (double) counts->requests);
+	snprintf(part, sizeof(part), "%s_sum", name);
+	put_value(out, part, subject->name, "", counts->seconds);
+	snprintf(part, sizeof(part), "%s_count", name);
+	put_value(out, part, subject->name, "", (double) counts->requests);
+}
+
+static void
+put_breaker(FILE *out, const char *name, const Subject *subject)
+{
+	put_value(out, name, subject->name, "", subject->status.breaker);
+}
+
+static void
+put_pause(FILE *out, const char *name, const Subject *subject)
+{
+	put_value(out, name, subject->name, "", subject->status.pause_left);
+}
+
+static void
+put_consumer(FILE *out, const char *name, const Subject *subject)
+{
+	put_value(out, name, subject->name, "", subject->status.consumer);
+}
+
+static void
+put_ready(FILE *out, const char *name, const Subject *subject)
+{
+	put_value(out, name, subject->name, "", subject->status.trouble == NULL);
+}
+
+/*
+ * Family: a metric of each webhook.
+ */
+typedef struct Family
+{
+	const char *name;
+	const char *type;
+	const char *help;
+	void		(*put) (FILE *out, const char *name, const Subject *subject);
+} Family;
+
+static const Family families[] = {
+	{"eventlog_notifications_total", "counter",
+	"Events delivered.", put_delivered},
+	{"eventlog_notifications_given_up_total", "counter",
+	"Events given up by this process.", put_given_up},
+	{"eventlog_notifications_waiting", "gauge",
+	"Events fetched and not sent yet.", put_waiting},
+	{"eventlog_notifications_owed", "gauge",
+	"Events owed, as last counted; absent when that was long ago.", put_owed},
+	{"eventlog_notifications_dead", "gauge",
+	"Events given up and kept, as last counted.", put_dead},
+	{"eventlog_notifications_oldest_owed_age_seconds", "gauge",
+	"How long ago the oldest event occurred that is owed.", put_oldest_age},
+	{"eventlog_notification_last_success_timestamp_seconds", "gauge",
+	"When the receiver last accepted something.", put_last_success},
+	{"eventlog_notification_requests_total", "counter",
+	"Requests that have ended, by the status of their answer.", put_by_status},
+	{"eventlog_notification_requests_failed_total", "counter",
+	"Requests that failed, by the reason that the log has, too.", put_failed},
+	{"eventlog_notification_requests_in_flight", "gauge",
+	"Requests in flight.", put_in_flight},
+	{"eventlog_notification_latency_seconds", "histogram",
+	"How long requests took.", put_latency},
+	{"eventlog_breaker_state", "gauge",
+	"0: closed, 1: open, 2: half open.", put_breaker},
+	{"eventlog_breaker_pause_seconds", "gauge",
+	"For how long nothing will be sent yet.", put_pause},
+	{"eventlog_subscription_paused", "gauge",
+	"1: the subscription is paused.", put_paused},
+	{"eventlog_consumer", "gauge",
+	"1: this process holds the subscription.", put_consumer},
+	{"eventlog_webhook_ready", "gauge",
+	"1: nothing about this webhook stands still.", put_ready}
+};
+
+#define NFAMILIES	(sizeof(families) / sizeof(families[0]))
+
+/*
+ * put_next: the samples of one webhook for one family, and go on.
+ */
+static void
+put_next(FILE *out, MetricsPage *page, const MetricsSource *source)
+{
+	const Family *family = &families[page->family];
+	Subject		subject;
+
+	if (page->webhook == 0)
+		put_head(out, family->name, family->type, family->help);
+	webhook_status(source->webhooks[page->webhook], &subject.status);
+	subject.name = subject.status.config->name;
+	subject.gauge = gauges_of(page->webhook);
+	family->put(out, family->name, &subject);
+	if (++page->webhook == source->nwebhooks)
+	{
+		page->webhook = 0;
+		page->family++;
+	}
+}
+
+char *
+metrics_piece(MetricsPage *page, const MetricsSource *source, size_t *len)
+{
+	char	   *piece = NULL;
+	FILE	   *out;
+
+	if (page->begun && page->generation != source->generation)
+		return NULL;
+	out = open_memstream(&piece, len);
+	if (out == NULL)
+		return NULL;
+	if (!page->begun)
+		put_common(out, source);
+	page->begun = true;
+	page->generation = source->generation;
+	while (source->nwebhooks > 0 && page->family < NFAMILIES &&
+		   ftell(out) < METRICS_PIECE)
+		put_next(out, page, source);
+	page->done = source->nwebhooks == 0 || page->family == NFAMILIES;
+	if (fclose(out) == 0)
+		return piece;
+	free(piece);
+	return NULL;
+}

@@ -1,0 +1,18 @@
+/*
+ * auth_config.h
+ *		How a webhook's requests show whom they come from.
+ */
+#ifndef NOTIFIER_AUTH_CONFIG_H
+#define NOTIFIER_AUTH_CONFIG_H
+
+#include "config/jsonreader.h"
+#include "config/webhook_config.h"
+
+/*
+ * auth_config_read: secrets to sign with, basic_auth, authorization, and
+ * http_headers.
+ */
+extern void auth_config_read(Reader *reader, json_t *object,
+							 WebhookConfig *webhook);
+
+#endif							/* NOTIFIER_AUTH_CONFIG_H */

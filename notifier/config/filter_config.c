@@ -1,0 +1,184 @@
+/*
+ * filter_config.c
+ *		Levels and prefixes.  What no event can match is an error and not a
+ *		webhook that stays silent for ever.
+ */
+#include "config/filter_config.h"
+
+#include "base/logging.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define NLEVELS			5
+#define MAX_WORD_BYTES	255		/* as of event_type and its like */
+
+static const char *const level_names[NLEVELS] = {
+	"debug", "info", "warning", "error", "critical"
+};
+
+/*
+ * What the database takes for one of these levels, too.
+ */
+static const struct
+{
+	const char *name;
+	int			level;
+}			neighbours[] = {
+	{"trace", 0}, {"information", 1}, {"notice", 1}, {"warn", 2}, {"err", 3},
+	{"crit", 4}, {"fatal", 4}, {"alert", 4}, {"emerg", 4}, {"emergency", 4},
+	{"panic", 4}
+};
+
+/*
+ * find_level: the number of a level; -1 if it is none.
+ */
+static int
+find_level(json_t *value)
+{
+	const char *name = json_is_string(value) ? json_string_value(value) : "";
+
+	for (int i = 0; i < NLEVELS; i++)
+	{
+		if (strcasecmp(level_names[i], name) == 0)
+			return i;
+	}
+	for (size_t i = 0; i < sizeof(neighbours) / sizeof(neighbours[0]); i++)
+	{
+		if (strcasecmp(neighbours[i].name, name) == 0)
+			return neighbours[i].level;
+	}
+	return -1;
+}
+
+static void
+unknown_level(Reader *reader, const char *key, json_t *value)
+{
+	char		shown[64] = "";
+
+	if (json_is_string(value))
+		printable(shown, sizeof(shown), json_string_value(value),
+				  json_string_length(value));
+	reader_wrong(reader, key, "unknown level \"%s\"; levels are debug, info, warning, error and critical",
+				 shown);
+}
+
+/*
+ * read_levels: "level", a list, or "min_level"; as bits, 0 for all.
+ */
+static unsigned int
+read_levels(Reader *reader, json_t *object)
+{
+	json_t	   *list = json_object_get(object, "level");
+	json_t	   *min = json_object_get(object, "min_level");
+	unsigned int levels = 0;
+	json_t	   *item;
+	size_t		i;
+
+	if (list && min)
+		reader_wrong(reader, "min_level", "cannot go with \"level\"");
+	else if (min)
+	{
+		if (find_level(min) < 0)
+			unknown_level(reader, "min_level", min);
+		else
+			levels = 0x1fu & (0x1fu << find_level(min));
+	}
+	else if (list && (!json_is_array(list) || json_array_size(list) == 0))
+		reader_wrong(reader, "level", "must be a list of levels, such as [\"error\"]");
+	else
+	{
+		json_array_foreach(list, i, item)
+		{
+			if (find_level(item) < 0)
+				unknown_level(reader, "level", item);
+			else
+				levels |= 1u << find_level(item);
+		}
+	}
+	return levels;
+}
+
+/*
+ * level_array: levels as an array literal of SQL, allocated; NULL: all.
+ */
+static char *
+level_array(unsigned int levels)
+{
+	char		literal[64] = "";
+
+	if (levels == 0)
+		return NULL;
+	for (int i = 0; i < NLEVELS; i++)
+	{
+		if ((levels & 1u << i) == 0)
+			continue;
+		strcat(literal, *literal ? "," : "{");
+		strcat(literal, level_names[i]);
+	}
+	strcat(literal, "}");
+	return strdup(literal);
+}
+
+/*
+ * read_prefix: the beginning of an event_type.
+ */
+static char *
+read_prefix(Reader *reader, json_t *object)
+{
+	static const char *const chars = "abcdefghijklmnopqrstuvwxyz0123456789_-.";
+	char	   *prefix = reader_string(reader, object, "event_type");
+
+	if (prefix == NULL)
+		return NULL;
+	if (strlen(prefix) > MAX_WORD_BYTES)
+		reader_wrong(reader, "event_type", "is longer than %d bytes, which no event's is",
+					 MAX_WORD_BYTES);
+	else if (prefix[strspn(prefix, chars)] != '\0')
+		reader_wrong(reader, "event_type", "no event's begins like this: it is a plain prefix of lower-case letters, digits, \"_\", \"-\" and dots");
+	else if (prefix[0] == '.' || strstr(prefix, ".."))
+		reader_wrong(reader, "event_type", "no event's begins like this: between dots stand words");
+	return prefix;
+}
+
+static char *
+read_word(Reader *reader, json_t *object, const char *key)
+{
+	char	   *word = reader_string(reader, object, key);
+
+	if (word && strlen(word) > MAX_WORD_BYTES)
+		reader_wrong(reader, key, "is longer than %d bytes, which no event's is",
+					 MAX_WORD_BYTES);
+	return word;
+}
+
+void
+filter_config_read(Reader *reader, json_t *object, WebhookConfig *webhook)
+{
+	webhook->levels = level_array(read_levels(reader, object));
+	webhook->event_type = read_prefix(reader, object);
+	webhook->resource_type = read_word(reader, object, "resource_type");
+	webhook->source_service = read_word(reader, object, "source_service");
+}
+
+void
+filter_config_inherit(json_t *object, json_t *common)
+{
+	static const char *const keys[] = {
+		"event_type", "resource_type", "source_service"
+	};
+	bool		leveled = json_object_get(object, "level") ||
+	json_object_get(object, "min_level");
+
+	for (size_t i = 0; common && i < sizeof(keys) / sizeof(keys[0]); i++)
+	{
+		if (json_object_get(common, keys[i]) && !json_object_get(object, keys[i]))
+			json_object_set(object, keys[i], json_object_get(common, keys[i]));
+	}
+	if (!leveled && json_object_get(common, "level"))
+		json_object_set(object, "level", json_object_get(common, "level"));
+	if (!leveled && json_object_get(common, "min_level"))
+		json_object_set(object, "min_level", json_object_get(common, "min_level"));
+}

@@ -1,0 +1,197 @@
+/*
+ * reader_file.c
+ *		Files that the configuration names: secrets, keys and certificates.
+ */
+#include "config/jsonreader.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_VALUE_BYTES	65536	/* of a file that holds one value */
+#define MAX_CERTIFICATES	(4 * 1024 * 1024)
+
+/*
+ * anchored: a file's name, from the directory on where it is not absolute.
+ */
+static json_t *
+anchored(const char *dir, json_t *name)
+{
+	const char *text = json_string_value(name);
+
+	if (text == NULL || *text == '/' || *text == '\0' ||
+		strlen(text) != json_string_length(name))
+		return NULL;
+	return json_sprintf("%s/%s", dir, text);
+}
+
+static void
+anchor_list(json_t *list, const char *dir)
+{
+	for (size_t i = 0; i < json_array_size(list); i++)
+	{
+		json_t	   *name = anchored(dir, json_array_get(list, i));
+
+		if (name)
+			json_array_set_new(list, i, name);
+	}
+}
+
+static bool
+names_file(const char *key)
+{
+	size_t		len = strlen(key);
+
+	return len > 5 && strcmp(key + len - 5, "_file") == 0;
+}
+
+void
+reader_anchor_files(json_t *object, const char *dir)
+{
+	const char *key;
+	json_t	   *value;
+	void	   *next;
+
+	json_object_foreach_safe(object, next, key, value)
+	{
+		json_t	   *name = names_file(key) ? anchored(dir, value) : NULL;
+
+		if (strcmp(key, "http_headers") == 0)
+		{
+			const char *header;
+			json_t	   *how;
+
+			json_object_foreach(value, header, how)
+				anchor_list(json_object_get(how, "files"), dir);
+		}
+		else if (name)
+			json_object_set_new(object, key, name);
+		else
+			reader_anchor_files(value, dir);
+	}
+}
+
+/*
+ * is_exposed: may others read the file?  As for libpq's keys, root's may be
+ * readable by a group.
+ */
+static bool
+is_exposed(const struct stat *stat)
+{
+	return (stat->st_mode & (stat->st_uid == 0 && geteuid() != 0 ? 0007 : 0077)) != 0 &&
+		S_ISREG(stat->st_mode);
+}
+
+char *
+reader_load(const char *path, size_t max, size_t *len, bool *exposed)
+{
+	FILE	   *file = fopen(path, "r");
+	struct stat stat;
+	char	   *text;
+
+	if (file == NULL)
+		return NULL;
+	if (fstat(fileno(file), &stat) == 0)
+		*exposed = is_exposed(&stat);
+	if ((text = malloc(max + 2)) == NULL)
+	{
+		fclose(file);
+		errno = ENOMEM;
+		return NULL;
+	}
+	*len = fread(text, 1, max + 1, file);
+	if (ferror(file) || *len > max)
+	{
+		int			error = ferror(file) ? errno : EFBIG;
+
+		fclose(file);
+		free(text);
+		errno = error;
+		return NULL;
+	}
+	fclose(file);
+	text[*len] = '\0';
+	return text;
+}
+
+/*
+ * load_value: the text in a file, without line ends and blanks behind it.
+ */
+static char *
+load_value(Reader *reader, const char *key, const char *name, size_t max,
+		   bool secret)
+{
+	bool		exposed = false;
+	size_t		len = 0;
+	char	   *text = NULL;
+
+	if (strncmp(name, "whsec_", 6) == 0 || strstr(name, "/whsec_"))
+	{
+		reader_wrong(reader, key, "names a file, and is a secret itself, as it seems");
+		return NULL;
+	}
+	text = reader_load(name, max, &len, &exposed);
+	if (text == NULL)
+	{
+		reader_wrong(reader, key, "cannot read \"%s\": %s", name,
+					 strerror(errno));
+		return NULL;
+	}
+	if (secret && exposed)
+		reader_warn(reader, key, "others may read \"%s\"; its mode should be 0600",
+					name);
+	while (len > 0 && strchr("\r\n \t", text[len - 1]))
+		text[--len] = '\0';
+	if (len > 0 && strlen(text) == len)
+		return text;
+	reader_wrong(reader, key, "\"%s\" is empty or not text", name);
+	free(text);
+	return NULL;
+}
+
+char *
+reader_contents(Reader *reader, const char *key, const char *name)
+{
+	return load_value(reader, key, name, MAX_VALUE_BYTES, true);
+}
+
+char *
+reader_secret(Reader *reader, json_t *object, const char *key)
+{
+	char		file_key[64];
+	char	   *name;
+	char	   *text;
+
+	snprintf(file_key, sizeof(file_key), "%s_file", key);
+	if (json_object_get(object, key) && json_object_get(object, file_key))
+	{
+		reader_wrong(reader, file_key, "cannot go with \"%s\"", key);
+		return NULL;
+	}
+	if (json_object_get(object, file_key) == NULL)
+	{
+		text = reader_string(reader, object, key);
+		if (text && reader->exposed && strcmp(key, "url") != 0 &&
+			strcmp(key, "database") != 0 && strcmp(key, "proxy_url") != 0)
+			reader_warn(reader, key, "others may read the configuration that it stands in; its mode should be 0600");
+		return text;
+	}
+	name = reader_string(reader, object, file_key);
+	text = name ? load_value(reader, file_key, name, MAX_VALUE_BYTES, true) : NULL;
+	free(name);
+	return text;
+}
+
+char *
+reader_file(Reader *reader, json_t *object, const char *key, bool secret)
+{
+	char	   *name = reader_string(reader, object, key);
+	char	   *text = name ?
+	load_value(reader, key, name, MAX_CERTIFICATES, secret) : NULL;
+
+	free(name);
+	return text;
+}

@@ -1,0 +1,118 @@
+/*
+ * url_path.c
+ *		Receivers, and what stands before them, decode a path before they take it
+ *		apart, some of them twice, some take a backslash for a slash, and some cut
+ *		parameters off a segment: "..%2Fadmin" is then one floor up.  No encoding
+ *		of ours helps against that; such a path is not asked for.
+ */
+#include "config/url_path.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define USER_ID			"<userId>"
+
+/*
+ * has_dots: is any segment made of dots, up to its parameters?
+ */
+static bool
+has_dots(const char *path)
+{
+	while (*path)
+	{
+		size_t		len = strcspn(path, "/\\");
+		size_t		dots = strspn(path, ".");
+
+		if (dots > 0 && (dots == len || path[dots] == ';'))
+			return true;
+		path += len;
+		path += *path != '\0';
+	}
+	return false;
+}
+
+static int
+digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/*
+ * decode: percent-encoding undone, in place; true if there was any.  A NUL ends
+ * the text, as it would for some.
+ */
+static bool
+decode(char *text)
+{
+	char	   *to = text;
+	bool		any = false;
+
+	for (const char *from = text; *from; from++)
+	{
+		if (*from == '%' && digit(from[1]) >= 0 && digit(from[2]) >= 0)
+		{
+			*to++ = (char) (digit(from[1]) * 16 + digit(from[2]));
+			from += 2;
+			any = true;
+		}
+		else
+			*to++ = *from;
+	}
+	*to = '\0';
+	return any;
+}
+
+/*
+ * fill_in: the path of a url, with a user in it; allocated.
+ */
+static char *
+fill_in(const char *path, size_t len, const char *user_id)
+{
+	size_t		user_len = strlen(user_id);
+	char	   *filled = malloc(len * (user_len / strlen(USER_ID) + 2) + 1);
+	char	   *to = filled;
+	const char *end = path + len;
+
+	while (filled && path < end)
+	{
+		if ((size_t) (end - path) >= strlen(USER_ID) &&
+			strncmp(path, USER_ID, strlen(USER_ID)) == 0)
+		{
+			memcpy(to, user_id, user_len);
+			to += user_len;
+			path += strlen(USER_ID);
+		}
+		else
+			*to++ = *path++;
+	}
+	if (filled)
+		*to = '\0';
+	return filled;
+}
+
+bool
+url_path_climbs(const char *url, const char *user_id)
+{
+	const char *host = strstr(url, "://");
+	const char *path = host ? strchr(host + 3, '/') : NULL;
+	char	   *filled;
+	bool		climbs;
+
+	if (path == NULL || (strchr(url, '?') && strchr(url, '?') < path))
+		return false;
+	filled = fill_in(path, strcspn(path, "?#"), user_id);
+	if (filled == NULL)
+		return true;
+	climbs = has_dots(filled);
+	/* each round makes the text shorter, so there is a last one */
+	while (!climbs && decode(filled))
+		climbs = has_dots(filled);
+	free(filled);
+	return climbs;
+}

@@ -1,0 +1,104 @@
+/*
+ * webhook_config.c
+ *		What the configuration says of one webhook, compared and freed.
+ */
+#include "config/webhook_config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * same: are two texts, of which either may be absent, the same?
+ */
+static bool
+same(const char *one, const char *other)
+{
+	return one && other ? strcmp(one, other) == 0 : one == other;
+}
+
+/*
+ * same_texts: the texts of a webhook; those of headers apart.
+ */
+static bool
+same_texts(const WebhookConfig *one, const WebhookConfig *other)
+{
+	return same(one->name, other->name) && same(one->url, other->url) &&
+		same(one->levels, other->levels) &&
+		same(one->event_type, other->event_type) &&
+		same(one->resource_type, other->resource_type) &&
+		same(one->source_service, other->source_service) &&
+		same(one->username, other->username) &&
+		same(one->password, other->password) &&
+		same(one->authorization, other->authorization) &&
+		same(one->ca, other->ca) && same(one->cert, other->cert) &&
+		same(one->key, other->key) &&
+		same(one->server_name, other->server_name) &&
+		same(one->proxy_url, other->proxy_url) &&
+		same(one->no_proxy, other->no_proxy);
+}
+
+static bool
+same_keys_and_headers(const WebhookConfig *one, const WebhookConfig *other)
+{
+	if (one->nkeys != other->nkeys || one->nheaders != other->nheaders)
+		return false;
+	for (size_t i = 0; i < one->nkeys; i++)
+	{
+		if (one->keys[i].len != other->keys[i].len ||
+			memcmp(one->keys[i].bytes, other->keys[i].bytes,
+				   one->keys[i].len) != 0)
+			return false;
+	}
+	for (size_t i = 0; i < one->nheaders; i++)
+	{
+		if (!same(one->headers[i], other->headers[i]))
+			return false;
+	}
+	return true;
+}
+
+bool
+webhook_config_equal(const WebhookConfig *one, const WebhookConfig *other)
+{
+	const RetryPolicy *a = &one->retry;
+	const RetryPolicy *b = &other->retry;
+
+	return same_texts(one, other) && same_keys_and_headers(one, other) &&
+		one->active == other->active && one->format == other->format &&
+		one->insecure_skip_verify == other->insecure_skip_verify &&
+		one->min_version == other->min_version &&
+		one->timeout == other->timeout &&
+		one->max_concurrency == other->max_concurrency &&
+		one->rate_limit == other->rate_limit &&
+		one->enable_http2 == other->enable_http2 &&
+		one->ordered == other->ordered &&
+		one->max_events == other->max_events &&
+		a->initial_backoff == b->initial_backoff &&
+		a->max_backoff == b->max_backoff &&
+		a->max_attempts == b->max_attempts && a->max_age == b->max_age;
+}
+
+void
+webhook_config_destroy(WebhookConfig *webhook)
+{
+	if (webhook == NULL)
+		return;
+	for (size_t i = 0; i < webhook->nheaders; i++)
+		free(webhook->headers[i]);
+	free(webhook->name);
+	free(webhook->url);
+	free(webhook->levels);
+	free(webhook->event_type);
+	free(webhook->resource_type);
+	free(webhook->source_service);
+	free(webhook->username);
+	free(webhook->password);
+	free(webhook->authorization);
+	free(webhook->ca);
+	free(webhook->cert);
+	free(webhook->key);
+	free(webhook->server_name);
+	free(webhook->proxy_url);
+	free(webhook->no_proxy);
+	free(webhook);
+}

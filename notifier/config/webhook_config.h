@@ -1,0 +1,67 @@
+/*
+ * webhook_config.h
+ *		What the configuration says of one webhook.
+ */
+#ifndef NOTIFIER_WEBHOOK_CONFIG_H
+#define NOTIFIER_WEBHOOK_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/retry.h"
+#include "base/signature.h"
+
+#define CONFIG_MAX_KEYS		8	/* secrets of a webhook */
+#define CONFIG_MAX_HEADERS	32
+
+typedef enum PayloadFormat
+{
+	FORMAT_STANDARD,
+	FORMAT_CLOUDEVENTS,
+	FORMAT_ANCHORE
+} PayloadFormat;
+
+/*
+ * WebhookConfig: one webhook.  Strings are its own; NULL: not given.
+ */
+typedef struct WebhookConfig
+{
+	char	   *name;			/* of the webhook and of its subscription */
+	bool		active;			/* events go there */
+	char	   *url;
+	char	   *levels;			/* as an array literal; NULL: all */
+	char	   *event_type;		/* prefix; NULL: any */
+	char	   *resource_type;	/* applied by the notifier, before sending */
+	char	   *source_service; /* the same */
+	PayloadFormat format;
+	SigningKey	keys[CONFIG_MAX_KEYS];
+	size_t		nkeys;
+	char	   *username;		/* basic authentication */
+	char	   *password;
+	char	   *authorization;	/* the whole value of the header */
+	char	   *headers[CONFIG_MAX_HEADERS];	/* "Name: value" or "Name;" */
+	size_t		nheaders;
+	char	   *ca;				/* certificates as PEM, as their files had
+								 * them */
+	char	   *cert;
+	char	   *key;
+	char	   *server_name;
+	bool		insecure_skip_verify;
+	long		min_version;	/* CURL_SSLVERSION_… */
+	char	   *proxy_url;
+	char	   *no_proxy;
+	int64_t		timeout;		/* ms, for the whole transfer */
+	int			max_concurrency;
+	double		rate_limit;		/* requests a second; 0: as many as can be */
+	bool		enable_http2;
+	bool		ordered;
+	int			max_events;		/* in one request; 1: no batches */
+	RetryPolicy retry;
+} WebhookConfig;
+
+extern bool webhook_config_equal(const WebhookConfig *one,
+								 const WebhookConfig *other);
+extern void webhook_config_destroy(WebhookConfig *webhook);
+
+#endif							/* NOTIFIER_WEBHOOK_CONFIG_H */

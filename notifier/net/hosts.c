@@ -1,0 +1,169 @@
+/*
+ * hosts.c
+ *		libpq tries hosts in turn, but where it does not block, it has no limit
+ *		on the time that one takes: a host that is silent keeps it from all
+ *		others.  And it looks names up while everything else waits.  So both are
+ *		done in connector.c, which gives libpq one address at a time, and here is
+ *		what the hosts are.
+ */
+#include "net/hosts.h"
+
+#include <libpq-fe.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define USUAL_TIMEOUT	10000	/* ms, where connect_timeout says nothing */
+
+static int
+count(const char *list)
+{
+	int			n = 1;
+
+	for (; *list; list++)
+		n += *list == ',';
+	return n;
+}
+
+static char *
+copy(const char *text)
+{
+	return text && *text ? strdup(text) : NULL;
+}
+
+/*
+ * begin_nothing: a connection that never begins, since an option of it is wrong:
+ * so libpq reads the others, and does no more.
+ */
+static PGconn *
+begin_nothing(const char *option, const char *value)
+{
+	const char *const names[] = {option, "sslmode", NULL};
+	const char *const values[] = {value, "of no kind", NULL};
+
+	return PQconnectStartParams(names, values, 1);
+}
+
+/*
+ * all_options: what libpq makes of a connection string with its defaults and
+ * service files.
+ */
+static PQconninfoOption *
+all_options(const char *database)
+{
+	PGconn	   *conn = begin_nothing("dbname", database);
+	PQconninfoOption *options = conn ? PQconninfo(conn) : NULL;
+
+	PQfinish(conn);
+	return options;
+}
+
+/*
+ * find_usual_host: that of an empty entry; it differs from build to build.
+ */
+static char *
+find_usual_host(void)
+{
+	PGconn	   *conn = begin_nothing("host", ",");
+	char	   *host = copy(PQhost(conn));
+
+	PQfinish(conn);
+	return host;
+}
+
+bool
+hosts_learn(Hosts *hosts, const char *database)
+{
+	PQconninfoOption *options;
+
+	if (hosts->n > 0)
+		return true;
+	options = all_options(database);
+	if (options == NULL)
+		return false;
+	hosts->timeout = USUAL_TIMEOUT;
+	for (const PQconninfoOption *option = options; option->keyword; option++)
+	{
+		if (strcmp(option->keyword, "host") == 0)
+			hosts->host = copy(option->val);
+		else if (strcmp(option->keyword, "hostaddr") == 0)
+			hosts->hostaddr = copy(option->val);
+		else if (strcmp(option->keyword, "port") == 0)
+		{
+			hosts->port = copy(option->val);
+			hosts->usual_port = copy(option->compiled);
+		}
+		else if (strcmp(option->keyword, "connect_timeout") == 0 &&
+				 option->val && atoi(option->val) > 0)
+			hosts->timeout = (int64_t) atoi(option->val) * 1000;
+	}
+	PQconninfoFree(options);
+	hosts->usual_host = find_usual_host();
+	hosts->n = hosts->hostaddr ? count(hosts->hostaddr) :
+		hosts->host ? count(hosts->host) : 1;
+	return true;
+}
+
+/*
+ * take: the entry of a list with that number, allocated, or what is usual where
+ * it is empty; NULL: there is no list.  Lists of another length are handed on as
+ * they are: a list of one counts for all, and of others libpq says what is
+ * wrong.
+ */
+static bool
+take(const Hosts *hosts, const char *list, const char *usual, int number,
+	 char **entry)
+{
+	*entry = NULL;
+	if (list == NULL)
+		return true;
+	if (count(list) != hosts->n)
+		return (*entry = strdup(list)) != NULL;
+	while (number-- > 0)
+		list += strcspn(list, ",") + 1;
+	if (*list == '\0' || *list == ',')
+		return usual == NULL || (*entry = strdup(usual)) != NULL;
+	return (*entry = strndup(list, strcspn(list, ","))) != NULL;
+}
+
+bool
+hosts_get(const Hosts *hosts, int number, Host *host)
+{
+	bool		ok = take(hosts, hosts->host, hosts->usual_host, number,
+						  &host->host);
+
+	ok = take(hosts, hosts->hostaddr, NULL, number, &host->hostaddr) && ok;
+	ok = take(hosts, hosts->port, hosts->usual_port, number, &host->port) && ok;
+	if (!ok)
+		host_free(host);
+	return ok;
+}
+
+/*
+ * Where there is an address, or the directory of a socket, or one in the
+ * abstract namespace, nothing is looked up.
+ */
+bool
+host_is_name(const Host *host)
+{
+	return host->hostaddr == NULL && host->host && host->host[0] != '/' &&
+		host->host[0] != '@';
+}
+
+void
+host_free(Host *host)
+{
+	free(host->host);
+	free(host->hostaddr);
+	free(host->port);
+	memset(host, 0, sizeof(*host));
+}
+
+void
+hosts_destroy(Hosts *hosts)
+{
+	free(hosts->host);
+	free(hosts->hostaddr);
+	free(hosts->port);
+	free(hosts->usual_host);
+	free(hosts->usual_port);
+}

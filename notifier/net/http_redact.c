@@ -1,0 +1,116 @@
+/*
+ * http_redact.c
+ *		Many receivers answer an error with the request that they did not like.
+ *		Since the answer is kept where others read it, the webhook's secrets are
+ *		blotted out of it, before it is cut.
+ */
+#include "net/http_redact.h"
+
+#include <curl/curl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MIN_SECRET		8		/* shorter ones would blot out anything */
+
+/*
+ * blot_out: wherever it stands in the text.
+ */
+static void
+blot_out(char *text, size_t len, const char *secret, size_t secret_len)
+{
+	char	   *end = text + len;
+
+	if (secret_len < MIN_SECRET)
+		return;
+	while ((text = memmem(text, (size_t) (end - text), secret,
+						  secret_len)) != NULL)
+	{
+		memset(text, '*', secret_len);
+		text += secret_len;
+	}
+}
+
+/*
+ * blot_out_credentials: user and password, as the header has them.
+ */
+static void
+blot_out_credentials(char *text, size_t len, const char *username,
+					 const char *password)
+{
+	size_t		size = strlen(username) + strlen(password) + 2;
+	char	   *plain = malloc(size);
+	char	   *encoded = malloc(size / 3 * 4 + 5);
+
+	if (plain && encoded)
+	{
+		snprintf(plain, size, "%s:%s", username, password);
+		EVP_EncodeBlock((unsigned char *) encoded, (unsigned char *) plain,
+						(int) size - 1);
+		blot_out(text, len, encoded, strlen(encoded));
+	}
+	else
+		memset(text, '*', len);
+	free(plain);
+	free(encoded);
+	blot_out(text, len, password, strlen(password));
+}
+
+/*
+ * blot_out_url: whatever comes behind the host and is no placeholder, word by
+ * word, and user and password.
+ */
+static void
+blot_out_url(char *text, size_t len, const char *url)
+{
+	const char *host = strstr(url, "://") + 3;
+	const char *rest = host + strcspn(host, "/?");
+	CURLU	   *parts = curl_url();
+	char	   *root = strndup(url, (size_t) (rest - url));
+	char	   *user = NULL;
+	char	   *password = NULL;
+
+	if (parts == NULL || root == NULL ||
+		curl_url_set(parts, CURLUPART_URL, root, 0) != CURLUE_OK)
+		memset(text, '*', len);
+	else if (curl_url_get(parts, CURLUPART_PASSWORD, &password,
+						  CURLU_URLDECODE) == CURLUE_OK &&
+			 curl_url_get(parts, CURLUPART_USER, &user,
+						  CURLU_URLDECODE) == CURLUE_OK)
+		blot_out_credentials(text, len, user, password);
+	curl_free(user);
+	curl_free(password);
+	curl_url_cleanup(parts);
+	free(root);
+	while (*rest)
+	{
+		size_t		word = strcspn(rest, "/?&=;<");
+
+		blot_out(text, len, rest, word);
+		rest += word;
+		rest += *rest == '<' ? strcspn(rest, ">") : *rest != '\0';
+	}
+}
+
+void
+http_redact(const WebhookConfig *config, char *text, size_t len)
+{
+	blot_out_url(text, len, config->url);
+	if (config->username)
+		blot_out_credentials(text, len, config->username,
+							 config->password ? config->password : "");
+	if (config->authorization)
+	{
+		const char *secret = strchr(config->authorization, ' ') + 1;
+
+		blot_out(text, len, secret, strlen(secret));
+	}
+	for (size_t i = 0; i < config->nheaders; i++)
+	{
+		const char *value = strchr(config->headers[i], ':');
+
+		if (value && value[1] == ' ')
+			blot_out(text, len, value + 2, strlen(value + 2));
+	}
+}

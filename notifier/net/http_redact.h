@@ -1,0 +1,17 @@
+/*
+ * http_redact.h
+ *		What is secret is blotted out of what a receiver answers.
+ */
+#ifndef NOTIFIER_HTTP_REDACT_H
+#define NOTIFIER_HTTP_REDACT_H
+
+#include <stddef.h>
+
+#include "config/webhook_config.h"
+
+/*
+ * http_redact: overwrite each secret of the webhook in the text.
+ */
+extern void http_redact(const WebhookConfig *config, char *text, size_t len);
+
+#endif							/* NOTIFIER_HTTP_REDACT_H */

@@ -1,0 +1,191 @@
+/*
+ * delivery.c
+ *		The body and the headers of a request.
+ */
+#include "webhook/delivery.h"
+
+#include "base/logging.h"
+#include "base/signature.h"
+#include "webhook/payload.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define MAX_HEADERS		4
+
+typedef struct Delivery
+{
+	Sender	   *sender;
+	OwedEvent  *events;
+	int			n;
+	char	   *url;
+	char	   *batch;			/* the body, if there are several events */
+	char	   *headers[MAX_HEADERS];
+	size_t		nheaders;
+} Delivery;
+
+static void
+free_delivery(Delivery *delivery)
+{
+	for (size_t i = 0; i < delivery->nheaders; i++)
+		free(delivery->headers[i]);
+	free(delivery->batch);
+	free(delivery->url);
+	free(delivery);
+}
+
+/*
+ * make_batch: the events' bodies as one JSON array.
+ */
+static char *
+make_batch(const OwedEvent *events)
+{
+	size_t		size = 3;
+	char	   *batch;
+	char	   *at;
+
+	for (const OwedEvent *event = events; event; event = event->next)
+		size += strlen(event->body) + 1;
+	batch = at = malloc(size);
+	if (batch == NULL)
+		return NULL;
+	for (const OwedEvent *event = events; event; event = event->next)
+	{
+		size_t		len = strlen(event->body);
+
+		*at++ = event == events ? '[' : ',';
+		memcpy(at, event->body, len);
+		at += len;
+	}
+	strcpy(at, "]");
+	return batch;
+}
+
+static bool
+add_header(Delivery *delivery, const char *name, const char *value)
+{
+	size_t		size = strlen(name) + strlen(value) + 1;
+	char	   *header = malloc(size);
+
+	if (header == NULL)
+		return false;
+	snprintf(header, size, "%s%s", name, value);
+	delivery->headers[delivery->nheaders++] = header;
+	return true;
+}
+
+/*
+ * add_headers: what kind of body it is, and Standard Webhooks' headers where
+ * that is the format or a secret is there to sign with.
+ *
+ * A receiver may drop what has an id that it has seen.  An event comes again
+ * with its own; but when a batch has failed, its events may come again in other
+ * company, so a batch has an id of all that is in it.
+ */
+static bool
+add_headers(Delivery *delivery, const char *body, size_t len)
+{
+	const WebhookConfig *config = delivery->sender->config;
+	const char *id = delivery->events->id;
+	long		now = (long) time(NULL);
+	char		timestamp[32];
+	char		of_batch[BATCH_ID_SIZE];
+	char	   *signature;
+	bool		ok;
+
+	if (!add_header(delivery, "",
+					payload_content_type(config->format,
+										 config->max_events > 1)))
+		return false;
+	if (config->format != FORMAT_STANDARD && config->nkeys == 0)
+		return true;
+	if (config->max_events > 1)
+	{
+		if (!batch_id(body, len, of_batch))
+			return false;
+		id = of_batch;
+	}
+	snprintf(timestamp, sizeof(timestamp), "%ld", now);
+	if (!add_header(delivery, "webhook-id: ", id) ||
+		!add_header(delivery, "webhook-timestamp: ", timestamp))
+		return false;
+	if (config->nkeys == 0)
+		return true;
+	signature = signature_header(config->keys, config->nkeys, id, now, body,
+								 len);
+	ok = signature && add_header(delivery, "webhook-signature: ", signature);
+	free(signature);
+	return ok;
+}
+
+static void
+finished(void *arg, const HttpResult *result)
+{
+	Delivery   *delivery = arg;
+	Sender	   *sender = delivery->sender;
+	OwedEvent  *events = delivery->events;
+	int			n = delivery->n;
+
+	sender->nflying--;
+	free_delivery(delivery);
+	sender->done(sender->arg, events, n, result);
+}
+
+DeliveryBegun
+deliver(Sender *sender, OwedEvent *events, int n)
+{
+	const WebhookConfig *config = sender->config;
+	Delivery   *delivery;
+	const char *body = events->body;
+	size_t		len;
+
+	if (!payload_user_fits(config->url, events->user_id))
+		return DELIVERY_IMPOSSIBLE;
+	delivery = calloc(1, sizeof(Delivery));
+	if (delivery == NULL)
+		goto fail;
+	delivery->sender = sender;
+	delivery->events = events;
+	delivery->n = n;
+	delivery->url = payload_url(config->format, config->url,
+								events->user_id);
+	if (config->max_events > 1)
+		body = delivery->batch = make_batch(events);
+	if (delivery->url == NULL || body == NULL)
+		goto fail;
+	len = strlen(body);
+	if (!add_headers(delivery, body, len) ||
+		!http_post(sender->http, delivery->url, body, len,
+				   (const char *const *) delivery->headers, delivery->nheaders,
+				   finished, delivery))
+		goto fail;
+	sender->nflying++;
+	return DELIVERY_BEGUN;
+
+fail:
+	log_event(LOG_LEVEL_ERROR, "could not send", "webhook", config->name, NULL);
+	if (delivery)
+		free_delivery(delivery);
+	return DELIVERY_NOT_NOW;
+}
+
+void
+delivery_log_failure(const Sender *sender, const OwedEvent *event,
+					 const HttpResult *result)
+{
+	char		attempt[16];
+	char		status[16];
+
+	if (result->outcome == HTTP_LATER ||
+		result->outcome == HTTP_LOCAL_TROUBLE)
+		return;
+	snprintf(attempt, sizeof(attempt), "%d", event->attempts + 1);
+	snprintf(status, sizeof(status), "%ld", result->status);
+	log_event(LOG_LEVEL_WARNING, "delivery failed",
+			  "webhook", sender->config->name, "event", event->id,
+			  "attempt", attempt, "reason", http_reason_name(result->reason),
+			  "status", result->status ? status : NULL,
+			  "error", result->status ? NULL : result->error, NULL);
+}

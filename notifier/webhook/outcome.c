@@ -1,0 +1,145 @@
+/*
+ * outcome.c
+ *		What becomes of an event: the only place that says so.
+ */
+#include "webhook/outcome.h"
+
+#include "base/logging.h"
+#include "base/retry.h"
+
+#include <stdio.h>
+
+/*
+ * settle: an event is delivered (error is NULL), or is tried again in so many
+ * ms, or given up (-1).  Between two sessions nobody can be told: it comes again.
+ */
+static void
+settle(Webhook *webhook, OwedEvent *event, const char *error, int64_t delay)
+{
+	if (error == NULL)
+		webhook->counts.delivered++;
+	else if (delay < 0)
+	{
+		webhook->counts.dead++;
+		log_event(LOG_LEVEL_ERROR, "delivery given up",
+				  "webhook", webhook->config->name, "event", event->id, NULL);
+	}
+	if (event->attempts > 0)
+		retries_settled(&webhook->retries);
+	if (webhook->state != WEBHOOK_DOWN && error == NULL)
+		acks_delivered(&webhook->acks, event->seq);
+	else if (webhook->state != WEBHOOK_DOWN)
+	{
+		acks_failed(&webhook->acks, event->seq, error, delay);
+		if (delay >= 0)
+			retries_expect(&webhook->retries, delay);
+	}
+	buffer_settle(&webhook->buffer, event);
+}
+
+/*
+ * is_too_old: is it to be given up for its age?
+ */
+static bool
+is_too_old(const Webhook *webhook, const OwedEvent *event)
+{
+	int64_t		max_age = webhook->config->retry.max_age;
+
+	return max_age > 0 && loop_now() - event->created > max_age;
+}
+
+/*
+ * settle_failure: the request that carried the event has failed.
+ */
+static void
+settle_failure(Webhook *webhook, OwedEvent *event, const HttpResult *result)
+{
+	RetryPolicy policy = gate_policy(&webhook->gate);
+
+	settle(webhook, event, result->error, result->outcome == HTTP_GONE ? 0 :
+		   retry_delay(&policy, event->attempts + 1,
+					   loop_now() - event->created, result->retry_after,
+					   retry_random()));
+}
+
+/*
+ * put_back: neither the events nor the receiver are to blame: they are sent
+ * again later, in their order, and it costs no attempt.
+ */
+static void
+put_back(Webhook *webhook, OwedEvent *events, const HttpResult *result)
+{
+	OwedEvent  *first = NULL;
+	OwedEvent **last = &first;
+	int			n = 0;
+
+	while (events)
+	{
+		OwedEvent  *event = events;
+
+		events = event->next;
+		event->next = NULL;
+		if (is_too_old(webhook, event))
+		{
+			settle(webhook, event, result->error, -1);
+			continue;
+		}
+		*last = event;
+		last = &event->next;
+		n++;
+	}
+	if (first)
+		buffer_put_back(&webhook->buffer, first, n);
+}
+
+void
+settle_unsent(Webhook *webhook, OwedEvent *event)
+{
+	char		error[HTTP_ERROR_SIZE];
+
+	if (event->unwanted)
+	{
+		acks_delivered(&webhook->acks, event->seq);
+		buffer_settle(&webhook->buffer, event);
+		return;
+	}
+	snprintf(error, sizeof(error), "could not make its payload: %s",
+			 event->body);
+	log_event(LOG_LEVEL_ERROR, "could not make the payload of an event",
+			  "webhook", webhook->config->name, "event", event->id,
+			  "error", event->body, NULL);
+	settle(webhook, event, error,
+		   retry_delay(&webhook->config->retry, event->attempts + 1,
+					   loop_now() - event->created, 0, retry_random()));
+}
+
+void
+settle_impossible(Webhook *webhook, OwedEvent *event)
+{
+	settle(webhook, event,
+		   "the event's user_id cannot stand in the path of the url", -1);
+}
+
+void
+settle_request(Webhook *webhook, OwedEvent *events, const HttpResult *result)
+{
+	if (result && (result->outcome == HTTP_LATER ||
+				   result->outcome == HTTP_LOCAL_TROUBLE))
+	{
+		put_back(webhook, events, result);
+		return;
+	}
+	while (events)
+	{
+		OwedEvent  *event = events;
+
+		events = event->next;
+		event->next = NULL;
+		if (result == NULL)
+			buffer_settle(&webhook->buffer, event);
+		else if (result->outcome == HTTP_OK)
+			settle(webhook, event, NULL, 0);
+		else
+			settle_failure(webhook, event, result);
+	}
+}

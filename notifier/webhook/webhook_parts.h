@@ -1,0 +1,46 @@
+/*
+ * webhook_parts.h
+ *		What a webhook is made of.
+ */
+#ifndef NOTIFIER_WEBHOOK_PARTS_H
+#define NOTIFIER_WEBHOOK_PARTS_H
+
+#include <stdbool.h>
+
+#include "config/config.h"
+#include "net/session.h"
+#include "webhook/acks.h"
+#include "webhook/buffer.h"
+#include "webhook/claim.h"
+#include "webhook/counts.h"
+#include "webhook/delivery.h"
+#include "webhook/gate.h"
+#include "webhook/poll.h"
+#include "webhook/retries.h"
+#include "webhook/subscription.h"
+
+typedef enum WebhookState
+{
+	WEBHOOK_DOWN,				/* no session, or not subscribed */
+	WEBHOOK_STANDBY,			/* another session is or may be the consumer */
+	WEBHOOK_CONSUMER,			/* this session is */
+	WEBHOOK_LEAVING				/* it is until what is in flight is settled */
+} WebhookState;
+
+typedef struct Webhook
+{
+	const WebhookConfig *config;
+	Subscription subscription;
+	WebhookState state;
+	bool		stopping;		/* nothing new is begun */
+	Claim		claim;
+	Poll		poll;
+	EventBuffer buffer;
+	Gate		gate;
+	Sender		sender;
+	Acks		acks;
+	Retries		retries;
+	WebhookCounts counts;
+} Webhook;
+
+#endif							/* NOTIFIER_WEBHOOK_PARTS_H */
