@@ -3,7 +3,7 @@
  *
  * consume.js SUBSCRIPTION SOCKET-DIRECTORY PORT
  *
- * The loop of the README with the package pg, a driver that knows nothing of
+ * The loop of doc/reference.md with the package pg, a driver that knows nothing of
  * the extension.  Prints the type of each event that it is handed out, and
  * "asleep" when it goes to sleep; the first attempt at a type that ends in
  * ".fails" fails.

@@ -1,4 +1,4 @@
-# Any SQL client can be a consumer: the README's loop, run by a driver that
+# Any SQL client can be a consumer: the manual's loop, run by a driver that
 # knows nothing of the extension.
 
 use strict;

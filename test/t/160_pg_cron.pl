@@ -1,4 +1,4 @@
-# Upkeep by pg_cron, as the README has it: in both of the ways in which pg_cron
+# Upkeep by pg_cron, as the manual has it: in both of the ways in which pg_cron
 # runs a job, by a role that owns a log and is no superuser.
 #
 # It begins its jobs with the minute, so this takes up to one.
@@ -14,8 +14,8 @@ my $share = `pg_config --sharedir`;
 chomp $share;
 plan skip_all => 'pg_cron is not installed' unless -e "$share/extension/pg_cron.control";
 
-my ($command) = slurp_file('README.md') =~ /(SELECT cron\.schedule\(.*?\))`/s;
-like($command, qr/eventlog\.maintain/, 'the README says how');
+my ($command) = slurp_file('doc/operations.md') =~ /(SELECT cron\.schedule\(.*?\))`/s;
+like($command, qr/eventlog\.maintain/, 'the manual says how');
 $command =~ s/\s+/ /g;
 $command =~ s/'\d+ \* \* \* \*'/'* * * * *'/ or die 'and when';
 

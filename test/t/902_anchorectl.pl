@@ -1,4 +1,4 @@
-# Every row of the README's tables for people who come from Anchore: the test
+# Every row of the manual's tables for people who come from Anchore: the test
 # takes the command and what it is here from the tables themselves, and knows
 # what must come out of the quickstart events.
 
@@ -11,12 +11,10 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# The rows "| `left` | `right` |" of the README section, in order.
+# The rows "| `left` | `right` |" of the page, in order.
 sub table_rows
 {
-	my ($section) =
-	  slurp_file('README.md') =~ /^## Coming from Anchore\n(.*?)(?=^## |\z)/ms;
-	return $section =~ /^\| `([^`]+)` \| `([^`]+)` \|$/mg;
+	return slurp_file('doc/coming-from-anchore.md') =~ /^\| `([^`]+)` \| `([^`]+)` \|$/mg;
 }
 
 # The old ids by what their events are, newest first.
