@@ -10,10 +10,10 @@ const ClassIndexShape class_indexes[NCLASS_INDEXES] = {
 };
 
 /*
- * compare_texts: in the order of an index; NULL is a null, which sorts last.
+ * compare_text_c: in the order of an index; NULL is a null, which sorts last.
  */
 int
-compare_texts(const text *a, const text *b)
+compare_text_c(const text *a, const text *b)
 {
 	int			a_len;
 	int			b_len;

@@ -46,7 +46,7 @@ extern int	no_such_variable
 	object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE)
 #define compat_schema_aclcheck(schema, role) \
 	object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE)
-#define compat_require_can_become(member, role) check_can_set_role(member, role)
+#define compat_require_set_role(member, role) check_can_set_role(member, role)
 #define compat_insert_index_tuples(result, slot, estate) \
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
 #else
@@ -58,7 +58,7 @@ extern int	no_such_variable
 	pg_proc_aclcheck(function, role, ACL_EXECUTE)
 #define compat_schema_aclcheck(schema, role) \
 	pg_namespace_aclcheck(schema, role, ACL_USAGE)
-#define compat_require_can_become(member, role) \
+#define compat_require_set_role(member, role) \
 	check_is_member_of_role(member, role)
 #endif
 

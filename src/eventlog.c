@@ -10,7 +10,6 @@
 
 #include "access/genam.h"
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_extension.h"
@@ -19,7 +18,6 @@
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "mb/pg_wchar.h"
-#include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
@@ -258,28 +256,6 @@ eventlog_type_oid(const char *name)
 }
 
 /*
- * require_autocommit: refuse to run a procedure that commits as it goes where
- * it cannot, before it has done anything.
- *
- * A block of PL/pgSQL with an EXCEPTION clause is a subtransaction, within
- * which nothing can be committed; the call's context does not tell.
- */
-void
-require_autocommit(FunctionCallInfo fcinfo, const char *name)
-{
-	CallContext *context = (CallContext *) fcinfo->context;
-
-	if (context == NULL || !IsA(context, CallContext) || context->atomic ||
-		GetCurrentTransactionNestLevel() > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("eventlog.%s cannot run inside a transaction block",
-						name),
-				 errdetail("It commits as it goes."),
-				 errhint("Call it on its own, with autocommit on.")));
-}
-
-/*
  * What is told of changed relations.  PostgreSQL has room for ten such
  * callbacks in a backend, for all extensions together: this one has one.
  */
@@ -327,12 +303,12 @@ register_relation_changed(void)
 }
 
 /*
- * on_relation_change: have a function called whenever the relation cache is
+ * add_relation_callback: have a function called whenever the relation cache is
  * told that a relation has changed; InvalidOid stands for any.  It must not
  * look into any catalog.
  */
 void
-on_relation_change(void (*forget) (Oid relid))
+add_relation_callback(void (*forget) (Oid relid))
 {
 	if (nrelation_callbacks == MAX_RELATION_CALLBACKS)
 		elog(ERROR, "too many callbacks for changed relations");
@@ -341,12 +317,12 @@ on_relation_change(void (*forget) (Oid relid))
 }
 
 /*
- * relation_cache: a hash table for the life of the backend, of what is known
- * of relations.  An entry begins with the Oid of its relation, and goes when
- * the relation cache is told that this one has changed.
+ * create_relation_cache: a hash table for the life of the backend, of what is
+ * known of relations.  An entry begins with the Oid of its relation, and goes
+ * when the relation cache is told that this one has changed.
  */
 HTAB *
-relation_cache(const char *name, Size entrysize)
+create_relation_cache(const char *name, Size entrysize)
 {
 	HASHCTL		ctl = {0};
 	HTAB	   *cache;

@@ -50,9 +50,8 @@ extern Oid	eventlog_function_oid(const char *name, int nargs,
 extern Oid	eventlog_trigger_function(const char *name);
 extern Oid	eventlog_relation_oid(const char *name);
 extern Oid	eventlog_type_oid(const char *name);
-extern HTAB *relation_cache(const char *name, Size entrysize);
-extern void on_relation_change(void (*forget) (Oid relid));
-extern void require_autocommit(FunctionCallInfo fcinfo, const char *name);
+extern HTAB *create_relation_cache(const char *name, Size entrysize);
+extern void add_relation_callback(void (*forget) (Oid relid));
 
 #define SHOWN_BYTES		60		/* of a value that an error is about */
 
@@ -78,16 +77,17 @@ typedef struct Identity
 	int			guc_level;
 } Identity;
 
-extern void become(Identity *saved, Oid user);
-extern void become_again(const Identity *saved);
-extern void set_locally(const char *name, const char *value);
+extern void switch_user(Identity *saved, Oid user);
+extern void restore_user(const Identity *saved);
+extern void set_local(const char *name, const char *value);
 extern Oid	eventlog_owner(void);
 extern int64 run_owned(SPIPlanPtr *plan, const char *sql, int nargs,
 					   const Oid *types, Datum *values, const char *nulls);
-extern SysScanDesc owned_scan(Relation *rel, const char *table,
-							  const char *index, AttrNumber column, int value,
-							  Snapshot snapshot);
-extern void owned_scan_end(SysScanDesc scan, Relation rel);
+extern SysScanDesc begin_owned_scan(Relation *rel, const char *table,
+									const char *index, AttrNumber column,
+									int value,
+									Snapshot snapshot);
+extern void end_owned_scan(SysScanDesc scan, Relation rel);
 
 /*
  * The columns of an event, in the order of eventlog.event
@@ -114,8 +114,8 @@ typedef enum EventColumn
 #define EVENT_NCOLUMNS (EVENT_CREATED_AT + 1)
 
 /*
- * class.c: what makes a class of events, and the two indexes of classes, by the
- * order of their columns
+ * class.c: what makes a class of events, and the two indexes of classes, by
+ * the order of their columns
  */
 #define CLASS_NCOLUMNS 4
 
@@ -135,6 +135,6 @@ typedef struct ClassIndexShape
 } ClassIndexShape;
 
 extern const ClassIndexShape class_indexes[NCLASS_INDEXES];
-extern int	compare_texts(const text *a, const text *b);
+extern int	compare_text_c(const text *a, const text *b);
 
 #endif							/* EVENTLOG_H */

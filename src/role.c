@@ -3,10 +3,11 @@
  *		Acting as another role: as whoever owns a log or a subscription, and as
  *		the extension's owner.
  *
- * The extension's own tables are read and written as the extension's owner, in
- * two ways: kept statements of our own, and scans by an index.  No role but the
- * extension's owner and the role that made the extension has rights on these
- * tables, so whoever calls these functions has checked what the caller may do.
+ * The extension's own tables are read and written as the extension's owner,
+ * in two ways: kept statements of our own, and scans by an index.  No role
+ * but the extension's owner and the role that made the extension has rights
+ * on these tables, so whoever calls these functions has checked what the
+ * caller may do.
  */
 #include "eventlog.h"
 
@@ -38,40 +39,40 @@ eventlog_owner(void)
 }
 
 /*
- * become: act as user until become_again(), as VACUUM does.
+ * switch_user: act as user until restore_user(), as VACUUM does.
  *
  * In a security-restricted context with an empty path: whatever code of that
  * role runs meanwhile (triggers, CHECK functions, index expressions) runs with
  * that role's rights and cannot get out of them.  Settings changed meanwhile
- * with set_locally() end with it.  An error ends it too, with its
+ * with set_local() end with it.  An error ends it too, with its
  * (sub)transaction.  Must not span a commit.
  */
 void
-become(Identity *saved, Oid user)
+switch_user(Identity *saved, Oid user)
 {
 	GetUserIdAndSecContext(&saved->user, &saved->context);
 	SetUserIdAndSecContext(user, saved->context |
 						   SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_RESTRICTED_OPERATION);
 	saved->guc_level = NewGUCNestLevel();
-	set_locally("search_path", "pg_catalog, pg_temp");
+	set_local("search_path", "pg_catalog, pg_temp");
 }
 
 /*
- * become_again: be who one was before become().
+ * restore_user: be who one was before switch_user().
  */
 void
-become_again(const Identity *saved)
+restore_user(const Identity *saved)
 {
 	AtEOXact_GUC(false, saved->guc_level);
 	SetUserIdAndSecContext(saved->user, saved->context);
 }
 
 /*
- * set_locally: a setting for the innermost GUC nest level.
+ * set_local: a setting for the innermost GUC nest level.
  */
 void
-set_locally(const char *name, const char *value)
+set_local(const char *name, const char *value)
 {
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
@@ -111,28 +112,29 @@ run_owned(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types,
 	int			result;
 
 	eventlog_require_name();
-	become(&self, eventlog_owner());
-	set_locally("enable_seqscan", "off");
-	set_locally("enable_bitmapscan", "off");
-	set_locally("enable_sort", "off");
-	set_locally("plan_cache_mode", "force_generic_plan");
+	switch_user(&self, eventlog_owner());
+	set_local("enable_seqscan", "off");
+	set_local("enable_bitmapscan", "off");
+	set_local("enable_sort", "off");
+	set_local("plan_cache_mode", "force_generic_plan");
 	result = SPI_execute_plan(kept_plan(plan, sql, nargs, types), values, nulls,
 							  false, 0);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s: %s",
 			 SPI_result_code_string(result), sql);
-	become_again(&self);
+	restore_user(&self);
 	return SPI_processed;
 }
 
 /*
- * owned_scan: the rows of a table whose column, the index's first, has this
- * value, in the order of the index.  NULL when there is no such table, as while
- * the extension is being dropped.  A snapshot of NULL is a fresh one.
+ * begin_owned_scan: the rows of a table whose column, the index's first, has
+ * this value, in the order of the index.  NULL when there is no such table,
+ * as while the extension is being dropped.  A snapshot of NULL is a fresh
+ * one.
  */
 SysScanDesc
-owned_scan(Relation *rel, const char *table, const char *index,
-		   AttrNumber column, int value, Snapshot snapshot)
+begin_owned_scan(Relation *rel, const char *table, const char *index,
+				 AttrNumber column, int value, Snapshot snapshot)
 {
 	Oid			relid = eventlog_relation_oid(table);
 	Oid			index_oid = eventlog_relation_oid(index);
@@ -148,7 +150,7 @@ owned_scan(Relation *rel, const char *table, const char *index,
 }
 
 void
-owned_scan_end(SysScanDesc scan, Relation rel)
+end_owned_scan(SysScanDesc scan, Relation rel)
 {
 	if (scan == NULL)
 		return;

@@ -24,11 +24,11 @@ const EventColumn check_columns[CHECK_NCOLUMNS] = {
 static pg_uuid_t last_checked;
 
 /*
- * check_function: eventlog._check for so many columns; InvalidOid when there is
- * none.
+ * event_check_function: eventlog._check for so many columns; InvalidOid when
+ * there is none.
  */
 Oid
-check_function(int ncolumns)
+event_check_function(int ncolumns)
 {
 	Oid			types[CHECK_NCOLUMNS];
 
@@ -108,7 +108,7 @@ check_value(EventColumn column, Datum value)
 		require_event_type(VARDATA_ANY(type), VARSIZE_ANY_EXHDR(type));
 	}
 	else if (column == EVENT_OCCURRED_AT)
-		require_event_time("occurred_at", DatumGetTimestampTz(value));
+		id_require_time("occurred_at", DatumGetTimestampTz(value));
 	else
 		require_length(column, value);
 }
@@ -119,16 +119,17 @@ check_value(EventColumn column, Datum value)
  * message, details) returns boolean
  *
  * True, or an error that names the column and the value.  NULLs are for the
- * NOT NULL constraints.  In logs made before version 1.0 without the last three.
+ * NOT NULL constraints.  In logs made before version 1.0 without the last
+ * three.
  */
 Datum
 eventlog_check(PG_FUNCTION_ARGS)
 {
-	EventSubject subject;
+	EventErrorContext subject;
 
 	if (PG_NARGS() != CHECK_NCOLUMNS && PG_NARGS() != CHECK_OLD_NCOLUMNS)
 		elog(ERROR, "eventlog._check called with %d arguments", PG_NARGS());
-	begin_subject(&subject, InvalidOid);
+	event_push_error_context(&subject, InvalidOid);
 	if (!PG_ARGISNULL(0))
 		subject.id = PG_GETARG_UUID_P(0);
 	for (int i = 1; i < PG_NARGS(); i++)
@@ -142,13 +143,14 @@ eventlog_check(PG_FUNCTION_ARGS)
 		last_checked = *PG_GETARG_UUID_P(0);
 	if (!PG_ARGISNULL(0) && !PG_ARGISNULL(1))
 		id_require_match(PG_GETARG_UUID_P(0), PG_GETARG_TIMESTAMPTZ(1));
-	end_subject(&subject);
+	event_pop_error_context(&subject);
 	PG_RETURN_BOOL(true);
 }
 
 /*
- * event_last_checked: the id of the row that _check has looked at last: of the
- * one that was inserted last, unless code of a user's has inserted others since.
+ * event_last_checked: the id of the row that _check has looked at last: of
+ * the one that was inserted last, unless code of a user's has inserted others
+ * since.
  */
 pg_uuid_t
 event_last_checked(void)

@@ -53,16 +53,16 @@ create_table(const char *name, Oid schema)
 	appendStringInfoString(&sql, "PRIMARY KEY (occurred_at, id))"
 						   " PARTITION BY RANGE (occurred_at)");
 	run_sql(sql.data, SPI_OK_UTILITY);
-	add_level_check(log);
-	add_check(log);
+	log_add_level_check(log);
+	log_add_check(log);
 
 	default_name = ChooseRelationName(name, NULL, "default", schema, false);
 	run_sql(psprintf("CREATE TABLE %s PARTITION OF %s DEFAULT",
 					 quote_qualified_identifier(schema_name, default_name),
 					 log),
 			SPI_OK_UTILITY);
-	add_fill_trigger(log);
-	add_queue_trigger(log);
+	log_add_fill_trigger(log);
+	log_add_queue_trigger(log);
 }
 
 /*
@@ -81,7 +81,8 @@ before_adoption(const RangeVar *name, Oid relid, Oid old_relid, void *arg)
 }
 
 /*
- * find_existing: the table of that name, locked; InvalidOid when there is none.
+ * find_existing: the table of that name, locked; InvalidOid when there is
+ * none.
  */
 static Oid
 find_existing(RangeVar *name)
@@ -100,17 +101,17 @@ find_existing(RangeVar *name)
  * (again); an error when it cannot be one, or is one already.  Gives the
  * table's owner.
  *
- * A table can become a log when it lost the extension's parts to DROP EXTENSION
- * … CASCADE, or some part to its owner.
+ * A table can become a log when it lost the extension's parts to DROP
+ * EXTENSION … CASCADE, or some part to its owner.
  */
 static List *
 examine_existing(Oid relid, Oid *owner)
 {
 	Relation	rel = relation_open(relid, NoLock);
-	List	   *damage = log_damage(rel);
-	const Damage *fatal = damage_beyond_mending(damage);
+	List	   *damage = damage_find(rel);
+	const Damage *fatal = mend_find_obstacle(damage);
 
-	if (fatal && has_log_trigger(rel))
+	if (fatal && log_has_trigger(rel))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("log \"%s\" cannot be mended: %s",
@@ -127,7 +128,7 @@ examine_existing(Oid relid, Oid *owner)
 						RelationGetRelationName(rel)),
 				 errdetail("A log is partitioned by range of occurred_at and has the columns of eventlog.event."),
 				 errhint("Choose another name.")));
-	if (!damage_to_mend(damage) && !lacks_indexes(relid))
+	if (!mend_is_needed(damage) && !indexes_are_missing(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_TABLE),
 				 errmsg("log \"%s\" already exists",
@@ -152,10 +153,11 @@ count_gaps(const PartitionList *list, const LogSettings *settings,
 	TimestampTz lower;
 	int			n = 0;
 
-	while (n <= MAX_SINCE && next_gap(list, until, &from))
+	while (n <= MAX_SINCE && partition_next_gap(list, until, &from))
 	{
 		CHECK_FOR_INTERRUPTS();
-		free_range(list, &settings->partition_interval, from, &lower, &from);
+		partition_free_range(list, &settings->partition_interval, from, &lower,
+							 &from);
 		n++;
 	}
 	return n;
@@ -202,26 +204,27 @@ premake_partitions(Oid relid, TimestampTz since)
 {
 	EventLog   *log = log_open(relid, NoLock);
 	LogSettings settings = log->settings;
-	PartitionList *list = list_own_partitions(log->rel);
+	PartitionList *list = partition_list_own(log->rel);
 	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz until = premade_until(&settings, now);
+	TimestampTz until = partition_horizon(&settings, now);
 	TimestampTz at = Min(since, now);
 	TimestampTz lower;
 
 	log_close(log, NoLock);
 	if (since < now)
 	{
-		grid_cell(&settings.partition_interval, since, &at, &lower);
+		grid_find_cell(&settings.partition_interval, since, &at, &lower);
 		require_room(list, &settings, at, now);
 	}
-	while (next_gap(list, until, &at))
+	while (partition_next_gap(list, until, &at))
 	{
 		CHECK_FOR_INTERRUPTS();
-		free_range(list, &settings.partition_interval, at, &lower, &at);
-		if (detaching_at(list, lower) == NULL &&
+		partition_free_range(list, &settings.partition_interval, at, &lower,
+							 &at);
+		if (partition_find_detaching(list, lower) == NULL &&
 			!(OidIsValid(list->default_oid) &&
-			  has_rows_between(list->default_oid, lower, at)))
-			create_partition(relid, lower, at);
+			  time_scan_finds_rows(list->default_oid, lower, at)))
+			partition_create(relid, lower, at);
 	}
 }
 
@@ -241,15 +244,15 @@ require_argument(FunctionCallInfo fcinfo, int argno, const char *name)
  * become_owner: act as a log's owner, if that is another role, as it can be
  * where the caller is a superuser or a member of it; did that have to be?
  *
- * So none of the owner's code runs as a superuser, and new partitions belong to
- * whom the log does.
+ * So none of the owner's code runs as a superuser, and new partitions belong
+ * to whom the log does.
  */
 static bool
 become_owner(Identity *saved, Oid owner)
 {
 	if (owner == GetUserId())
 		return false;
-	become(saved, owner);
+	switch_user(saved, owner);
 	return true;
 }
 
@@ -262,7 +265,7 @@ since_from_args(FunctionCallInfo fcinfo, int argno)
 {
 	if (PG_NARGS() <= argno || PG_ARGISNULL(argno))
 		return DT_NOEND;
-	require_event_time("since", PG_GETARG_TIMESTAMPTZ(argno));
+	id_require_time("since", PG_GETARG_TIMESTAMPTZ(argno));
 	return PG_GETARG_TIMESTAMPTZ(argno);
 }
 
@@ -325,10 +328,10 @@ require_permanent(Oid schema)
  * retention interval, premake int, indexes text[], since timestamptz)
  * returns regclass
  *
- * As the caller, who becomes the owner; a table that is there is made a log, or
- * mended, as its owner, who may be another role where the caller is a superuser
- * or member.  Such a table keeps its settings if it has any, and its choice of
- * indexes.
+ * As the caller, who becomes the owner; a table that is there is made a log,
+ * or mended, as its owner, who may be another role where the caller is a
+ * superuser or member.  Such a table keeps its settings if it has any, and
+ * its choice of indexes.
  */
 Datum
 eventlog_create_log(PG_FUNCTION_ARGS)
@@ -353,7 +356,7 @@ eventlog_create_log(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(2))
 		settings.retention = *PG_GETARG_INTERVAL_P(2);
 	settings.premake = PG_GETARG_INT32(3);
-	require_settings(&settings);
+	settings_require_valid(&settings);
 	indexes_from_array(PG_GETARG_ARRAYTYPE_P(4), indexes);
 
 	name = makeRangeVarFromNameList(textToQualifiedNameList(PG_GETARG_TEXT_PP(0)));
@@ -369,19 +372,19 @@ eventlog_create_log(PG_FUNCTION_ARGS)
 	is_other = become_owner(&self, owner);
 	if (OidIsValid(relid))
 	{
-		log_mend(relid, damage, &settings);
-		change_indexes(relid, NULL);
+		mend_log(relid, damage, &settings);
+		indexes_change(relid, NULL);
 	}
 	else
 	{
 		create_table(name->relname, schema);
 		relid = get_relname_relid(name->relname, schema);
-		write_settings(qualified_name(relid), &settings);
-		add_indexes(relid, indexes);
+		settings_write(qualified_name(relid), &settings);
+		indexes_add(relid, indexes);
 	}
 	premake_partitions(relid, since);
 	if (is_other)
-		become_again(&self);
+		restore_user(&self);
 	SPI_finish();
 	PG_RETURN_OID(relid);
 }
@@ -398,7 +401,7 @@ settings_from_args(FunctionCallInfo fcinfo, LogSettings *settings)
 		settings->retention = *PG_GETARG_INTERVAL_P(2);
 	if (!PG_ARGISNULL(3))
 		settings->premake = PG_GETARG_INT32(3);
-	require_settings(settings);
+	settings_require_valid(settings);
 	return !PG_ARGISNULL(1) || !PG_ARGISNULL(2) || !PG_ARGISNULL(3);
 }
 
@@ -454,14 +457,14 @@ eventlog_alter_log(PG_FUNCTION_ARGS)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	become(&self, owner);
+	switch_user(&self, owner);
 	if (set_indexes)
-		change_indexes(relid, indexes);
+		indexes_change(relid, indexes);
 	if (set_settings)
-		write_settings(qualified_name(relid), &settings);
+		settings_write(qualified_name(relid), &settings);
 	if (since != DT_NOEND)
 		premake_partitions(relid, since);
-	become_again(&self);
+	restore_user(&self);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

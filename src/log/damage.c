@@ -152,8 +152,8 @@ is_call_on_columns(const char *expression, Oid function,
 static void
 check_constraints(Relation rel, const AttrNumber *attnum, List **found)
 {
-	Oid			function = check_function(CHECK_NCOLUMNS);
-	Oid			old_function = check_function(CHECK_OLD_NCOLUMNS);
+	Oid			function = event_check_function(CHECK_NCOLUMNS);
+	Oid			old_function = event_check_function(CHECK_OLD_NCOLUMNS);
 	TupleConstr *constr = RelationGetDescr(rel)->constr;
 	const char *check = NULL;
 	const char *level = NULL;
@@ -287,7 +287,7 @@ count_disabled(List *partitions, Oid fill, Oid owe)
 static void
 check_partition_triggers(Relation rel, List **found)
 {
-	PartitionList *list = list_partitions(rel);
+	PartitionList *list = partition_list(rel);
 	List	   *partitions = NIL;
 	int			n;
 
@@ -347,7 +347,7 @@ static void
 check_rights(Relation rel, List **found)
 {
 	Oid			owner = rel->rd_rel->relowner;
-	Oid			check = check_function(CHECK_NCOLUMNS);
+	Oid			check = event_check_function(CHECK_NCOLUMNS);
 	static const char *const names[] = {"_fill", "_owe", "_settings"};
 
 	if (OidIsValid(check) &&
@@ -383,11 +383,11 @@ has_fatal(List *found)
 }
 
 /*
- * log_damage: all that is wrong with the parts of a log, as a list of Damage;
+ * damage_find: all that is wrong with the parts of a log, as a list of Damage;
  * NIL when nothing is.  Waits for no lock.
  */
 List *
-log_damage(Relation rel)
+damage_find(Relation rel)
 {
 	List	   *found = NIL;
 	AttrNumber	attnum[EVENT_NCOLUMNS];
@@ -404,10 +404,10 @@ log_damage(Relation rel)
 				   pstrdup("it is a temporary table"));
 	for (int col = 0; col < EVENT_NCOLUMNS; col++)
 		check_column(rel, col, attnum, &found);
-	if (!is_partitioned_by_time(rel, attnum[EVENT_OCCURRED_AT]))
+	if (!partition_is_by_time(rel, attnum[EVENT_OCCURRED_AT]))
 		add_damage(&found, PART_PARTITIONING, EVENT_OCCURRED_AT, NULL,
 				   pstrdup("it is not partitioned by range of occurred_at"));
-	switch (find_settings(rel, &settings))
+	switch (settings_find(rel, &settings))
 	{
 		case SETTINGS_MISSING:
 			add_damage(&found, PART_SETTINGS, EVENT_ID, NULL,
@@ -433,14 +433,14 @@ log_damage(Relation rel)
 }
 
 /*
- * log_unusable: why a table that has a log's triggers cannot be used as a log;
- * NULL when it can, or is gone.
+ * damage_describe_fatal: why a table that has a log's triggers cannot be used
+ * as a log; NULL when it can, or is gone.
  *
  * For those who skip such a log with a warning: waits for an ACCESS SHARE lock
  * as log_try_open() does.
  */
 char *
-log_unusable(Oid relid)
+damage_describe_fatal(Oid relid)
 {
 	Relation	rel = try_relation_open(relid, AccessShareLock);
 	StringInfoData text;
@@ -449,7 +449,7 @@ log_unusable(Oid relid)
 	if (rel == NULL)
 		return NULL;
 	initStringInfo(&text);
-	foreach(cell, log_damage(rel))
+	foreach(cell, damage_find(rel))
 	{
 		Damage	   *damage = lfirst(cell);
 

@@ -3,9 +3,9 @@
  *		eventlog.emit: one event into a log, as the caller.
  *
  * A plain INSERT by a plan that is kept for the session, so that a writer
- * needs INSERT on the log and nothing else.  Only where an id was given can the
- * event be there already: then the INSERT has ON CONFLICT DO NOTHING without a
- * target, since naming one would need SELECT.
+ * needs INSERT on the log and nothing else.  Only where an id was given can
+ * the event be there already: then the INSERT has ON CONFLICT DO NOTHING
+ * without a target, since naming one would need SELECT.
  */
 #include "log/log.h"
 
@@ -277,8 +277,8 @@ run_insert(const EventLog *log, bool may_be_there, Datum *values,
 }
 
 /*
- * find_key_index: the primary key of a partition, opened; NULL when it has none
- * on (occurred_at, id).
+ * find_key_index: the primary key of a partition, opened; NULL when it has
+ * none on (occurred_at, id).
  */
 static Relation
 find_key_index(Relation rel)
@@ -287,7 +287,7 @@ find_key_index(Relation rel)
 	List	   *indexes = RelationGetIndexList(rel);
 	ListCell   *cell;
 
-	if (!map_event_columns(RelationGetDescr(rel), attnum))
+	if (!event_map_columns(RelationGetDescr(rel), attnum))
 		return NULL;
 	foreach(cell, indexes)
 	{
@@ -342,8 +342,8 @@ static bool
 event_is_there(const EventLog *log, TimestampTz occurred_at,
 			   const pg_uuid_t *id)
 {
-	PartitionList *list = list_partitions(log->rel);
-	const Partition *partition = partition_at(list, occurred_at);
+	PartitionList *list = partition_list(log->rel);
+	const Partition *partition = partition_find(list, occurred_at);
 	Oid			oid = partition ? partition->oid : list->default_oid;
 	Relation	rel = OidIsValid(oid) ?
 	try_relation_open(oid, AccessShareLock) : NULL;
@@ -373,9 +373,9 @@ static void
 complete(FunctionCallInfo fcinfo, Oid log, pg_uuid_t *id,
 		 TimestampTz *occurred_at)
 {
-	EventSubject subject;
+	EventErrorContext subject;
 
-	begin_subject(&subject, log);
+	event_push_error_context(&subject, log);
 	subject.column = EVENT_TYPE;
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -391,18 +391,18 @@ complete(FunctionCallInfo fcinfo, Oid log, pg_uuid_t *id,
 	else
 		*occurred_at = GetCurrentTimestamp();
 	subject.column = EVENT_OCCURRED_AT;
-	require_event_time("occurred_at", *occurred_at);
+	id_require_time("occurred_at", *occurred_at);
 	subject.column = EVENT_ID;
 	if (PG_ARGISNULL(EMIT_ID))
-		id_make(id, *occurred_at, NULL);
+		id_create(id, *occurred_at, NULL);
 	else
 		id_require_match(id, *occurred_at);
-	end_subject(&subject);
+	event_pop_error_context(&subject);
 }
 
 /*
- * find_stored: under which id was the event stored that was just inserted; false
- * when that cannot be told.
+ * find_stored: under which id was the event stored that was just inserted;
+ * false when that cannot be told.
  *
  * A BEFORE trigger of the log's owner may have given it another one.  The last
  * row that was checked tells, unless such code has inserted others besides.
@@ -415,7 +415,7 @@ find_stored(const EventLog *log, TimestampTz occurred_at, pg_uuid_t *id)
 	if (memcmp(&checked, id, UUID_LEN) == 0 ||
 		event_is_there(log, occurred_at, id))
 		return true;
-	if (!id_can_be_event(&checked) ||
+	if (!id_is_valid(&checked) ||
 		!event_is_there(log, id_get_time(&checked), &checked))
 		return false;
 	*id = checked;
@@ -425,9 +425,10 @@ find_stored(const EventLog *log, TimestampTz occurred_at, pg_uuid_t *id)
 /*
  * insert_event: true when the event is in the log now; under which id.
  *
- * Where an INSERT of an id that was given stores nothing, the event may be there
- * already.  If it is not, the plain INSERT tells the reason: another unique
- * index raises its error; a trigger that suppresses the row stays silent.
+ * Where an INSERT of an id that was given stores nothing, the event may be
+ * there already.  If it is not, the plain INSERT tells the reason: another
+ * unique index raises its error; a trigger that suppresses the row stays
+ * silent.
  */
 static bool
 insert_event(const EventLog *log, bool id_given, Datum *values,

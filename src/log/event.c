@@ -51,10 +51,10 @@ static struct
 }			last_filled;
 
 /*
- * topmost_table: the table that this one is a partition of, or itself.
+ * find_root_table: the table that this one is a partition of, or itself.
  */
 Oid
-topmost_table(Oid relid)
+find_root_table(Oid relid)
 {
 	List	   *ancestors;
 
@@ -67,16 +67,16 @@ topmost_table(Oid relid)
 }
 
 /*
- * tell_subject: error callback: the table, column and constraint that an error
- * about a value is about.
+ * add_error_fields: error callback: the table, column and constraint that an
+ * error about a value is about.
  *
  * A CHECK function is not told which table it works for.  The row that _fill
  * has seen last is known by its id.
  */
 static void
-tell_subject(void *arg)
+add_error_fields(void *arg)
 {
-	EventSubject *subject = arg;
+	EventErrorContext *subject = arg;
 	int			code = geterrcode();
 	Oid			relid = subject->relid;
 	char	   *name;
@@ -88,7 +88,7 @@ tell_subject(void *arg)
 		memcmp(subject->id, &last_filled.id, UUID_LEN) == 0)
 		relid = last_filled.relid;
 	if (OidIsValid(relid))
-		relid = topmost_table(relid);
+		relid = find_root_table(relid);
 	name = OidIsValid(relid) ? get_rel_name(relid) : NULL;
 	if (name)
 	{
@@ -105,44 +105,45 @@ tell_subject(void *arg)
 }
 
 /*
- * begin_subject: from here to end_subject(), errors about a value carry the
- * table, if it is known, and the column in subject->column.
+ * event_push_error_context: from here to event_pop_error_context(), errors
+ * about a value carry the table, if it is known, and the column in
+ * subject->column.
  */
 void
-begin_subject(EventSubject *subject, Oid relid)
+event_push_error_context(EventErrorContext *subject, Oid relid)
 {
 	subject->relid = relid;
 	subject->id = NULL;
 	subject->column = EVENT_ID;
-	subject->callback.callback = tell_subject;
+	subject->callback.callback = add_error_fields;
 	subject->callback.arg = subject;
 	subject->callback.previous = error_context_stack;
 	error_context_stack = &subject->callback;
 }
 
 void
-end_subject(EventSubject *subject)
+event_pop_error_context(EventErrorContext *subject)
 {
 	error_context_stack = subject->callback.previous;
 }
 
 /*
- * remember_filled: the row that _fill has seen last: most often the one that
- * _check looks at.
+ * event_remember_filled: the row that _fill has seen last: most often the one
+ * that _check looks at.
  */
 void
-remember_filled(Oid relid, const pg_uuid_t *id)
+event_remember_filled(Oid relid, const pg_uuid_t *id)
 {
 	last_filled.relid = relid;
 	last_filled.id = *id;
 }
 
 /*
- * map_event_columns: where each column of an event stands in a table; false
+ * event_map_columns: where each column of an event stands in a table; false
  * when one is missing or of another type.
  */
 bool
-map_event_columns(TupleDesc desc, AttrNumber *attnum)
+event_map_columns(TupleDesc desc, AttrNumber *attnum)
 {
 	for (int col = 0; col < EVENT_NCOLUMNS; col++)
 	{
@@ -169,10 +170,10 @@ map_event_columns(TupleDesc desc, AttrNumber *attnum)
 }
 
 /*
- * find_column: a column that a trigger works on; it may be on any table.
+ * event_find_column: a column that a trigger works on; it may be on any table.
  */
 AttrNumber
-find_column(TupleDesc desc, EventColumn column)
+event_find_column(TupleDesc desc, EventColumn column)
 {
 	for (int i = 0; i < desc->natts; i++)
 	{

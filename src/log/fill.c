@@ -3,10 +3,10 @@
  *		eventlog._fill, the trigger (BEFORE ROW) that fills in what a writer
  *		leaves out.
  *
- * It makes the id, brings the level into its canonical form and fills in what is
- * null and has a default; it is all that a writer pays for besides the insert
- * itself, so it looks at five columns only.  Whether the row is an event is for
- * check.c to say.
+ * It makes the id, brings the level into its canonical form and fills in what
+ * is null and has a default; it is all that a writer pays for besides the
+ * insert itself, so it looks at five columns only.  Whether the row is an
+ * event is for check.c to say.
  */
 #include "log/log.h"
 
@@ -30,7 +30,7 @@ typedef struct FilledRow
 	int			attnum[3];
 	Datum		values[3];
 	bool		nulls[3];
-	EventSubject subject;
+	EventErrorContext subject;
 } FilledRow;
 
 static void
@@ -53,7 +53,7 @@ refuse_null(const FilledRow *row, EventColumn column)
 			(errcode(ERRCODE_NOT_NULL_VIOLATION),
 			 errmsg("null value in column \"%s\" of log \"%s\" violates not-null constraint",
 					event_columns[column].name,
-					get_rel_name(topmost_table(row->subject.relid)))));
+					get_rel_name(find_root_table(row->subject.relid)))));
 }
 
 /*
@@ -63,7 +63,7 @@ static Datum
 value_of(FilledRow *row, EventColumn column, AttrNumber *attnum, bool *isnull)
 {
 	row->subject.column = column;
-	*attnum = find_column(row->desc, column);
+	*attnum = event_find_column(row->desc, column);
 	return heap_getattr(row->tuple, *attnum, row->desc, isnull);
 }
 
@@ -74,7 +74,7 @@ static bool
 is_null(FilledRow *row, EventColumn column, AttrNumber *attnum)
 {
 	row->subject.column = column;
-	*attnum = find_column(row->desc, column);
+	*attnum = event_find_column(row->desc, column);
 	return heap_attisnull(row->tuple, *attnum, row->desc);
 }
 
@@ -100,17 +100,18 @@ fill_id(FilledRow *row)
 	if (isnull)
 	{
 		row->subject.column = EVENT_OCCURRED_AT;
-		require_event_time("occurred_at", occurred_at);
+		id_require_time("occurred_at", occurred_at);
 		id = palloc(sizeof(pg_uuid_t));
-		id_make(id, occurred_at, NULL);
+		id_create(id, occurred_at, NULL);
 		change(row, attnum, UUIDPGetDatum(id));
 	}
-	remember_filled(row->subject.relid, id);	/* that it matches the time is
-												 * for _check */
+	event_remember_filled(row->subject.relid, id);	/* that it matches the
+													 * time is for _check */
 }
 
 /*
- * note_filled: keep in mind which row is being changed, for tell_subject().
+ * note_filled: keep in mind which row is being changed, for
+ * add_error_fields().
  */
 static void
 note_filled(FilledRow *row)
@@ -120,7 +121,7 @@ note_filled(FilledRow *row)
 	Datum		id = value_of(row, EVENT_ID, &attnum, &isnull);
 
 	if (!isnull)
-		remember_filled(row->subject.relid, DatumGetUUIDP(id));
+		event_remember_filled(row->subject.relid, DatumGetUUIDP(id));
 }
 
 /*
@@ -209,7 +210,8 @@ eventlog_fill(PG_FUNCTION_ARGS)
 	row.desc = RelationGetDescr(trigdata->tg_relation);
 	is_insert = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event);
 	row.tuple = is_insert ? trigdata->tg_trigtuple : trigdata->tg_newtuple;
-	begin_subject(&row.subject, RelationGetRelid(trigdata->tg_relation));
+	event_push_error_context(&row.subject,
+							 RelationGetRelid(trigdata->tg_relation));
 	if (is_insert)
 		fill_id(&row);
 	else
@@ -222,7 +224,7 @@ eventlog_fill(PG_FUNCTION_ARGS)
 	fill_created_at(&row, is_insert);
 	if (is_null(&row, EVENT_TYPE, &attnum))
 		refuse_null(&row, EVENT_TYPE);
-	end_subject(&row.subject);
+	event_pop_error_context(&row.subject);
 
 	if (row.nchanged > 0)
 		row.tuple = heap_modify_tuple_by_cols(row.tuple, row.desc,

@@ -18,10 +18,11 @@
 #define GRID_ORIGIN	(2 * USECS_PER_DAY)
 
 /*
- * is_grid: does width make a grid: whole months alone, or days and time alone?
+ * grid_is_valid: does width make a grid: whole months alone, or days and time
+ * alone?
  */
 bool
-is_grid(const Interval *width)
+grid_is_valid(const Interval *width)
 {
 	bool		months = width->month > 0 && width->day == 0 && width->time == 0;
 	bool		days = width->month == 0 && width->day >= 0 &&
@@ -32,12 +33,12 @@ is_grid(const Interval *width)
 }
 
 /*
- * require_grid: an error unless it does.
+ * grid_require_valid: an error unless it does.
  */
 void
-require_grid(const Interval *width, const char *what)
+grid_require_valid(const Interval *width, const char *what)
 {
-	if (!is_grid(width))
+	if (!grid_is_valid(width))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid %s: %s", what,
@@ -66,11 +67,12 @@ month_start(int months)
 }
 
 /*
- * grid_cell: the cell of the grid that holds t, cut to the times of events.
+ * grid_find_cell: the cell of the grid that holds t, cut to the times of
+ * events.
  */
 void
-grid_cell(const Interval *width, TimestampTz t, TimestampTz *lower,
-		  TimestampTz *upper)
+grid_find_cell(const Interval *width, TimestampTz t, TimestampTz *lower,
+			   TimestampTz *upper)
 {
 	if (width->month > 0)
 	{

@@ -55,10 +55,10 @@ fill_random(unsigned char *to, const text *seed)
 }
 
 /*
- * id_make: a new id of that time, which must be a valid event time.
+ * id_create: a new id of that time, which must be a valid event time.
  */
 void
-id_make(pg_uuid_t *id, TimestampTz occurred_at, const text *seed)
+id_create(pg_uuid_t *id, TimestampTz occurred_at, const text *seed)
 {
 	uint64		since_1970 = (uint64) (occurred_at + UNIX_OFFSET);
 	uint64		ms = since_1970 / 1000;
@@ -87,10 +87,10 @@ read_id(const pg_uuid_t *id, TimestampTz *t)
 }
 
 /*
- * id_can_be_event: can there be an event with this id?
+ * id_is_valid: can there be an event with this id?
  */
 bool
-id_can_be_event(const pg_uuid_t *id)
+id_is_valid(const pg_uuid_t *id)
 {
 	TimestampTz t;
 
@@ -106,7 +106,7 @@ id_from_arg(FunctionCallInfo fcinfo, int argno)
 {
 	const pg_uuid_t *id = PG_ARGISNULL(argno) ? NULL : PG_GETARG_UUID_P(argno);
 
-	return id && id_can_be_event(id) ? id : NULL;
+	return id && id_is_valid(id) ? id : NULL;
 }
 
 /*
@@ -125,7 +125,7 @@ id_get_time(const pg_uuid_t *id)
 															UUIDPGetDatum(id)))),
 				 errdetail("The id of an event carries its time."),
 				 errhint("Make ids with eventlog.new_id(occurred_at, seed).")));
-	require_event_time("id", result);
+	id_require_time("id", result);
 	return result;
 }
 
@@ -150,10 +150,10 @@ id_require_match(const pg_uuid_t *id, TimestampTz occurred_at)
 }
 
 /*
- * require_event_time: an error unless t lies between 1970 and year 10000.
+ * id_require_time: an error unless t lies between 1970 and year 10000.
  */
 void
-require_event_time(const char *column, TimestampTz t)
+id_require_time(const char *column, TimestampTz t)
 {
 	if (t < EVENT_MIN_TIME || t >= EVENT_END_TIME)
 		ereport(ERROR,
@@ -179,8 +179,8 @@ eventlog_new_id(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("occurred_at of a new id must not be null")));
 	occurred_at = PG_GETARG_TIMESTAMPTZ(0);
-	require_event_time("occurred_at", occurred_at);
-	id_make(id, occurred_at, PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1));
+	id_require_time("occurred_at", occurred_at);
+	id_create(id, occurred_at, PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1));
 	PG_RETURN_UUID_P(id);
 }
 

@@ -8,14 +8,14 @@
  * posting lists of equal keys, which take a tenth of the room; see
  * src/read/newest.c for how events are found by them.
  *
- * PostgreSQL builds an index of a log on all partitions at once, with a lock on
- * the log that all writers wait for, and to lock a partition first would deadlock
- * with them.  So that is done only where little is to be built.  Otherwise
- * alter_log, or maintain of a log of an older version, makes the log's own index
- * alone, which takes a moment and is not valid yet, and maintain builds the
- * partitions' one by one, each in a transaction of its own; when all are there it
- * is valid, and what it is in place of is dropped.  Partitions made meanwhile
- * have it from the beginning.
+ * PostgreSQL builds an index of a log on all partitions at once, with a lock
+ * on the log that all writers wait for, and to lock a partition first would
+ * deadlock with them.  So that is done only where little is to be built.
+ * Otherwise alter_log, or maintain of a log of an older version, makes the
+ * log's own index alone, which takes a moment and is not valid yet, and
+ * maintain builds the partitions' one by one, each in a transaction of its
+ * own; when all are there it is valid, and what it is in place of is dropped.
+ * Partitions made meanwhile have it from the beginning.
  */
 #include "log/log.h"
 
@@ -117,7 +117,7 @@ find_index(Relation rel, const IndexShape *shape, bool ends_in_time,
 	ListCell   *cell;
 
 	*valid = false;
-	if (!map_event_columns(RelationGetDescr(rel), attnum))
+	if (!event_map_columns(RelationGetDescr(rel), attnum))
 		return InvalidOid;
 	foreach(cell, indexes)
 	{
@@ -188,8 +188,8 @@ column_shape(EventColumn column)
 }
 
 /*
- * shapes_of: what a log has to have: what all have, and the filter columns that
- * are wanted, or of which it has an index if wanted is NULL; how many.
+ * shapes_of: what a log has to have: what all have, and the filter columns
+ * that are wanted, or of which it has an index if wanted is NULL; how many.
  */
 static int
 shapes_of(Relation rel, const bool *wanted, IndexShape *shapes)
@@ -223,10 +223,10 @@ shapes_of_log(Oid relid, const bool *wanted, IndexShape *shapes)
 }
 
 /*
- * add_indexes: to a log that is new.  Within SPI, as its owner.
+ * indexes_add: to a log that is new.  Within SPI, as its owner.
  */
 void
-add_indexes(Oid relid, const bool *wanted)
+indexes_add(Oid relid, const bool *wanted)
 {
 	IndexShape	shapes[MAX_SHAPES];
 	int			n = shapes_of_log(relid, wanted, shapes);
@@ -244,8 +244,8 @@ drop_index(Oid index)
 }
 
 /*
- * drop_replaced: drop the index of an older version that a valid one is in place
- * of; was there any?
+ * drop_replaced: drop the index of an older version that a valid one is in
+ * place of; was there any?
  */
 static bool
 drop_replaced(Oid relid, const IndexShape *shape)
@@ -269,7 +269,7 @@ static bool
 has_foreign(Oid relid)
 {
 	Relation	rel = relation_open(relid, NoLock);
-	PartitionList *list = list_partitions(rel);
+	PartitionList *list = partition_list(rel);
 	bool		found = false;
 
 	relation_close(rel, NoLock);
@@ -279,16 +279,16 @@ has_foreign(Oid relid)
 }
 
 /*
- * change_indexes: see that a log has what every log has, and indexes on these
- * filter columns and no others; NULL: on those on which it has any.  Within SPI,
- * between become() and become_again() as the log's owner, the log locked against
- * other changes.
+ * indexes_change: see that a log has what every log has, and indexes on these
+ * filter columns and no others; NULL: on those on which it has any.  Within
+ * SPI, between switch_user() and restore_user() as the log's owner, the log
+ * locked against other changes.
  *
  * A lock that is waited for makes those who write queue up behind, so no wait
  * is long, unless the session has a limit of its own.
  */
 void
-change_indexes(Oid relid, const bool *wanted)
+indexes_change(Oid relid, const bool *wanted)
 {
 	IndexShape	shapes[MAX_SHAPES];
 	int			n = shapes_of_log(relid, wanted, shapes);
@@ -296,9 +296,9 @@ change_indexes(Oid relid, const bool *wanted)
 	int64		bytes;
 	bool		valid;
 
-	sum_sizes(relid, &events, &bytes);
+	log_sum_sizes(relid, &events, &bytes);
 	if (LockTimeout == 0)
-		set_locally("lock_timeout", INDEX_LOCK_TIMEOUT);
+		set_local("lock_timeout", INDEX_LOCK_TIMEOUT);
 	for (int i = 0; i < n; i++)
 	{
 		if (OidIsValid(index_of(relid, &shapes[i], false, &valid)))
@@ -326,10 +326,11 @@ change_indexes(Oid relid, const bool *wanted)
 }
 
 /*
- * lacks_indexes: is there anything for renew_index() to do?  The log is locked.
+ * indexes_are_missing: is there anything for indexes_renew_next() to do?  The
+ * log is locked.
  */
 bool
-lacks_indexes(Oid relid)
+indexes_are_missing(Oid relid)
 {
 	IndexShape	shapes[MAX_SHAPES];
 	int			n = shapes_of_log(relid, NULL, shapes);
@@ -347,12 +348,13 @@ lacks_indexes(Oid relid)
 }
 
 /*
- * renew_index: make one index that a log of an older version lacks, to be built
- * on its partitions by build_index(), or drop one that it needs no more.  Within
- * SPI, as the log's owner, the log locked against other changes and not open.
+ * indexes_renew_next: make one index that a log of an older version lacks, to
+ * be built on its partitions by indexes_build_part(), or drop one that it
+ * needs no more.  Within SPI, as the log's owner, the log locked against
+ * other changes and not open.
  */
 void
-renew_index(Oid relid)
+indexes_renew_next(Oid relid)
 {
 	IndexShape	shapes[MAX_SHAPES];
 	int			n = shapes_of_log(relid, NULL, shapes);
@@ -393,7 +395,7 @@ partitions_without(const PartitionList *list, Oid index)
 {
 	List	   *having = indexed_tables(index);
 	List	   *result = NIL;
-	const Partition *current = partition_at(list, GetCurrentTimestamp());
+	const Partition *current = partition_find(list, GetCurrentTimestamp());
 
 	for (int i = 0; i <= list->n + 1; i++)
 	{
@@ -413,12 +415,13 @@ partitions_without(const PartitionList *list, Oid index)
 }
 
 /*
- * index_to_build: an index of the log, on *what, that some partitions lack, and
- * those partitions; NIL when there is none.  Locks nothing.
+ * indexes_find_unbuilt: an index of the log, on *what, that some partitions
+ * lack, and those partitions; NIL when there is none.  Locks nothing.
  */
 List *
-index_to_build(const EventLog *log, const PartitionList *list, Oid *index,
-			   const char **what)
+indexes_find_unbuilt(const EventLog *log, const PartitionList *list,
+					 Oid *index,
+					 const char **what)
 {
 	IndexShape	shapes[MAX_SHAPES];
 	int			n = shapes_of(log->rel, NULL, shapes);
@@ -440,12 +443,12 @@ index_to_build(const EventLog *log, const PartitionList *list, Oid *index,
 }
 
 /*
- * build_index: a part of the log's index for one partition, which may have had
- * such an index of its own before.  Within SPI, as the log's owner, the log
- * locked against other changes and not open.
+ * indexes_build_part: a part of the log's index for one partition, which may
+ * have had such an index of its own before.  Within SPI, as the log's owner,
+ * the log locked against other changes and not open.
  */
 void
-build_index(Oid relid, Oid index, Oid partition)
+indexes_build_part(Oid relid, Oid index, Oid partition)
 {
 	IndexShape	shapes[MAX_SHAPES];
 	int			n = shapes_of_log(relid, NULL, shapes);

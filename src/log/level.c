@@ -61,7 +61,8 @@ level_find(const char *name, int len)
 }
 
 /*
- * level_require: which level a name is, with an error that lists the valid ones.
+ * level_require: which level a name is, with an error that lists the valid
+ * ones.
  */
 EventLevel
 level_require(const text *name)

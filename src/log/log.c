@@ -3,9 +3,9 @@
  *		A log: a table of the user's own that is partitioned by range of
  *		occurred_at, has the columns of an event, and carries the settings.
  *
- * Anybody can make a table look like a log.  So its shape and its settings are
- * checked each time a log is opened.  What is wrong with a damaged log is told by
- * damage.c; logs are made in create.c.
+ * Anybody can make a table look like a log.  So its shape and its settings
+ * are checked each time a log is opened.  What is wrong with a damaged log is
+ * told by damage.c; logs are made in create.c.
  */
 #include "log/log.h"
 
@@ -44,7 +44,7 @@ has_log_columns(Relation rel, AttrNumber *attnum)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 
-	if (!map_event_columns(desc, attnum))
+	if (!event_map_columns(desc, attnum))
 		return false;
 	for (int col = 0; col < EVENT_NCOLUMNS; col++)
 	{
@@ -66,9 +66,9 @@ shape_of_log(Relation rel, EventLog *log)
 	log->rel = rel;
 	return rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
 		rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
-		find_settings(rel, &log->settings) == SETTINGS_FOUND &&
+		settings_find(rel, &log->settings) == SETTINGS_FOUND &&
 		has_log_columns(rel, log->attnum) &&
-		is_partitioned_by_time(rel, log->attnum[EVENT_OCCURRED_AT]);
+		partition_is_by_time(rel, log->attnum[EVENT_OCCURRED_AT]);
 }
 
 /*
@@ -91,11 +91,11 @@ log_try_open(Oid relid, LOCKMODE lockmode)
 }
 
 /*
- * has_log_trigger: does a table carry any trigger of a log's, so that it is or
+ * log_has_trigger: does a table carry any trigger of a log's, so that it is or
  * was meant to be one?
  */
 bool
-has_log_trigger(Relation rel)
+log_has_trigger(Relation rel)
 {
 	Oid			functions[3];
 	TriggerDesc *triggers;
@@ -124,8 +124,8 @@ refuse_relation(Relation rel)
 	char	   *reason = NULL;
 
 	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
-		has_log_trigger(rel))
-		reason = log_unusable(RelationGetRelid(rel));
+		log_has_trigger(rel))
+		reason = damage_describe_fatal(RelationGetRelid(rel));
 	if (reason)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -213,11 +213,11 @@ log_resolve(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
- * all_logs: the Oids of all logs in this database, damaged ones included: of
- * each partitioned table that has a log's trigger of its own.
+ * log_list_all: the Oids of all logs in this database, damaged ones included:
+ * of each partitioned table that has a log's trigger of its own.
  */
 List *
-all_logs(void)
+log_list_all(void)
 {
 	List	   *found = NIL;
 	List	   *result = NIL;

@@ -22,12 +22,13 @@
 #define EVENT_MIN_TIME	(INT64CONST(-946684800) * USECS_PER_SEC)	/* 1970 */
 #define EVENT_END_TIME	(INT64CONST(252455616000) * USECS_PER_SEC)	/* 10000 */
 
-extern void id_make(pg_uuid_t *id, TimestampTz occurred_at, const text *seed);
-extern bool id_can_be_event(const pg_uuid_t *id);
+extern void id_create(pg_uuid_t *id, TimestampTz occurred_at,
+					  const text *seed);
+extern bool id_is_valid(const pg_uuid_t *id);
 extern const pg_uuid_t *id_from_arg(FunctionCallInfo fcinfo, int argno);
 extern TimestampTz id_get_time(const pg_uuid_t *id);
 extern void id_require_match(const pg_uuid_t *id, TimestampTz occurred_at);
-extern void require_event_time(const char *column, TimestampTz t);
+extern void id_require_time(const char *column, TimestampTz t);
 
 /*
  * level.c: how bad an event is
@@ -65,36 +66,37 @@ typedef struct EventColumnInfo
 extern const EventColumnInfo event_columns[EVENT_NCOLUMNS];
 
 /*
- * EventSubject: what errors about a value are about, for as long as it lasts.
+ * EventErrorContext: what errors about a value are about, for as long as it
+ * lasts.
  */
-typedef struct EventSubject
+typedef struct EventErrorContext
 {
 	ErrorContextCallback callback;
 	Oid			relid;			/* a log or its partition; InvalidOid: not
 								 * known */
 	const pg_uuid_t *id;		/* of the event, where relid is not known */
 	EventColumn column;			/* that is being looked at */
-} EventSubject;
+} EventErrorContext;
 
-extern void begin_subject(EventSubject *subject, Oid relid);
-extern void end_subject(EventSubject *subject);
-extern void remember_filled(Oid relid, const pg_uuid_t *id);
-extern Oid	topmost_table(Oid relid);
-extern AttrNumber find_column(TupleDesc desc, EventColumn column);
-extern bool map_event_columns(TupleDesc desc, AttrNumber *attnum);
+extern void event_push_error_context(EventErrorContext *subject, Oid relid);
+extern void event_pop_error_context(EventErrorContext *subject);
+extern void event_remember_filled(Oid relid, const pg_uuid_t *id);
+extern Oid	find_root_table(Oid relid);
+extern AttrNumber event_find_column(TupleDesc desc, EventColumn column);
+extern bool event_map_columns(TupleDesc desc, AttrNumber *attnum);
 
 /*
  * check.c: what may stand in the columns
  *
- * The columns that the CHECK constraint of a log looks at, in the order of the
- * arguments of eventlog._check.  Logs made before version 1.0 have a constraint
- * on the first CHECK_OLD_NCOLUMNS.
+ * The columns that the CHECK constraint of a log looks at, in the order of
+ * the arguments of eventlog._check.  Logs made before version 1.0 have a
+ * constraint on the first CHECK_OLD_NCOLUMNS.
  */
 #define CHECK_NCOLUMNS		13
 #define CHECK_OLD_NCOLUMNS	10
 
 extern const EventColumn check_columns[CHECK_NCOLUMNS];
-extern Oid	check_function(int ncolumns);
+extern Oid	event_check_function(int ncolumns);
 extern pg_uuid_t event_last_checked(void);
 
 /*
@@ -116,9 +118,9 @@ typedef enum SettingsState
 
 #define SETTINGS_FUNCTION	"_settings"
 
-extern SettingsState find_settings(Relation rel, LogSettings *settings);
-extern void write_settings(const char *log, const LogSettings *settings);
-extern void require_settings(const LogSettings *settings);
+extern SettingsState settings_find(Relation rel, LogSettings *settings);
+extern void settings_write(const char *log, const LogSettings *settings);
+extern void settings_require_valid(const LogSettings *settings);
 
 /*
  * log.c: a log, opened and known to be one
@@ -137,8 +139,8 @@ extern EventLog *log_try_open(Oid relid, LOCKMODE lockmode);
 extern void log_close(EventLog *log, LOCKMODE lockmode);
 extern Oid	log_resolve(FunctionCallInfo fcinfo, int argno);
 extern void log_require_usage(Oid relid);
-extern List *all_logs(void);
-extern bool has_log_trigger(Relation rel);
+extern List *log_list_all(void);
+extern bool log_has_trigger(Relation rel);
 
 /*
  * parts.c: the parts of a log, made by SQL
@@ -146,10 +148,10 @@ extern bool has_log_trigger(Relation rel);
 #define EVENT_CHECK			"eventlog_check"
 #define LEVEL_CHECK			"eventlog_level_check"
 
-extern void add_check(const char *log);
-extern void add_level_check(const char *log);
-extern void add_fill_trigger(const char *log);
-extern void add_queue_trigger(const char *log);
+extern void log_add_check(const char *log);
+extern void log_add_level_check(const char *log);
+extern void log_add_fill_trigger(const char *log);
+extern void log_add_queue_trigger(const char *log);
 
 /*
  * damage.c: what is wrong with the parts of a log
@@ -185,24 +187,24 @@ typedef struct Damage
 	char	   *text;			/* what is wrong, for people */
 } Damage;
 
-extern List *log_damage(Relation rel);
+extern List *damage_find(Relation rel);
 extern bool damage_is_fatal(const Damage *damage);
-extern char *log_unusable(Oid relid);
+extern char *damage_describe_fatal(Oid relid);
 
 /*
  * mend.c: mending them
  */
-extern const Damage *damage_beyond_mending(List *found);
-extern bool damage_to_mend(List *found);
-extern void log_mend(Oid relid, List *found, const LogSettings *settings);
+extern const Damage *mend_find_obstacle(List *found);
+extern bool mend_is_needed(List *found);
+extern void mend_log(Oid relid, List *found, const LogSettings *settings);
 
 /*
  * grid.c: the grid of partition bounds, in UTC
  */
-extern bool is_grid(const Interval *width);
-extern void require_grid(const Interval *width, const char *what);
-extern void grid_cell(const Interval *width, TimestampTz t,
-					  TimestampTz *lower, TimestampTz *upper);
+extern bool grid_is_valid(const Interval *width);
+extern void grid_require_valid(const Interval *width, const char *what);
+extern void grid_find_cell(const Interval *width, TimestampTz t,
+						   TimestampTz *lower, TimestampTz *upper);
 
 /*
  * partition.c: the partitions of a log
@@ -224,36 +226,42 @@ typedef struct PartitionList
 								 * CONCURRENTLY is not finished */
 } PartitionList;
 
-extern bool is_partitioned_by_time(Relation rel, AttrNumber occurred_at);
-extern PartitionList *list_partitions(Relation parent);
-extern PartitionList *list_own_partitions(Relation parent);
-extern void free_partitions(PartitionList *list);
-extern const Partition *partition_at(const PartitionList *list, TimestampTz t);
-extern void free_range(const PartitionList *list, const Interval *width,
-					   TimestampTz t, TimestampTz *lower, TimestampTz *upper);
-extern TimestampTz premade_until(const LogSettings *settings, TimestampTz now);
-extern bool next_gap(const PartitionList *list, TimestampTz until,
-					 TimestampTz *at);
-extern const Partition *detaching_at(const PartitionList *list, TimestampTz t);
-extern TimestampTz expiry_time(const LogSettings *settings, TimestampTz now);
-extern Oid	create_partition(Oid log, TimestampTz lower, TimestampTz upper);
+extern bool partition_is_by_time(Relation rel, AttrNumber occurred_at);
+extern PartitionList *partition_list(Relation parent);
+extern PartitionList *partition_list_own(Relation parent);
+extern void partition_list_free(PartitionList *list);
+extern const Partition *partition_find(const PartitionList *list,
+									   TimestampTz t);
+extern void partition_free_range(const PartitionList *list,
+								 const Interval *width,
+								 TimestampTz t, TimestampTz *lower,
+								 TimestampTz *upper);
+extern TimestampTz partition_horizon(const LogSettings *settings,
+									 TimestampTz now);
+extern bool partition_next_gap(const PartitionList *list, TimestampTz until,
+							   TimestampTz *at);
+extern const Partition *partition_find_detaching(const PartitionList *list,
+												 TimestampTz t);
+extern TimestampTz partition_expiry(const LogSettings *settings,
+									TimestampTz now);
+extern Oid	partition_create(Oid log, TimestampTz lower, TimestampTz upper);
 
 /*
  * indexes.c: the indexes of a log, some of the owner's choice
  */
-extern void add_indexes(Oid relid, const bool *wanted);
-extern void change_indexes(Oid relid, const bool *wanted);
-extern List *index_to_build(const EventLog *log,
-							const PartitionList *list, Oid *index,
-							const char **what);
-extern void build_index(Oid relid, Oid index, Oid partition);
-extern bool lacks_indexes(Oid relid);
-extern void renew_index(Oid relid);
+extern void indexes_add(Oid relid, const bool *wanted);
+extern void indexes_change(Oid relid, const bool *wanted);
+extern List *indexes_find_unbuilt(const EventLog *log,
+								  const PartitionList *list, Oid *index,
+								  const char **what);
+extern void indexes_build_part(Oid relid, Oid index, Oid partition);
+extern bool indexes_are_missing(Oid relid);
+extern void indexes_renew_next(Oid relid);
 
 /*
  * size.c: sizes, without locking anything
  */
-extern void sum_sizes(Oid relid, int64 *events, int64 *bytes);
+extern void log_sum_sizes(Oid relid, int64 *events, int64 *bytes);
 
 /*
  * reference.c: foreign keys that refer to a log or a partition
@@ -266,10 +274,10 @@ typedef struct ForeignKey
 	char	   *refers;			/* SQL: does a row of the referrer refer to e? */
 } ForeignKey;
 
-extern List *foreign_keys_to(Oid relid);
-extern void append_unreferred(StringInfo sql, List *keys);
-extern bool partition_is_referred(Oid partition, List *keys);
-extern char *foreign_key_names(List *keys);
+extern List *foreign_key_list(Oid relid);
+extern void foreign_key_append_unreferred(StringInfo sql, List *keys);
+extern bool foreign_key_is_used(Oid partition, List *keys);
+extern char *foreign_key_list_names(List *keys);
 
 /*
  * timescan.c: the rows of one table in order of time
@@ -282,7 +290,8 @@ extern bool time_scan_next(TimeScan *scan);
 extern TimestampTz time_scan_time(const TimeScan *scan);
 extern TupleTableSlot *time_scan_slot(const TimeScan *scan);
 extern void time_scan_end(TimeScan *scan);
-extern bool has_time_index(Relation rel);
-extern bool has_rows_between(Oid relid, TimestampTz lower, TimestampTz upper);
+extern bool time_scan_is_possible(Relation rel);
+extern bool time_scan_finds_rows(Oid relid, TimestampTz lower,
+								 TimestampTz upper);
 
 #endif							/* EVENTLOG_LOG_H */

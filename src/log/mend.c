@@ -22,11 +22,11 @@ can_be_mended(const Damage *damage)
 }
 
 /*
- * damage_beyond_mending: the first that keeps a table from becoming a log and
+ * mend_find_obstacle: the first that keeps a table from becoming a log and
  * cannot be mended; NULL when there is none.
  */
 const Damage *
-damage_beyond_mending(List *found)
+mend_find_obstacle(List *found)
 {
 	ListCell   *cell;
 
@@ -41,10 +41,10 @@ damage_beyond_mending(List *found)
 }
 
 /*
- * damage_to_mend: is there any that can be mended?
+ * mend_is_needed: is there any that can be mended?
  */
 bool
-damage_to_mend(List *found)
+mend_is_needed(List *found)
 {
 	ListCell   *cell;
 
@@ -108,17 +108,17 @@ mend(Oid relid, const char *log, const Damage *damage,
 					SPI_OK_UTILITY);
 			break;
 		case PART_SETTINGS:
-			write_settings(log, settings);
+			settings_write(log, settings);
 			break;
 		case PART_CHECK:
 			if (damage->name)
 				run_sql(psprintf("ALTER TABLE %s DROP CONSTRAINT %s", log,
 								 quote_identifier(damage->name)),
 						SPI_OK_UTILITY);
-			add_check(log);
+			log_add_check(log);
 			break;
 		case PART_LEVEL_CHECK:
-			add_level_check(log);
+			log_add_level_check(log);
 			break;
 		case PART_VALIDATION:
 			run_sql(psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", log,
@@ -128,13 +128,13 @@ mend(Oid relid, const char *log, const Damage *damage,
 			if (damage->name)
 				enable_trigger(log, damage->name);
 			else
-				add_fill_trigger(log);
+				log_add_fill_trigger(log);
 			break;
 		case PART_QUEUE:
 			if (damage->name)
 				enable_trigger(log, damage->name);
 			else
-				add_queue_trigger(log);
+				log_add_queue_trigger(log);
 			break;
 		case PART_PARTITION_TRIGGERS:
 			enable_trigger(log, trigger_named(relid, "_fill"));
@@ -150,11 +150,11 @@ mend(Oid relid, const char *log, const Damage *damage,
 }
 
 /*
- * log_mend: mend what can be mended, and say so; say too what cannot be.
+ * mend_log: mend what can be mended, and say so; say too what cannot be.
  * Within SPI, as the log's owner, the log locked and not open.
  */
 void
-log_mend(Oid relid, List *found, const LogSettings *settings)
+mend_log(Oid relid, List *found, const LogSettings *settings)
 {
 	char	   *log = qualified_name(relid);
 	ListCell   *cell;

@@ -3,8 +3,8 @@
  *		The partitions of a log, which stand on the grid of grid.c.
  *
  * Their bounds are read back from the catalog, never from a name.  Where the
- * interval was changed on a log with data, the grid's cell is cut to what is free
- * between its neighbours, so bounds never overlap.
+ * interval was changed on a log with data, the grid's cell is cut to what is
+ * free between its neighbours, so bounds never overlap.
  */
 #include "log/log.h"
 
@@ -27,13 +27,13 @@
 #include "utils/timestamp.h"
 
 /*
- * is_partitioned_by_time: is rel partitioned by range of occurred_at alone?
+ * partition_is_by_time: is rel partitioned by range of occurred_at alone?
  *
  * The catalog tells.  The relation cache would simplify the expressions of a
  * key and so run functions of the table's owner, whoever only looks.
  */
 bool
-is_partitioned_by_time(Relation rel, AttrNumber occurred_at)
+partition_is_by_time(Relation rel, AttrNumber occurred_at)
 {
 	HeapTuple	tuple = SearchSysCache1(PARTRELID,
 										ObjectIdGetDatum(RelationGetRelid(rel)));
@@ -98,11 +98,11 @@ fill_list(PartitionDesc desc)
 }
 
 /*
- * list_partitions: what the log consists of, from the relation cache, for those
+ * partition_list: what the log consists of, from the relation cache, for those
  * who read: as PostgreSQL itself sees it under the active snapshot.
  */
 PartitionList *
-list_partitions(Relation parent)
+partition_list(Relation parent)
 {
 	return fill_list(RelationGetPartitionDesc(parent, true));
 }
@@ -136,12 +136,12 @@ detaching_partitions(Oid parent)
 }
 
 /*
- * list_own_partitions: the same for upkeep.  A partition that its owner is
- * detaching is none of the log's any more, and no other can have its range yet:
- * it is in a list of its own.
+ * partition_list_own: the same for upkeep.  A partition that its owner is
+ * detaching is none of the log's any more, and no other can have its range
+ * yet: it is in a list of its own.
  */
 PartitionList *
-list_own_partitions(Relation parent)
+partition_list_own(Relation parent)
 {
 	PartitionDesc desc = RelationGetPartitionDesc(parent, false);
 	bool		any = desc->detached_exist;
@@ -166,7 +166,7 @@ list_own_partitions(Relation parent)
 }
 
 void
-free_partitions(PartitionList *list)
+partition_list_free(PartitionList *list)
 {
 	if (list->items)
 		pfree(list->items);
@@ -176,11 +176,11 @@ free_partitions(PartitionList *list)
 }
 
 /*
- * partition_at: the partition whose bounds hold t; NULL when only the default
- * would take it.
+ * partition_find: the partition whose bounds hold t; NULL when only the
+ * default would take it.
  */
 const Partition *
-partition_at(const PartitionList *list, TimestampTz t)
+partition_find(const PartitionList *list, TimestampTz t)
 {
 	int			low = 0;
 	int			high = list->n;
@@ -215,56 +215,59 @@ cut_by(const Partition *items, int n, TimestampTz t, TimestampTz *lower,
 }
 
 /*
- * free_range: bounds for a new partition that holds t: the grid's cell, less
- * what its neighbours have of it.  There must be no partition at t.
+ * partition_free_range: bounds for a new partition that holds t: the grid's
+ * cell, less what its neighbours have of it.  There must be no partition at
+ * t.
  */
 void
-free_range(const PartitionList *list, const Interval *width, TimestampTz t,
-		   TimestampTz *lower, TimestampTz *upper)
+partition_free_range(const PartitionList *list, const Interval *width,
+					 TimestampTz t,
+					 TimestampTz *lower, TimestampTz *upper)
 {
-	grid_cell(width, t, lower, upper);
+	grid_find_cell(width, t, lower, upper);
 	cut_by(list->items, list->n, t, lower, upper);
 	cut_by(list->detaching, list->ndetaching, t, lower, upper);
 }
 
 /*
- * premade_until: up to when partitions are wanted: the grid's cell of now, and
- * as many behind it as the log wants.
+ * partition_horizon: up to when partitions are wanted: the grid's cell
+ * of now, and as many behind it as the log wants.
  */
 TimestampTz
-premade_until(const LogSettings *settings, TimestampTz now)
+partition_horizon(const LogSettings *settings, TimestampTz now)
 {
 	TimestampTz lower;
 	TimestampTz upper = now;
 
 	for (int i = 0; i <= settings->premake && upper < EVENT_END_TIME; i++)
-		grid_cell(&settings->partition_interval, upper, &lower, &upper);
+		grid_find_cell(&settings->partition_interval, upper, &lower, &upper);
 	return upper;
 }
 
 /*
- * next_gap: go on to the first time from *at on that only the default would
- * take; false when there is none before `until`.
+ * partition_next_gap: go on to the first time from *at on that only the
+ * default would take; false when there is none before `until`.
  *
  * Gaps are sought by the real bounds: partitions of another width, or made by
  * hand, may end within a cell of the grid.
  */
 bool
-next_gap(const PartitionList *list, TimestampTz until, TimestampTz *at)
+partition_next_gap(const PartitionList *list, TimestampTz until,
+				   TimestampTz *at)
 {
 	const Partition *partition;
 
-	while (*at < until && (partition = partition_at(list, *at)) != NULL)
+	while (*at < until && (partition = partition_find(list, *at)) != NULL)
 		*at = partition->upper;
 	return *at < until;
 }
 
 /*
- * detaching_at: the partition that is being detached and has t, or NULL.  No
- * other partition can be made there until that is done.
+ * partition_find_detaching: the partition that is being detached and has t,
+ * or NULL.  No other partition can be made there until that is done.
  */
 const Partition *
-detaching_at(const PartitionList *list, TimestampTz t)
+partition_find_detaching(const PartitionList *list, TimestampTz t)
 {
 	for (int i = 0; i < list->ndetaching; i++)
 	{
@@ -275,13 +278,13 @@ detaching_at(const PartitionList *list, TimestampTz t)
 }
 
 /*
- * expiry_time: a partition that ends at or before this time has expired;
- * DT_NOBEGIN when nothing does.
+ * partition_expiry: a partition that ends at or before this time has
+ * expired; DT_NOBEGIN when nothing does.
  *
  * Reckoned as a timestamp without time zone, that is, in UTC.
  */
 TimestampTz
-expiry_time(const LogSettings *settings, TimestampTz now)
+partition_expiry(const LogSettings *settings, TimestampTz now)
 {
 	const Interval *keep = &settings->retention;
 
@@ -343,8 +346,8 @@ access_method_clause(Oid relid)
 }
 
 /*
- * replica_identity: of the log, as a clause of ALTER TABLE for a partition; NULL
- * where it is the default.
+ * replica_identity: of the log, as a clause of ALTER TABLE for a partition;
+ * NULL where it is the default.
  */
 static char *
 replica_identity(Oid relid, Oid partition)
@@ -369,7 +372,7 @@ replica_identity(Oid relid, Oid partition)
 }
 
 /*
- * create_partition: make and attach an empty partition.
+ * partition_create: make and attach an empty partition.
  *
  * Within SPI, as the log's owner, the log locked and not open (ALTER TABLE
  * refuses a table that its own session has open).  ATTACH takes SHARE UPDATE
@@ -377,11 +380,12 @@ replica_identity(Oid relid, Oid partition)
  * EXCLUSIVE, and for a moment ACCESS EXCLUSIVE on the default partition, which
  * must hold no row of the range.
  *
- * The partition is as CREATE … PARTITION OF would make it.  The replica identity
- * of the log is carried to it besides, so that a log that is published stays so.
+ * The partition is as CREATE … PARTITION OF would make it.  The replica
+ * identity of the log is carried to it besides, so that a log that is
+ * published stays so.
  */
 Oid
-create_partition(Oid relid, TimestampTz lower, TimestampTz upper)
+partition_create(Oid relid, TimestampTz lower, TimestampTz upper)
 {
 	Oid			schema = get_rel_namespace(relid);
 	char	   *log = qualified_name(relid);

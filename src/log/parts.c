@@ -7,11 +7,11 @@
 #include "executor/spi.h"
 
 /*
- * add_check: the constraint that a row is an event.  Its name sorts before
+ * log_add_check: the constraint that a row is an event.  Its name sorts before
  * the level's, so that its better errors come first.
  */
 void
-add_check(const char *log)
+log_add_check(const char *log)
 {
 	StringInfoData sql;
 
@@ -26,11 +26,11 @@ add_check(const char *log)
 }
 
 /*
- * add_level_check: the constraint on the level, which needs nothing of the
+ * log_add_level_check: the constraint on the level, which needs nothing of the
  * extension.
  */
 void
-add_level_check(const char *log)
+log_add_level_check(const char *log)
 {
 	run_sql(psprintf("ALTER TABLE %s ADD CONSTRAINT " LEVEL_CHECK
 					 " CHECK (level OPERATOR(pg_catalog.=) ANY (ARRAY["
@@ -39,11 +39,11 @@ add_level_check(const char *log)
 }
 
 /*
- * add_fill_trigger, add_queue_trigger: fill in, and owe, row by row, in every
- * partition.
+ * log_add_fill_trigger, log_add_queue_trigger: fill in, and owe, row by row,
+ * in every partition.
  */
 void
-add_fill_trigger(const char *log)
+log_add_fill_trigger(const char *log)
 {
 	run_sql(psprintf("CREATE TRIGGER eventlog_fill"
 					 " BEFORE INSERT OR UPDATE ON %s FOR EACH ROW"
@@ -52,7 +52,7 @@ add_fill_trigger(const char *log)
 }
 
 void
-add_queue_trigger(const char *log)
+log_add_queue_trigger(const char *log)
 {
 	run_sql(psprintf("CREATE TRIGGER eventlog_queue"
 					 " AFTER INSERT ON %s FOR EACH ROW"

@@ -3,11 +3,12 @@
  *		Foreign keys that refer to a log: what they allow upkeep to drop and to
  *		delete.
  *
- * DROP TABLE refuses a partition of a table that foreign keys refer to, whether
- * or not a row refers to it; DETACH PARTITION refuses only the latter.  So such
- * a partition is detached and then dropped.  Where a row refers to one of its
- * events, the other events are deleted: by DELETE, so that ON DELETE CASCADE and
- * SET NULL do what they say, but for events that NO ACTION and RESTRICT keep.
+ * DROP TABLE refuses a partition of a table that foreign keys refer to,
+ * whether or not a row refers to it; DETACH PARTITION refuses only the
+ * latter.  So such a partition is detached and then dropped.  Where a row
+ * refers to one of its events, the other events are deleted: by DELETE, so
+ * that ON DELETE CASCADE and SET NULL do what they say, but for events that
+ * NO ACTION and RESTRICT keep.
  */
 #include "log/log.h"
 #include "upkeep/upkeep.h"
@@ -138,11 +139,11 @@ foreign_key(Oid constraint, Oid relid)
 }
 
 /*
- * foreign_keys_to: the foreign keys that refer to a table, in the order in which
- * they were made.
+ * foreign_key_list: the foreign keys that refer to a table, in the order in
+ * which they were made.
  */
 List *
-foreign_keys_to(Oid relid)
+foreign_key_list(Oid relid)
 {
 	List	   *result = NIL;
 	ListCell   *cell;
@@ -184,10 +185,11 @@ require_readable(const ForeignKey *key)
 }
 
 /*
- * append_unreferred: AND, that no foreign key refuses the DELETE of event e.
+ * foreign_key_append_unreferred: AND, that no foreign key refuses the DELETE
+ * of event e.
  */
 void
-append_unreferred(StringInfo sql, List *keys)
+foreign_key_append_unreferred(StringInfo sql, List *keys)
 {
 	ListCell   *cell;
 
@@ -203,11 +205,11 @@ append_unreferred(StringInfo sql, List *keys)
 }
 
 /*
- * partition_is_referred: does any row refer to an event of a partition?  Within
+ * foreign_key_is_used: does any row refer to an event of a partition?  Within
  * SPI.
  */
 bool
-partition_is_referred(Oid partition, List *keys)
+foreign_key_is_used(Oid partition, List *keys)
 {
 	ListCell   *cell;
 
@@ -226,10 +228,10 @@ partition_is_referred(Oid partition, List *keys)
 }
 
 /*
- * foreign_key_names: for people: "a" of t, "b" of u.
+ * foreign_key_list_names: for people: "a" of t, "b" of u.
  */
 char *
-foreign_key_names(List *keys)
+foreign_key_list_names(List *keys)
 {
 	StringInfoData names;
 	ListCell   *cell;

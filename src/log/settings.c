@@ -3,10 +3,10 @@
  *		The settings of a log, which it carries itself.
  *
  * They are the arguments of a trigger of the log, eventlog_settings: so they
- * follow it through rename, dump and restore, and go with it.  It is a TRUNCATE
- * trigger because such a one stands on the parent alone: to change them touches
- * no partition, and it costs no writer anything.  What has this trigger (and the
- * right shape) is a log; nothing else knows of it.
+ * follow it through rename, dump and restore, and go with it.  It is a
+ * TRUNCATE trigger because such a one stands on the parent alone: to change
+ * them touches no partition, and it costs no writer anything.  What has this
+ * trigger (and the right shape) is a log; nothing else knows of it.
  *
  * Anybody can put such a trigger on a table of theirs, with any arguments.  So
  * they are checked each time they are read.
@@ -66,7 +66,7 @@ parse_premake(const char *string, int *premake)
 static bool
 is_width(const Interval *width)
 {
-	return is_grid(width) &&
+	return grid_is_valid(width) &&
 		(width->month > 0 || width->day > 0 || width->time >= MIN_TIME_WIDTH);
 }
 
@@ -93,8 +93,8 @@ format_interval(const Interval *interval)
 }
 
 /*
- * read_settings: the settings from a trigger's arguments; false unless they are
- * such as create_log would write.
+ * read_settings: the settings from a trigger's arguments; false unless they
+ * are such as create_log would write.
  *
  * Whoever wrote others by hand must not make the upkeep of all logs fail, or
  * never end.
@@ -112,13 +112,13 @@ read_settings(const Trigger *trigger, LogSettings *settings)
 }
 
 /*
- * find_settings: the settings on an open table.
+ * settings_find: the settings on an open table.
  *
  * The relation's list of triggers is valid until the next look at a catalog:
  * so the function is looked up before, and nothing while the list is read.
  */
 SettingsState
-find_settings(Relation rel, LogSettings *settings)
+settings_find(Relation rel, LogSettings *settings)
 {
 	Oid			function = eventlog_trigger_function(SETTINGS_FUNCTION);
 	TriggerDesc *triggers = rel->trigdesc;
@@ -140,12 +140,12 @@ find_settings(Relation rel, LogSettings *settings)
 }
 
 /*
- * require_settings: refuse what cannot be kept to.
+ * settings_require_valid: refuse what cannot be kept to.
  */
 void
-require_settings(const LogSettings *settings)
+settings_require_valid(const LogSettings *settings)
 {
-	require_grid(&settings->partition_interval, "partition_interval");
+	grid_require_valid(&settings->partition_interval, "partition_interval");
 	if (!is_width(&settings->partition_interval))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -164,10 +164,10 @@ require_settings(const LogSettings *settings)
 }
 
 /*
- * write_settings: keep them on the table.
+ * settings_write: keep them on the table.
  */
 void
-write_settings(const char *log, const LogSettings *settings)
+settings_write(const char *log, const LogSettings *settings)
 {
 	run_sql(psprintf("CREATE OR REPLACE TRIGGER " SETTINGS_TRIGGER
 					 " BEFORE TRUNCATE ON %s FOR EACH STATEMENT"

@@ -2,8 +2,8 @@
  * size.c
  *		How much a log holds, without locking anything.
  *
- * Sizes are read from the file system, since pg_total_relation_size() waits for
- * every index.
+ * Sizes are read from the file system, since pg_total_relation_size() waits
+ * for every index.
  */
 #include "log/log.h"
 
@@ -95,8 +95,8 @@ index_bytes(Relation pg_index, Oid relid)
 }
 
 /*
- * add_partition_size: add what a partition is estimated to hold, and its bytes, indexes
- * and what is stored out of line included.
+ * add_partition_size: add what a partition is estimated to hold, and its
+ * bytes, indexes and what is stored out of line included.
  */
 static void
 add_partition_size(Relation pg_index, Oid relid, int64 *events, int64 *bytes)
@@ -119,10 +119,10 @@ add_partition_size(Relation pg_index, Oid relid, int64 *events, int64 *bytes)
 }
 
 /*
- * sum_sizes: of all partitions of a table, without locking any.
+ * log_sum_sizes: of all partitions of a table, without locking any.
  */
 void
-sum_sizes(Oid relid, int64 *events, int64 *bytes)
+log_sum_sizes(Oid relid, int64 *events, int64 *bytes)
 {
 	List	   *tables = find_all_inheritors(relid, NoLock, NULL);
 	Relation	pg_index = table_open(IndexRelationId, AccessShareLock);

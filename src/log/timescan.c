@@ -57,8 +57,8 @@ is_time_index(Oid oid, AttrNumber occurred_at)
 static Oid
 time_index(Relation rel)
 {
-	AttrNumber	occurred_at = find_column(RelationGetDescr(rel),
-										  EVENT_OCCURRED_AT);
+	AttrNumber	occurred_at = event_find_column(RelationGetDescr(rel),
+												EVENT_OCCURRED_AT);
 	Oid			result = InvalidOid;
 	List	   *indexes;
 	ListCell   *cell;
@@ -76,7 +76,7 @@ time_index(Relation rel)
 }
 
 bool
-has_time_index(Relation rel)
+time_scan_is_possible(Relation rel)
 {
 	return OidIsValid(time_index(rel));
 }
@@ -99,7 +99,7 @@ time_scan_begin(Relation rel, TimestampTz lower, TimestampTz upper,
 				 errmsg("table \"%s\" has no primary key that begins with occurred_at",
 						RelationGetRelationName(rel))));
 	scan->rel = rel;
-	scan->attnum = find_column(RelationGetDescr(rel), EVENT_OCCURRED_AT);
+	scan->attnum = event_find_column(RelationGetDescr(rel), EVENT_OCCURRED_AT);
 	scan->direction = direction;
 	scan->index = index_open(index, AccessShareLock);
 	scan->snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -148,14 +148,14 @@ time_scan_end(TimeScan *scan)
 }
 
 /*
- * has_rows_between: does a table hold any row of these times that is visible
- * now?  Tells no more than that.
+ * time_scan_finds_rows: does a table hold any row of these times that is
+ * visible now?  Tells no more than that.
  *
  * Where it has no primary key by time, or that is locked: whether it holds any
  * row.
  */
 bool
-has_rows_between(Oid relid, TimestampTz lower, TimestampTz upper)
+time_scan_finds_rows(Oid relid, TimestampTz lower, TimestampTz upper)
 {
 	Relation	rel = try_relation_open(relid, AccessShareLock);
 	Oid			index = rel ? time_index(rel) : InvalidOid;

@@ -8,11 +8,11 @@
  * A consumer holds its subscription by a lock of its session (doorbell.c), so
  * what it was handed needs no mark: the session remembers it.  Delivery costs
  * one insert, by the writer, and one delete, by ack.  In which order it is
- * handed out is told in round.c.
+ * handed out is told in generation.c.
  *
  * 2. What is rolled back was not handed out
  *
- * How far the session has come, its place, changes with the transaction or
+ * How far the session has come, its position, changes with the transaction or
  * savepoint in which it fetches: if that fails, be it in fetch or in what the
  * caller does with its rows, the session goes back to where it was.  Otherwise
  * what the caller has never got would wait for another session.
@@ -25,7 +25,7 @@
  *
  * To read events is to run code of the log's owner: policies, and functions of
  * its indexes.  That code may call any of our functions.  It is refused those
- * that would change or free the place that the fetch around it works on.
+ * that would change or free the position that the fetch around it works on.
  */
 #include "queue/queue.h"
 
@@ -36,7 +36,8 @@ static List *consumers = NIL;	/* of Consumer, in TopMemoryContext */
 static bool registered = false;
 
 /*
- * consumer_find: this session's consumer of a subscription; NULL if it is none.
+ * consumer_find: this session's consumer of a subscription; NULL if it is
+ * none.
  */
 Consumer *
 consumer_find(int subscription)
@@ -64,23 +65,24 @@ forget_consumer(Consumer *consumer)
 }
 
 /*
- * place_take: the session has come this far, if the transaction commits.
+ * consumer_set_position: the session has come this far, if the transaction
+ * commits.
  */
 void
-place_take(Consumer *consumer, Place *place)
+consumer_set_position(Consumer *consumer, FetchPosition *position)
 {
-	Place	   *former = consumer->place;
+	FetchPosition *older = consumer->position;
 
-	place->since = GetCurrentSubTransactionId();
-	if (former->since == place->since)
+	position->set_in = GetCurrentSubTransactionId();
+	if (older->set_in == position->set_in)
 	{
-		place->former = former->former;
-		MemoryContextDelete(former->context);
+		position->older = older->older;
+		MemoryContextDelete(older->context);
 	}
 	else
-		place->former = former;
-	MemoryContextSetParent(place->context, consumer->context);
-	consumer->place = place;
+		position->older = older;
+	MemoryContextSetParent(position->context, consumer->context);
+	consumer->position = position;
 }
 
 /*
@@ -89,48 +91,48 @@ place_take(Consumer *consumer, Place *place)
 static void
 keep_place(Consumer *consumer)
 {
-	Place	   *place = consumer->place;
+	FetchPosition *position = consumer->position;
 
-	while (place->former)
+	while (position->older)
 	{
-		Place	   *former = place->former;
+		FetchPosition *older = position->older;
 
-		place->former = former->former;
-		MemoryContextDelete(former->context);
+		position->older = older->older;
+		MemoryContextDelete(older->context);
 	}
-	place->since = InvalidSubTransactionId;
+	position->set_in = InvalidSubTransactionId;
 }
 
 /*
- * go_back: what was done since this subtransaction began has failed; those
- * within it have greater numbers.
+ * restore_position: what was done since this subtransaction began has failed;
+ * those within it have greater numbers.
  */
 static void
-go_back(Consumer *consumer, SubTransactionId failed)
+restore_position(Consumer *consumer, SubTransactionId failed)
 {
-	while (consumer->place->since >= failed)
+	while (consumer->position->set_in >= failed)
 	{
-		Place	   *place = consumer->place;
+		FetchPosition *position = consumer->position;
 
-		consumer->place = place->former;
-		MemoryContextDelete(place->context);
+		consumer->position = position->older;
+		MemoryContextDelete(position->context);
 	}
 }
 
 /*
- * begin_again: the session has got nothing yet.  Allocates nothing: it is too
+ * restart: the session has got nothing yet.  Allocates nothing: it is too
  * late for an error.
  */
 static void
-begin_again(Consumer *consumer)
+restart(Consumer *consumer)
 {
-	Place	   *place;
+	FetchPosition *position;
 
 	keep_place(consumer);
-	place = consumer->place;
-	place->before = place->round = (Datum) 0;
-	place->position = 0;
-	place->nretries = 0;
+	position = consumer->position;
+	position->previous = position->current = (Datum) 0;
+	position->seq = 0;
+	position->nretries = 0;
 }
 
 static void
@@ -146,11 +148,11 @@ at_transaction_event(XactEvent event, void *arg)
 			keep_place(consumer);
 		else if (event == XACT_EVENT_PREPARE)
 		{
-			if (consumer->place->since != InvalidSubTransactionId)
-				begin_again(consumer);
+			if (consumer->position->set_in != InvalidSubTransactionId)
+				restart(consumer);
 		}
 		else if (event == XACT_EVENT_ABORT)
-			go_back(consumer, TopSubTransactionId);
+			restore_position(consumer, TopSubTransactionId);
 		else
 			continue;
 		consumer->fetching = InvalidSubTransactionId;
@@ -169,7 +171,7 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId self,
 	{
 		Consumer   *consumer = lfirst(cell);
 
-		go_back(consumer, self);
+		restore_position(consumer, self);
 		if (consumer->fetching >= self)
 			consumer->fetching = InvalidSubTransactionId;
 	}
@@ -192,9 +194,9 @@ create_consumer(int subscription)
 	}
 	consumer->subscription = subscription;
 	consumer->context = context;
-	ItemPointerSetInvalid(&consumer->tally);
+	ItemPointerSetInvalid(&consumer->statistics);
 	outer = MemoryContextSwitchTo(context);
-	consumer->place = place_next(subscription, NULL);
+	consumer->position = position_copy(subscription, NULL);
 	MemoryContextSwitchTo(TopMemoryContext);
 	consumers = lappend(consumers, consumer);
 	MemoryContextSwitchTo(outer);

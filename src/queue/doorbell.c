@@ -4,8 +4,8 @@
  *
  * 1. Locks
  *
- * There are two kinds of heavyweight locks, in the class of advisory locks with
- * fourth fields that SQL's advisory functions cannot make:
+ * There are two kinds of heavyweight locks, in the class of advisory locks
+ * with fourth fields that SQL's advisory functions cannot make:
  *
  *	C (CONSUMER)	one for each subscription.  Held Exclusive by the consumer's
  *					session, from its first fetch until it ends or releases.
@@ -44,11 +44,11 @@
  *	  visible when the consumer looked once more.
  *
  * Nothing is lost.  It is done just before the commit and not when the row is
- * owed, so that a writer that idles in its transaction keeps nobody awake, and
- * so that a savepoint's rollback cannot let the lock go.  What was owed in a
- * savepoint that was rolled back rings or locks for nothing, which is harmless.
- * A transaction that is prepared does neither (NOTIFY would make it fail); a
- * consumer finds what it owes by its slow poll.
+ * owed, so that a writer that idles in its transaction keeps nobody awake,
+ * and so that a savepoint's rollback cannot let the lock go.  What was owed
+ * in a savepoint that was rolled back rings or locks for nothing, which is
+ * harmless.  A transaction that is prepared does neither (NOTIFY would make
+ * it fail); a consumer finds what it owes by its slow poll.
  *
  * 3. One bell for many
  *
@@ -86,14 +86,14 @@
 #define MAX_KEPT		1000	/* entries of a table that is kept */
 
 /*
- * Owing: a subscription that this transaction owes something.
+ * PendingRing: a subscription that this transaction owes something.
  */
-typedef struct Owing
+typedef struct PendingRing
 {
 	int			subscription;	/* hash key */
 	Oid			log;
 	char		name[NAMEDATALEN];
-} Owing;
+} PendingRing;
 
 /*
  * Sleep: a subscription that this session sleeps for.
@@ -104,7 +104,7 @@ typedef struct Sleep
 	LOCKTAG		tag;
 } Sleep;
 
-static HTAB *owing = NULL;		/* kept, empty between transactions */
+static HTAB *pending_rings = NULL;	/* kept, empty between transactions */
 static uint64 transaction = 1;	/* the number of the current one, for marks */
 static List *sleeps = NIL;		/* of Sleep, in TopMemoryContext */
 
@@ -270,15 +270,15 @@ bell_disarm(const Subscription *subscription)
 }
 
 /*
- * ring: the writer's try for each T, just before it commits.
+ * ring_bells: the writer's try for each T, just before it commits.
  */
 static void
-ring(void)
+ring_bells(void)
 {
 	HASH_SEQ_STATUS status;
-	Owing	   *entry;
+	PendingRing *entry;
 
-	hash_seq_init(&status, owing);
+	hash_seq_init(&status, pending_rings);
 	while ((entry = hash_seq_search(&status)) != NULL)
 	{
 		LOCKTAG		tag = bell_tag(entry->log, entry->subscription);
@@ -292,44 +292,45 @@ ring(void)
 }
 
 /*
- * end_owing: the transaction has ended.  A table that has become large is not
- * kept.
+ * clear_pending_rings: the transaction has ended.  A table that has become
+ * large is not kept.
  */
 static void
-end_owing(void)
+clear_pending_rings(void)
 {
 	HASH_SEQ_STATUS status;
-	Owing	   *entry;
+	PendingRing *entry;
 
 	transaction++;
-	if (hash_get_num_entries(owing) > MAX_KEPT)
+	if (hash_get_num_entries(pending_rings) > MAX_KEPT)
 	{
-		hash_destroy(owing);
-		owing = NULL;
+		hash_destroy(pending_rings);
+		pending_rings = NULL;
 		return;
 	}
-	hash_seq_init(&status, owing);
+	hash_seq_init(&status, pending_rings);
 	while ((entry = hash_seq_search(&status)) != NULL)
-		(void) hash_search(owing, &entry->subscription, HASH_REMOVE, NULL);
+		(void) hash_search(pending_rings, &entry->subscription, HASH_REMOVE,
+						   NULL);
 }
 
 static void
 at_transaction_event(XactEvent event, void *arg)
 {
-	if (owing == NULL || hash_get_num_entries(owing) == 0)
+	if (pending_rings == NULL || hash_get_num_entries(pending_rings) == 0)
 		return;
 	if (event == XACT_EVENT_PRE_COMMIT)
-		ring();
+		ring_bells();
 	else if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
 			 event == XACT_EVENT_PREPARE)
-		end_owing();
+		clear_pending_rings();
 }
 
 /*
- * begin_owing: the table of what a transaction owes.
+ * create_pending_rings: the table of what a transaction owes.
  */
 static void
-begin_owing(void)
+create_pending_rings(void)
 {
 	static bool registered = false;
 	HASHCTL		ctl = {0};
@@ -340,25 +341,26 @@ begin_owing(void)
 		registered = true;
 	}
 	ctl.keysize = sizeof(int);
-	ctl.entrysize = sizeof(Owing);
-	owing = hash_create("eventlog owing", 16, &ctl, HASH_ELEM | HASH_BLOBS);
+	ctl.entrysize = sizeof(PendingRing);
+	pending_rings =
+		hash_create("eventlog owing", 16, &ctl, HASH_ELEM | HASH_BLOBS);
 }
 
 /*
- * bell_owes: this transaction owes something to a subscription.  That is marked
- * in it, so that the next row costs one look.
+ * bell_ring_at_commit: this transaction owes something to a subscription.
+ * That is marked in it, so that the next row costs one look.
  */
 void
-bell_owes(Subscription *subscription)
+bell_ring_at_commit(Subscription *subscription)
 {
-	Owing	   *entry;
+	PendingRing *entry;
 	bool		found;
 
 	if (subscription->marked == transaction)
 		return;
-	if (owing == NULL)
-		begin_owing();
-	entry = hash_search(owing, &subscription->id, HASH_ENTER, &found);
+	if (pending_rings == NULL)
+		create_pending_rings();
+	entry = hash_search(pending_rings, &subscription->id, HASH_ENTER, &found);
 	if (!found)
 	{
 		entry->log = subscription->log;

@@ -5,8 +5,8 @@
  *
  * One small row per event and subscription, in the transaction of the event
  * and so with its fate.  No payload: the event is read when it is handed out.
- * The rows are put into eventlog._queue directly, not by SQL: a writer needs no
- * right on it, no role is switched, and a row takes microseconds.
+ * The rows are put into eventlog._queue directly, not by SQL: a writer needs
+ * no right on it, no role is switched, and a row takes microseconds.
  *
  * Anyone may attach eventlog._owe to a table of theirs.  It trusts nothing
  * about that table: the log is found from the catalog (only a log's owner can
@@ -63,8 +63,8 @@ log_of_table(Relation rel)
 	if (!rel->rd_rel->relispartition)
 		return table;
 	if (logs_of_tables == NULL)
-		logs_of_tables = relation_cache("eventlog logs of tables",
-										sizeof(LogOfTable));
+		logs_of_tables = create_relation_cache("eventlog logs of tables",
+											   sizeof(LogOfTable));
 	entry = hash_search(logs_of_tables, &table, HASH_FIND, NULL);
 	if (entry)
 		return entry->log;
@@ -77,10 +77,10 @@ log_of_table(Relation rel)
 }
 
 /*
- * queue_open: make ready for rows to be put into the queue.
+ * queue_open_writer: make ready for rows to be put into the queue.
  */
 void
-queue_open(QueueWriter *writer)
+queue_open_writer(QueueWriter *writer)
 {
 	writer->rel = table_open(eventlog_relation_oid("_queue"), RowExclusiveLock);
 	if (RelationGetDescr(writer->rel)->natts != QUEUE_NCOLUMNS)
@@ -95,7 +95,7 @@ queue_open(QueueWriter *writer)
 }
 
 void
-queue_close(QueueWriter *writer)
+queue_close_writer(QueueWriter *writer)
 {
 	ExecCloseIndices(writer->result);
 	ExecDropSingleTupleTableSlot(writer->slot);
@@ -122,11 +122,12 @@ queue_event_time(const pg_uuid_t *event_id, TimestampTz *t)
 }
 
 /*
- * queue_put: owe an event to a subscription; false when the id is no event's.
+ * queue_enqueue: owe an event to a subscription; false when the id is no
+ * event's.
  */
 bool
-queue_put(QueueWriter *writer, Subscription *subscription,
-		  const pg_uuid_t *event_id)
+queue_enqueue(QueueWriter *writer, Subscription *subscription,
+			  const pg_uuid_t *event_id)
 {
 	TupleTableSlot *slot = writer->slot;
 	TimestampTz occurred_at;
@@ -153,19 +154,19 @@ queue_put(QueueWriter *writer, Subscription *subscription,
 	ExecClearTuple(slot);
 	MemoryContextSwitchTo(outer);
 	ResetPerTupleExprContext(writer->estate);
-	bell_owes(subscription);
+	bell_ring_at_commit(subscription);
 	return true;
 }
 
 /*
- * OwedEvent: what matters of a row that the trigger fired for.
+ * QueuedEvent: what matters of a row that the trigger fired for.
  */
-typedef struct OwedEvent
+typedef struct QueuedEvent
 {
 	text	   *event_type;
 	text	   *level;
 	pg_uuid_t  *id;
-} OwedEvent;
+} QueuedEvent;
 
 /*
  * column_of: a column of the row that a trigger fired for; false when there is
@@ -193,7 +194,7 @@ column_of(const TriggerData *trigdata, EventColumn column, Datum *value)
 }
 
 static bool
-event_of(const TriggerData *trigdata, OwedEvent *event)
+event_of(const TriggerData *trigdata, QueuedEvent *event)
 {
 	Datum		type;
 	Datum		level;
@@ -210,10 +211,11 @@ event_of(const TriggerData *trigdata, OwedEvent *event)
 }
 
 /*
- * fires: does a trigger fire for each row inserted now, whatever is in it?
+ * fires_for_each_row: does a trigger fire for each row inserted now, whatever
+ * is in it?
  */
 static bool
-fires(const Trigger *trigger)
+fires_for_each_row(const Trigger *trigger)
 {
 	return TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW,
 								TRIGGER_TYPE_AFTER, TRIGGER_TYPE_INSERT) &&
@@ -238,20 +240,21 @@ is_first(const TriggerData *trigdata)
 	{
 		const Trigger *trigger = &triggers->triggers[i];
 
-		if (trigger->tgfoid == trigdata->tg_trigger->tgfoid && fires(trigger))
+		if (trigger->tgfoid == trigdata->tg_trigger->tgfoid &&
+			fires_for_each_row(trigger))
 			return trigger->tgoid == trigdata->tg_trigger->tgoid;
 	}
 	return true;
 }
 
 /*
- * owe: a row to each subscription that wants the event.
+ * enqueue_event: a row to each subscription that wants the event.
  */
 static void
-owe(const TriggerData *trigdata, SubscriptionSet *set)
+enqueue_event(const TriggerData *trigdata, SubscriptionSet *set)
 {
 	QueueWriter writer;
-	OwedEvent	event;
+	QueuedEvent event;
 	bool		is_open = false;
 
 	if (!is_first(trigdata) || !event_of(trigdata, &event))
@@ -261,12 +264,12 @@ owe(const TriggerData *trigdata, SubscriptionSet *set)
 		if (!subscription_wants(&set->items[i], event.event_type, event.level))
 			continue;
 		if (!is_open)
-			queue_open(&writer);
+			queue_open_writer(&writer);
 		is_open = true;
-		(void) queue_put(&writer, &set->items[i], event.id);
+		(void) queue_enqueue(&writer, &set->items[i], event.id);
 	}
 	if (is_open)
-		queue_close(&writer);
+		queue_close_writer(&writer);
 }
 
 /*
@@ -287,8 +290,8 @@ eventlog_owe(PG_FUNCTION_ARGS)
 				 errmsg("eventlog._owe is a trigger AFTER INSERT FOR EACH ROW")));
 
 	AcceptInvalidationMessages();	/* before the first look at any copy */
-	set = subscriptions_of(log_of_table(trigdata->tg_relation));
+	set = subscription_cache_get(log_of_table(trigdata->tg_relation));
 	if (set->n > 0)
-		owe(trigdata, set);
+		enqueue_event(trigdata, set);
 	return PointerGetDatum(NULL);
 }

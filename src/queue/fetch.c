@@ -18,11 +18,12 @@
  * stays so; it is dead, with the error as its reason, and the next
  * subtransaction begins behind it.
  *
- * Some errors are no event's fault and end the fetch: those by which the backend
- * ends a statement, those of putting an event into the result, and those that
- * the same statement gives when it looks for no event at all, as when the owner
- * may not execute a policy's function.  Which error is the backend's own is told
- * by the place that raised it: an SQLSTATE can be raised by any function.
+ * Some errors are no event's fault and end the fetch: those by which the
+ * backend ends a statement, those of putting an event into the result, and
+ * those that the same statement gives when it looks for no event at all, as
+ * when the owner may not execute a policy's function.  Which error is the
+ * backend's own is told by the place that raised it: an SQLSTATE can be
+ * raised by any function.
  *
  * 3. Memory
  *
@@ -60,14 +61,14 @@ typedef struct Fetch
 {
 	const Subscription *subscription;
 	Consumer   *consumer;
-	Place	   *place;
+	FetchPosition *position;
 	ReturnSetInfo *rsinfo;
 	TupleDesc	event_desc;
 	MemoryContext event_context;	/* reset for each event */
 	int			max;
 	int64		max_bytes;
 	int			n;				/* handed out */
-	int			nlooked;		/* looked at */
+	int			nexamined;		/* looked at */
 	int64		bytes;			/* of what was handed out */
 	bool		full;			/* the next event does not fit */
 	/* while a log is being read */
@@ -75,7 +76,7 @@ typedef struct Fetch
 	PartitionList *partitions;	/* the default one locked before any snapshot
 								 * is taken: nothing is moved out of it */
 	/* the current event */
-	const Owed *owed;
+	const Delivery *delivery;
 	bool		found;
 	bool		storing;
 	int64		size;
@@ -87,7 +88,7 @@ typedef struct Fetch
  */
 typedef struct Batch
 {
-	const OwedList *list;
+	const DeliveryList *list;
 	int			at;				/* the next one */
 	Datum	   *gone;
 	int			ngone;
@@ -162,10 +163,10 @@ take_event(OpenPartition *open, void *arg)
 }
 
 /*
- * read_by_sql: the same where the log cannot be read by its index.
+ * read_event_by_sql: the same where the log cannot be read by its index.
  */
 static void
-read_by_sql(Fetch *fetch, const pg_uuid_t *id)
+read_event_by_sql(Fetch *fetch, const pg_uuid_t *id)
 {
 	StringInfoData sql;
 	Datum		values[EVENT_NCOLUMNS];
@@ -189,26 +190,28 @@ read_by_sql(Fetch *fetch, const pg_uuid_t *id)
 }
 
 /*
- * read_one: the current event, if it is to be seen under the active snapshot.
+ * read_event: the current event, if it is to be seen under the active
+ * snapshot.
  */
 static void
-read_one(Fetch *fetch)
+read_event(Fetch *fetch)
 {
 	TimestampTz t;
 
 	fetch->found = false;
-	if (!queue_event_time(&fetch->owed->event_id, &t))
+	if (!queue_event_time(&fetch->delivery->event_id, &t))
 		return;
-	if (!scan_event(fetch->log, fetch->partitions, &fetch->owed->event_id,
+	if (!scan_event(fetch->log, fetch->partitions, &fetch->delivery->event_id,
 					take_event, fetch))
-		read_by_sql(fetch, &fetch->owed->event_id);
+		read_event_by_sql(fetch, &fetch->delivery->event_id);
 }
 
 /*
- * put_one: the current event into the result; false when it does not fit.
+ * put_event_in_result: the current event into the result; false when it does
+ * not fit.
  */
 static bool
-put_one(Fetch *fetch)
+put_event_in_result(Fetch *fetch)
 {
 	Datum		values[3];
 	bool		nulls[3] = {0};
@@ -218,8 +221,8 @@ put_one(Fetch *fetch)
 		fetch->full = true;
 		return false;
 	}
-	values[0] = Int64GetDatum(fetch->owed->seq);
-	values[1] = Int32GetDatum(fetch->owed->attempts);
+	values[0] = Int64GetDatum(fetch->delivery->seq);
+	values[1] = Int32GetDatum(fetch->delivery->attempts);
 	values[2] = fetch->event;
 	fetch->storing = true;
 	tuplestore_putvalues(fetch->rsinfo->setResult, fetch->rsinfo->setDesc,
@@ -227,8 +230,8 @@ put_one(Fetch *fetch)
 	fetch->storing = false;
 	fetch->n++;
 	fetch->bytes += fetch->size;
-	if (fetch->owed->retry)
-		place_remember_retry(fetch->place, fetch->owed->seq);
+	if (fetch->delivery->retry)
+		position_add_retry(fetch->position, fetch->delivery->seq);
 	return true;
 }
 
@@ -239,11 +242,11 @@ is_full(const Fetch *fetch)
 }
 
 /*
- * put_some: hand out the batch from where it stands, until the call has
+ * put_batch: hand out the batch from where it stands, until the call has
  * enough.  As the subscription's owner.
  */
 static void
-put_some(Fetch *fetch, Batch *batch)
+put_batch(Fetch *fetch, Batch *batch)
 {
 	MemoryContext outer = MemoryContextSwitchTo(fetch->event_context);
 
@@ -252,11 +255,11 @@ put_some(Fetch *fetch, Batch *batch)
 	{
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(fetch->event_context);
-		fetch->owed = &batch->list->items[batch->at];
-		read_one(fetch);
+		fetch->delivery = &batch->list->items[batch->at];
+		read_event(fetch);
 		if (!fetch->found)
-			batch->gone[batch->ngone++] = Int64GetDatum(fetch->owed->seq);
-		else if (!put_one(fetch))
+			batch->gone[batch->ngone++] = Int64GetDatum(fetch->delivery->seq);
+		else if (!put_event_in_result(fetch))
 			break;
 	}
 	PopActiveSnapshot();
@@ -264,25 +267,25 @@ put_some(Fetch *fetch, Batch *batch)
 }
 
 /*
- * probe: look for no event, at the time of the current one.
+ * read_no_event: look for no event, at the time of the current one.
  */
 static void
-probe(Fetch *fetch, Batch *batch)
+read_no_event(Fetch *fetch, Batch *batch)
 {
-	pg_uuid_t	none = fetch->owed->event_id;
+	pg_uuid_t	none = fetch->delivery->event_id;
 
 	memset(none.data + 9, 0, UUID_LEN - 9);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	read_by_sql(fetch, &none);
+	read_event_by_sql(fetch, &none);
 	PopActiveSnapshot();
 }
 
 /*
- * attempt_some: do that as the subscription's owner in a subtransaction; the
+ * try_as_owner: do that as the subscription's owner in a subtransaction; the
  * error, or NULL.
  */
 static ErrorData *
-attempt_some(Fetch *fetch, Batch *batch,
+try_as_owner(Fetch *fetch, Batch *batch,
 			 void (*step) (Fetch *fetch, Batch *batch))
 {
 	MemoryContext context = CurrentMemoryContext;
@@ -295,9 +298,9 @@ attempt_some(Fetch *fetch, Batch *batch,
 	{
 		Identity	self;
 
-		become(&self, fetch->subscription->owner);
+		switch_user(&self, fetch->subscription->owner);
 		step(fetch, batch);
-		become_again(&self);
+		restore_user(&self);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -326,20 +329,20 @@ is_of_backend(const ErrorData *error)
 }
 
 /*
- * bury: the current event cannot be read: it is dead.  What is no fault of its
- * own is thrown on.
+ * fail_unreadable: the current event cannot be read: it is dead.  What is no
+ * fault of its own is thrown on.
  */
 static void
-bury(Fetch *fetch, ErrorData *error)
+fail_unreadable(Fetch *fetch, ErrorData *error)
 {
 	ErrorData  *other;
 
 	if (fetch->storing || is_of_backend(error))
 		ReThrowError(error);
-	other = attempt_some(fetch, NULL, probe);
+	other = try_as_owner(fetch, NULL, read_no_event);
 	if (other)
 		ReThrowError(other);
-	(void) queue_fail(fetch->subscription->id, fetch->owed->seq,
+	(void) queue_fail(fetch->subscription->id, fetch->delivery->seq,
 					  queue_error_text(error->message, strlen(error->message)),
 					  DT_NOEND);
 	FreeErrorData(error);
@@ -350,7 +353,7 @@ bury(Fetch *fetch, ErrorData *error)
  * far it came.  What is gone is cancelled, what cannot be read is dead.
  */
 static int
-hand_out(Fetch *fetch, const OwedList *list)
+hand_out(Fetch *fetch, const DeliveryList *list)
 {
 	Batch		batch = {.list = list};
 
@@ -367,16 +370,16 @@ hand_out(Fetch *fetch, const OwedList *list)
 	{
 		ErrorData  *error;
 
-		fetch->owed = &list->items[batch.at];
-		error = attempt_some(fetch, &batch, put_some);
+		fetch->delivery = &list->items[batch.at];
+		error = try_as_owner(fetch, &batch, put_batch);
 		if (error)
 		{
-			bury(fetch, error);
+			fail_unreadable(fetch, error);
 			batch.at++;
 		}
 	}
 	(void) queue_cancel(fetch->subscription->id, batch.gone, batch.ngone);
-	fetch->nlooked += batch.at;
+	fetch->nexamined += batch.at;
 	pfree(batch.gone);
 	return batch.at;
 }
@@ -387,34 +390,35 @@ hand_out(Fetch *fetch, const OwedList *list)
 static bool
 has_enough(const Fetch *fetch)
 {
-	return is_full(fetch) || fetch->nlooked >= Max(fetch->max, FETCH_BATCH);
+	return is_full(fetch) || fetch->nexamined >= Max(fetch->max, FETCH_BATCH);
 }
 
 /*
- * fetch_owed: retries, then rounds, until the call has enough or nothing is
- * left.  Within SPI.
+ * fetch_deliveries: retries, then generations, until the call has enough or
+ * nothing is left.  Within SPI.
  */
 static void
-fetch_owed(Fetch *fetch)
+fetch_deliveries(Fetch *fetch)
 {
-	Place	   *place = fetch->place;
-	OwedList	list = {0};
+	FetchPosition *position = fetch->position;
+	DeliveryList list = {0};
 
-	list.items = palloc(sizeof(Owed) * Min(fetch->max, FETCH_BATCH));
+	list.items = palloc(sizeof(Delivery) * Min(fetch->max, FETCH_BATCH));
 	do
 	{
 		list.max = Min(fetch->max - fetch->n, FETCH_BATCH);
-		round_find_retries(place, &list);
+		generation_find_retries(position, &list);
 		(void) hand_out(fetch, &list);
 	} while (list.n == list.max && !has_enough(fetch));
 	while (!has_enough(fetch))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (DatumGetPointer(place->round) == NULL && !round_begin(place))
+		if (DatumGetPointer(position->current) == NULL &&
+			!generation_begin(position))
 			break;
 		list.max = Min(fetch->max - fetch->n, FETCH_BATCH);
-		round_find_new(place, &list);
-		round_went(place, &list, hand_out(fetch, &list));
+		generation_find_new(position, &list);
+		generation_advance(position, &list, hand_out(fetch, &list));
 	}
 }
 
@@ -445,15 +449,16 @@ fetch_from(Fetch *fetch)
 	fetch->event_context = AllocSetContextCreate(CurrentMemoryContext,
 												 "eventlog event",
 												 ALLOCSET_DEFAULT_SIZES);
-	fetch->place = place_next(fetch->subscription->id, fetch->consumer->place);
+	fetch->position =
+		position_copy(fetch->subscription->id, fetch->consumer->position);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	open_log(fetch);
-	fetch_owed(fetch);
+	fetch_deliveries(fetch);
 	if (fetch->log)
 		log_close(fetch->log, AccessShareLock);
 	SPI_finish();
-	place_take(fetch->consumer, fetch->place);
+	consumer_set_position(fetch->consumer, fetch->position);
 	MemoryContextDelete(fetch->event_context);
 }
 

@@ -18,10 +18,10 @@ eventlog_release(PG_FUNCTION_ARGS)
 }
 
 /*
- * is_owed: is there anything to hand out now?
+ * has_deliveries: is there anything to hand out now?
  */
 static bool
-is_owed(const Subscription *subscription, const Consumer *consumer)
+has_deliveries(const Subscription *subscription, const Consumer *consumer)
 {
 	bool		found;
 
@@ -29,7 +29,7 @@ is_owed(const Subscription *subscription, const Consumer *consumer)
 		return false;
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	found = round_is_owed(consumer->place);
+	found = generation_has_deliveries(consumer->position);
 	SPI_finish();
 	return found;
 }
@@ -37,8 +37,8 @@ is_owed(const Subscription *subscription, const Consumer *consumer)
 /*
  * eventlog.listen(name text, log regclass) returns boolean
  *
- * The look after the bell is armed is at the subscription too: it may have been
- * resumed.
+ * The look after the bell is armed is at the subscription too: it may have
+ * been resumed.
  */
 Datum
 eventlog_listen(PG_FUNCTION_ARGS)
@@ -48,7 +48,7 @@ eventlog_listen(PG_FUNCTION_ARGS)
 
 	if (!bell_arm(subscription))
 		PG_RETURN_BOOL(false);
-	if (is_owed(subscription_require(fcinfo, 0, 1), consumer))
+	if (has_deliveries(subscription_require(fcinfo, 0, 1), consumer))
 	{
 		bell_disarm(subscription);
 		PG_RETURN_BOOL(false);

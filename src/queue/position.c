@@ -18,53 +18,54 @@ copy_snapshot(Datum snapshot)
 }
 
 /*
- * place_next: a copy of a place, or the beginning, to go on from; it is the
- * current context's until it is taken.
+ * position_copy: a copy of a position, or the beginning, to go on from; it is
+ * the current context's until it is taken.
  */
-Place *
-place_next(int subscription, const Place *from)
+FetchPosition *
+position_copy(int subscription, const FetchPosition *from)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "eventlog place",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext outer = MemoryContextSwitchTo(context);
-	Place	   *place = palloc0(sizeof(Place));
+	FetchPosition *position = palloc0(sizeof(FetchPosition));
 
-	place->context = context;
-	place->subscription = subscription;
+	position->context = context;
+	position->subscription = subscription;
 	if (from)
 	{
-		place->before = copy_snapshot(from->before);
-		place->round = copy_snapshot(from->round);
-		place->position = from->position;
-		place->nretries = place->maxretries = from->nretries;
+		position->previous = copy_snapshot(from->previous);
+		position->current = copy_snapshot(from->current);
+		position->seq = from->seq;
+		position->nretries = position->maxretries = from->nretries;
 		if (from->nretries > 0)
 		{
-			place->retries = palloc(sizeof(Datum) * from->nretries);
-			memcpy(place->retries, from->retries,
+			position->retries = palloc(sizeof(Datum) * from->nretries);
+			memcpy(position->retries, from->retries,
 				   sizeof(Datum) * from->nretries);
 		}
 	}
 	MemoryContextSwitchTo(outer);
-	return place;
+	return position;
 }
 
 /*
- * place_remember_retry: it has been handed out.
+ * position_add_retry: it has been handed out.
  */
 void
-place_remember_retry(Place *place, int64 seq)
+position_add_retry(FetchPosition *position, int64 seq)
 {
-	if (place->nretries == place->maxretries)
+	if (position->nretries == position->maxretries)
 	{
-		int			max = Max(16, place->maxretries * 2);
+		int			max = Max(16, position->maxretries * 2);
 
-		if (place->retries == NULL)
-			place->retries = MemoryContextAlloc(place->context,
-												sizeof(Datum) * max);
+		if (position->retries == NULL)
+			position->retries = MemoryContextAlloc(position->context,
+												   sizeof(Datum) * max);
 		else
-			place->retries = repalloc(place->retries, sizeof(Datum) * max);
-		place->maxretries = max;
+			position->retries =
+				repalloc(position->retries, sizeof(Datum) * max);
+		position->maxretries = max;
 	}
-	place->retries[place->nretries++] = Int64GetDatum(seq);
+	position->retries[position->nretries++] = Int64GetDatum(seq);
 }

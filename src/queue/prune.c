@@ -33,7 +33,7 @@ event_is_gone(const PartitionList *list, const pg_uuid_t *id,
 	if (!queue_event_time(id, &key.occurred_at))
 		return true;
 	key.id = *id;
-	partition = partition_at(list, key.occurred_at);
+	partition = partition_find(list, key.occurred_at);
 	oid = partition ? partition->oid : list->default_oid;
 	if (!OidIsValid(oid))
 		return true;
@@ -48,7 +48,7 @@ event_is_gone(const PartitionList *list, const pg_uuid_t *id,
  * read_batch: what is owed next.
  */
 static void
-read_batch(Prune *prune)
+read_batch(QueuePrune *prune)
 {
 	static SPIPlanPtr plan = NULL;
 	static const Oid types[] = {INT4OID, INT8OID, INT4OID};
@@ -79,13 +79,13 @@ read_batch(Prune *prune)
  * find_gone: which events of the batch are gone.
  *
  * The log is looked into after the queue was read, so that the event of
- * whatever was found owed is there to be seen.  The default partition is locked
- * before that, so that no row is moved out of it between the snapshot and the
- * list of partitions.  As the log's owner: to load what belongs to an index can
- * run functions of that role.
+ * whatever was found owed is there to be seen.  The default partition is
+ * locked before that, so that no row is moved out of it between the snapshot
+ * and the list of partitions.  As the log's owner: to load what belongs to an
+ * index can run functions of that role.
  */
 static void
-find_gone(Prune *prune)
+find_gone(QueuePrune *prune)
 {
 	EventLog   *log = log_try_open(prune->subscription->log, AccessShareLock);
 	Oid			default_oid;
@@ -100,11 +100,11 @@ find_gone(Prune *prune)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the owner of log \"%s\" was changed concurrently",
 						RelationGetRelationName(log->rel))));
-	default_oid = list_partitions(log->rel)->default_oid;
+	default_oid = partition_list(log->rel)->default_oid;
 	if (OidIsValid(default_oid))
 		LockRelationOid(default_oid, AccessShareLock);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	list = list_partitions(log->rel);
+	list = partition_list(log->rel);
 	for (int i = 0; i < prune->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -120,7 +120,7 @@ find_gone(Prune *prune)
  * deliveries of this subscription: that is left for the next call.
  */
 static int64
-cancel_gone(Prune *prune)
+cancel_gone(QueuePrune *prune)
 {
 	static SPIPlanPtr lock = NULL;
 	static SPIPlanPtr look = NULL;
@@ -150,18 +150,18 @@ cancel_gone(Prune *prune)
 				  " FOR UPDATE SKIP LOCKED))",
 				  2, types, values, NULL);
 	if (n > 0)
-		queue_tally(prune->subscription->id, 0, n, NULL);
+		queue_add_statistics(prune->subscription->id, 0, n, NULL);
 	return n;
 }
 
 /*
- * queue_prune_gone: a step: cancel what is owed of events that are gone, of the next
- * batch.
+ * queue_cancel_deleted_events: a step: cancel what is owed of events that are
+ * gone, of the next batch.
  */
 void
-queue_prune_gone(void *arg)
+queue_cancel_deleted_events(void *arg)
 {
-	Prune	   *prune = arg;
+	QueuePrune *prune = arg;
 
 	prune->removed = prune->n = 0;
 	read_batch(prune);
@@ -170,14 +170,15 @@ queue_prune_gone(void *arg)
 }
 
 /*
- * queue_prune_dead: a step: remove a batch of what has been dead for too long.
+ * queue_remove_dead: a step: remove a batch of what has been dead for too
+ * long.
  */
 void
-queue_prune_dead(void *arg)
+queue_remove_dead(void *arg)
 {
 	static SPIPlanPtr plan = NULL;
 	static const Oid types[] = {INT4OID, INT4OID, INT4OID};
-	Prune	   *prune = arg;
+	QueuePrune *prune = arg;
 	Datum		values[3];
 
 	values[0] = Int32GetDatum(prune->subscription->id);
@@ -200,11 +201,11 @@ queue_prune_dead(void *arg)
 	" WHERE c.oid OPERATOR(pg_catalog.=) s.log::pg_catalog.oid)"
 
 /*
- * queue_sweep_subscriptions: a step: remove the subscriptions whose log is gone, and
- * tallies of none.
+ * queue_remove_orphaned_subscriptions: a step: remove the subscriptions whose
+ * log is gone, and tallies of none.
  */
 void
-queue_sweep_subscriptions(void *arg)
+queue_remove_orphaned_subscriptions(void *arg)
 {
 	static SPIPlanPtr look = NULL;
 	static SPIPlanPtr subscriptions = NULL;
@@ -227,11 +228,12 @@ queue_sweep_subscriptions(void *arg)
 }
 
 /*
- * queue_sweep_deliveries: a step: remove a batch of what is owed to subscriptions that are
- * gone.  These are found by hopping from one to the next in the index.
+ * queue_remove_orphaned_deliveries: a step: remove a batch of what is owed to
+ * subscriptions that are gone.  These are found by hopping from one to the
+ * next in the index.
  */
 void
-queue_sweep_deliveries(void *arg)
+queue_remove_orphaned_deliveries(void *arg)
 {
 	static SPIPlanPtr plan = NULL;
 	static const Oid types[] = {INT4OID};

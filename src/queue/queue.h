@@ -37,7 +37,7 @@ typedef struct Subscription
 	bool		levels[EVENT_NLEVELS];
 	text	   *event_type;		/* prefix; NULL: any */
 	char		name[NAMEDATALEN];
-	uint64		marked;			/* see bell_owes() */
+	uint64		marked;			/* see bell_ring_at_commit() */
 } Subscription;
 
 /*
@@ -56,23 +56,24 @@ typedef struct SubscriptionSet
 extern Subscription *subscription_find(Oid log, const char *name);
 extern char *subscription_name_from_arg(FunctionCallInfo fcinfo, int argno);
 extern void subscription_require_member(const Subscription *subscription);
-extern Subscription *subscription_named(FunctionCallInfo fcinfo, int name_arg,
-										int log_arg);
+extern Subscription *subscription_find_by_args(FunctionCallInfo fcinfo,
+											   int name_arg,
+											   int log_arg);
 extern SysScanDesc subscription_scan(Relation *rel, Oid log, const char *name,
 									 Snapshot snapshot);
 extern bool subscription_read(HeapTuple row, TupleDesc desc,
 							  Subscription *subscription);
-extern List *subscriptions_now(Oid log);
+extern List *subscription_list(Oid log);
 extern bool subscription_wants(const Subscription *subscription,
 							   const text *event_type, const text *level);
 extern Subscription *subscription_require(FunctionCallInfo fcinfo,
 										  int name_arg, int log_arg);
 extern bool subscription_is_orphan(const Subscription *subscription);
-extern bool subscription_log_is_own(Oid log);
+extern bool subscription_owns_log(Oid log);
 extern void subscription_require_readable(Relation log, Oid role);
 
 /* subcache.c */
-extern SubscriptionSet *subscriptions_of(Oid log);
+extern SubscriptionSet *subscription_cache_get(Oid log);
 
 /*
  * enqueue.c
@@ -88,10 +89,10 @@ typedef struct QueueWriter
 	TupleTableSlot *slot;
 } QueueWriter;
 
-extern void queue_open(QueueWriter *writer);
-extern bool queue_put(QueueWriter *writer, Subscription *subscription,
-					  const pg_uuid_t *event_id);
-extern void queue_close(QueueWriter *writer);
+extern void queue_open_writer(QueueWriter *writer);
+extern bool queue_enqueue(QueueWriter *writer, Subscription *subscription,
+						  const pg_uuid_t *event_id);
+extern void queue_close_writer(QueueWriter *writer);
 extern bool queue_event_time(const pg_uuid_t *event_id, TimestampTz *t);
 
 /* doorbell.c */
@@ -101,25 +102,27 @@ extern void consumer_unlock(int subscription);
 extern int	consumer_pid(const LockData *locks, int subscription);
 extern bool bell_arm(const Subscription *subscription);
 extern void bell_disarm(const Subscription *subscription);
-extern void bell_owes(Subscription *subscription);
+extern void bell_ring_at_commit(Subscription *subscription);
 
 /*
- * Place: how far a session has come in what is owed to a subscription.  All of
- * it is in a context of its own.
+ * FetchPosition: how far a session has come in what is owed to a
+ * subscription.  All of it is in a context of its own.
  */
-typedef struct Place
+typedef struct FetchPosition
 {
 	MemoryContext context;
 	int			subscription;
-	Datum		before;			/* pg_snapshot of the round before; 0: none */
-	Datum		round;			/* pg_snapshot of this round; 0: none */
-	int64		position;		/* handed out up to this seq in this round */
+	Datum		previous;		/* pg_snapshot of the generation before; 0:
+								 * none */
+	Datum		current;		/* pg_snapshot of this generation; 0: none */
+	int64		seq;			/* handed out up to this one in this
+								 * generation */
 	int			nretries;		/* retries handed out and not settled */
 	int			maxretries;
 	Datum	   *retries;		/* their seq */
-	SubTransactionId since;		/* taken in it; invalid: in one committed */
-	struct Place *former;		/* where to go back to if that fails */
-} Place;
+	SubTransactionId set_in;	/* subtransaction; invalid: one committed */
+	struct FetchPosition *older;	/* where to go back to if that fails */
+} FetchPosition;
 
 /*
  * Consumer: a subscription that this session consumes.
@@ -128,51 +131,55 @@ typedef struct Consumer
 {
 	int			subscription;
 	MemoryContext context;
-	Place	   *place;
-	ItemPointerData tally;		/* where the row in eventlog._tally was last */
+	FetchPosition *position;
+	ItemPointerData statistics; /* where the row in eventlog._tally was last */
 	SubTransactionId fetching;	/* a fetch that began in it goes on; invalid:
 								 * none does */
 } Consumer;
 
 /*
- * Owed: one delivery on its way to the caller.
+ * Delivery: one delivery on its way to the caller.
  */
-typedef struct Owed
+typedef struct Delivery
 {
 	int64		seq;
 	int			attempts;
 	bool		retry;			/* it was handed out before */
 	pg_uuid_t	event_id;
-} Owed;
+} Delivery;
 
-typedef struct OwedList
+typedef struct DeliveryList
 {
 	int			n;
 	int			max;
-	Owed	   *items;
-} OwedList;
+	Delivery   *items;
+} DeliveryList;
 
 /* consumer.c */
 extern Consumer *consumer_find(int subscription);
 extern void consumer_end(const Subscription *subscription);
 extern Consumer *consumer_require(const Subscription *subscription);
 extern void consumer_require_idle(const Subscription *subscription);
-extern void place_take(Consumer *consumer, Place *place);
+extern void consumer_set_position(Consumer *consumer, FetchPosition *position);
 
 /* position.c */
-extern Place *place_next(int subscription, const Place *from);
-extern void place_remember_retry(Place *place, int64 seq);
+extern FetchPosition *position_copy(int subscription,
+									const FetchPosition *from);
+extern void position_add_retry(FetchPosition *position, int64 seq);
 
-/* round.c */
-extern void round_find_retries(const Place *place, OwedList *list);
-extern bool round_begin(Place *place);
-extern void round_find_new(Place *place, OwedList *list);
-extern void round_went(Place *place, const OwedList *list, int n);
-extern bool round_is_owed(const Place *place);
+/* generation.c */
+extern void generation_find_retries(const FetchPosition *position,
+									DeliveryList *list);
+extern bool generation_begin(FetchPosition *position);
+extern void generation_find_new(FetchPosition *position, DeliveryList *list);
+extern void generation_advance(FetchPosition *position,
+							   const DeliveryList *list, int n);
+extern bool generation_has_deliveries(const FetchPosition *position);
 
 /* settle.c */
-extern void queue_tally(int subscription, int64 delivered, int64 cancelled,
-						const text *error);
+extern void queue_add_statistics(int subscription, int64 delivered,
+								 int64 cancelled,
+								 const text *error);
 extern int64 queue_cancel(int subscription, Datum *seqs, int n);
 extern int64 queue_fail(int subscription, int64 seq, text *error,
 						TimestampTz next_attempt_at);
@@ -185,9 +192,9 @@ extern text *queue_error_text(const char *error, int len);
 #define SWEEP_BATCH	10000
 
 /*
- * Prune: a sweep through what is owed to one subscription.
+ * QueuePrune: a sweep through what is owed to one subscription.
  */
-typedef struct Prune
+typedef struct QueuePrune
 {
 	Subscription *subscription;
 	int64		removed;		/* by the last step */
@@ -197,11 +204,11 @@ typedef struct Prune
 	Datum		seqs[PRUNE_BATCH];
 	pg_uuid_t	ids[PRUNE_BATCH];
 	Datum		gone[PRUNE_BATCH];
-} Prune;
+} QueuePrune;
 
-extern void queue_prune_gone(void *arg);
-extern void queue_prune_dead(void *arg);
-extern void queue_sweep_subscriptions(void *arg);
-extern void queue_sweep_deliveries(void *arg);
+extern void queue_cancel_deleted_events(void *arg);
+extern void queue_remove_dead(void *arg);
+extern void queue_remove_orphaned_subscriptions(void *arg);
+extern void queue_remove_orphaned_deliveries(void *arg);
 
 #endif							/* EVENTLOG_QUEUE_H */

@@ -4,9 +4,9 @@
  *		once more.
  *
  * What replay's filter and the subscription choose, with the rights of the
- * subscription's owner.  A few are found as list finds them, newest first, and
- * owed from the oldest on; where they are many, one statement reads them in that
- * order, batch by batch.
+ * subscription's owner.  A few are found as list finds them, newest first,
+ * and owed from the oldest on; where they are many, one statement reads them
+ * in that order, batch by batch.
  */
 #include "queue/queue.h"
 #include "read/read.h"
@@ -118,7 +118,7 @@ replay_found(const EventLog *log, Subscription *subscription,
 		replay.n == MAX_FOUND)
 		return -1;
 	for (int i = replay.nids - 1; i >= 0; i--)
-		n += queue_put(writer, subscription, &replay.ids[i]);
+		n += queue_enqueue(writer, subscription, &replay.ids[i]);
 	pfree(replay.ids);
 	return n;
 }
@@ -144,7 +144,7 @@ replay_batch(Subscription *subscription, QueueWriter *writer)
 
 		if (no_id || !wants(subscription, type, no_type, level, no_level))
 			continue;
-		n += queue_put(writer, subscription, DatumGetUUIDP(id));
+		n += queue_enqueue(writer, subscription, DatumGetUUIDP(id));
 	}
 	return n;
 }
@@ -214,13 +214,13 @@ eventlog_replay(PG_FUNCTION_ARGS)
 	}
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	queue_open(&writer);
-	become(&self, subscription->owner);
+	queue_open_writer(&writer);
+	switch_user(&self, subscription->owner);
 	n = replay_found(log, subscription, &filter, &writer);
 	if (n < 0)
 		n = replay_by_sql(log, subscription, &filter, &writer);
-	become_again(&self);
-	queue_close(&writer);
+	restore_user(&self);
+	queue_close_writer(&writer);
 	SPI_finish();
 	log_close(log, NoLock);
 	PG_RETURN_INT64(n);
@@ -255,6 +255,6 @@ eventlog_retry(PG_FUNCTION_ARGS)
 				  2, types, values, nulls);
 	SPI_finish();
 	if (n > 0)
-		bell_owes(subscription);
+		bell_ring_at_commit(subscription);
 	PG_RETURN_INT64(n);
 }

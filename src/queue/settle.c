@@ -24,27 +24,27 @@ static void
 forget_retries(int subscription, const Datum *seqs, const bool *nulls, int n)
 {
 	Consumer   *consumer = consumer_find(subscription);
-	Place	   *place;
+	FetchPosition *position;
 
-	if (consumer == NULL || consumer->place->nretries == 0)
+	if (consumer == NULL || consumer->position->nretries == 0)
 		return;
-	place = place_next(consumer->subscription, consumer->place);
+	position = position_copy(consumer->subscription, consumer->position);
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		for (int j = 0; j < place->nretries; j++)
+		for (int j = 0; j < position->nretries; j++)
 		{
-			if (!nulls[i] && place->retries[j] == seqs[i])
+			if (!nulls[i] && position->retries[j] == seqs[i])
 			{
-				place->retries[j] = place->retries[--place->nretries];
+				position->retries[j] = position->retries[--position->nretries];
 				break;
 			}
 		}
 	}
-	place_take(consumer, place);
+	consumer_set_position(consumer, position);
 }
 
-#define UPDATE_TALLY \
+#define UPDATE_STATISTICS \
 	"UPDATE eventlog._tally SET" \
 	" delivered = delivered OPERATOR(pg_catalog.+) $2," \
 	" cancelled = cancelled OPERATOR(pg_catalog.+) $3," \
@@ -56,15 +56,15 @@ forget_retries(int subscription, const Datum *seqs, const bool *nulls, int n)
 	" WHERE subscription OPERATOR(pg_catalog.=) $1"
 
 /*
- * queue_tally: add to what became of a subscription's deliveries.
+ * queue_add_statistics: add to what became of a subscription's deliveries.
  *
  * The row is updated often, and where an old transaction keeps its dead
  * versions from being removed, to find it by its key would walk all of them.
  * So a consumer tries where it was last, first.  Within SPI.
  */
 void
-queue_tally(int subscription, int64 delivered, int64 cancelled,
-			const text *error)
+queue_add_statistics(int subscription, int64 delivered, int64 cancelled,
+					 const text *error)
 {
 	Consumer   *consumer = consumer_find(subscription);
 	static SPIPlanPtr by_place = NULL;
@@ -80,32 +80,32 @@ queue_tally(int subscription, int64 delivered, int64 cancelled,
 	values[3] = PointerGetDatum(error);
 	if (error == NULL)
 		nulls[3] = 'n';
-	if (consumer && ItemPointerIsValid(&consumer->tally))
+	if (consumer && ItemPointerIsValid(&consumer->statistics))
 	{
-		values[4] = PointerGetDatum(&consumer->tally);
+		values[4] = PointerGetDatum(&consumer->statistics);
 		if (run_owned(&by_place,
-					  UPDATE_TALLY " AND ctid OPERATOR(pg_catalog.=) $5"
+					  UPDATE_STATISTICS " AND ctid OPERATOR(pg_catalog.=) $5"
 					  " RETURNING ctid", 5, types, values, nulls) == 0)
-			ItemPointerSetInvalid(&consumer->tally);
+			ItemPointerSetInvalid(&consumer->statistics);
 	}
-	if (consumer == NULL || !ItemPointerIsValid(&consumer->tally))
+	if (consumer == NULL || !ItemPointerIsValid(&consumer->statistics))
 	{
-		if (run_owned(&by_key, UPDATE_TALLY " RETURNING ctid", 4, types,
+		if (run_owned(&by_key, UPDATE_STATISTICS " RETURNING ctid", 4, types,
 					  values, nulls) == 0)
 			return;				/* unsubscribed meanwhile */
 	}
 	if (consumer)
-		consumer->tally = *(ItemPointer)
+		consumer->statistics = *(ItemPointer)
 			DatumGetPointer(SPI_getbinval(SPI_tuptable->vals[0],
 										  SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_freetuptable(SPI_tuptable);
 }
 
 /*
- * delete_owed: owed no more; how many were.  Within SPI.
+ * delete_deliveries: owed no more; how many were.  Within SPI.
  */
 static int64
-delete_owed(int subscription, Datum seqs)
+delete_deliveries(int subscription, Datum seqs)
 {
 	static SPIPlanPtr plan = NULL;
 	static const Oid types[] = {INT4OID, INT8ARRAYOID};
@@ -130,22 +130,23 @@ queue_cancel(int subscription, Datum *seqs, int n)
 	int64		cancelled = 0;
 
 	if (n > 0)
-		cancelled = delete_owed(subscription,
-								PointerGetDatum(construct_array(seqs, n, INT8OID, 8,
-																FLOAT8PASSBYVAL,
-																TYPALIGN_DOUBLE)));
+		cancelled = delete_deliveries(subscription,
+									  PointerGetDatum(construct_array(seqs, n,
+																	  INT8OID, 8,
+																	  FLOAT8PASSBYVAL,
+																	  TYPALIGN_DOUBLE)));
 	if (cancelled > 0)
-		queue_tally(subscription, 0, cancelled, NULL);
+		queue_add_statistics(subscription, 0, cancelled, NULL);
 	return cancelled;
 }
 
 /*
- * fail_owed: this one failed, and is to be tried again then (infinity: never);
- * how many changed.  Within SPI.
+ * fail_delivery: this one failed, and is to be tried again then (infinity:
+ * never); how many changed.  Within SPI.
  */
 static int64
-fail_owed(int subscription, int64 seq, text *error,
-		  TimestampTz next_attempt_at)
+fail_delivery(int subscription, int64 seq, text *error,
+			  TimestampTz next_attempt_at)
 {
 	static SPIPlanPtr plan = NULL;
 	static const Oid types[] = {INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID};
@@ -172,10 +173,10 @@ int64
 queue_fail(int subscription, int64 seq, text *error,
 		   TimestampTz next_attempt_at)
 {
-	int64		n = fail_owed(subscription, seq, error, next_attempt_at);
+	int64		n = fail_delivery(subscription, seq, error, next_attempt_at);
 
 	if (n > 0)
-		queue_tally(subscription, 0, 0, error);
+		queue_add_statistics(subscription, 0, 0, error);
 	return n;
 }
 
@@ -220,9 +221,9 @@ eventlog_ack(PG_FUNCTION_ARGS)
 					  TYPALIGN_DOUBLE, &seqs, &nulls, &nseqs);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	n = delete_owed(subscription->id, PG_GETARG_DATUM(1));
+	n = delete_deliveries(subscription->id, PG_GETARG_DATUM(1));
 	if (n > 0)
-		queue_tally(subscription->id, n, 0, NULL);
+		queue_add_statistics(subscription->id, n, 0, NULL);
 	SPI_finish();
 	forget_retries(subscription->id, seqs, nulls, nseqs);
 	PG_RETURN_INT64(n);
@@ -320,15 +321,17 @@ eventlog_fail_batch(PG_FUNCTION_ARGS)
 		if (batch.no_seq[i])
 			continue;
 		error = error_text(batch.errors[i], batch.no_error[i]);
-		changed = fail_owed(subscription->id, DatumGetInt64(batch.seqs[i]), error,
-							batch.no_time[i] ? DT_NOEND :
-							DatumGetTimestampTz(batch.times[i]));
+		changed =
+			fail_delivery(subscription->id, DatumGetInt64(batch.seqs[i]),
+						  error,
+						  batch.no_time[i] ? DT_NOEND :
+						  DatumGetTimestampTz(batch.times[i]));
 		n += changed;
 		if (changed > 0)
 			last = error;
 	}
 	if (last)
-		queue_tally(subscription->id, 0, 0, last);
+		queue_add_statistics(subscription->id, 0, 0, last);
 	SPI_finish();
 	forget_retries(subscription->id, batch.seqs, batch.no_seq, batch.n);
 	PG_RETURN_INT64(n);

@@ -2,16 +2,16 @@
  * subcache.c
  *		The backend's copy of the subscriptions, which every writer looks at.
  *
- * It is kept log by log: a log's subscriptions are read when something is first
- * written to it, by an index and at most as many as a log may have.  So a writer
- * pays for those of its own log, whatever there is of others.
+ * It is kept log by log: a log's subscriptions are read when something is
+ * first written to it, by an index and at most as many as a log may have.  So
+ * a writer pays for those of its own log, whatever there is of others.
  *
  * A set is read with a fresh catalog snapshot, so that it is right under
- * REPEATABLE READ too, and all sets are thrown away when the relation cache is
- * told that eventlog._subscription has changed.  A statement trigger on that
- * table tells so, whoever changes it: our own functions, a restore, or a
- * superuser by hand.  Whoever looks accepts invalidations first: a statement of
- * an open transaction, whose locks are held already, would miss what was
+ * REPEATABLE READ too, and all sets are thrown away when the relation cache
+ * is told that eventlog._subscription has changed.  A statement trigger on
+ * that table tells so, whoever changes it: our own functions, a restore, or a
+ * superuser by hand.  Whoever looks accepts invalidations first: a statement
+ * of an open transaction, whose locks are held already, would miss what was
  * committed since.
  */
 #include "queue/queue.h"
@@ -65,7 +65,7 @@ begin_sets(void)
 		sets_context = AllocSetContextCreate(CacheMemoryContext,
 											 "eventlog subscriptions",
 											 ALLOCSET_SMALL_SIZES);
-		on_relation_change(invalidate_sets);
+		add_relation_callback(invalidate_sets);
 	}
 	sets = NULL;
 	MemoryContextReset(sets_context);
@@ -104,7 +104,7 @@ read_set(Oid log, int *n)
 		if (subscription_read(row, RelationGetDescr(rel), &items[*n]))
 			(*n)++;
 	}
-	owned_scan_end(scan, rel);
+	end_owned_scan(scan, rel);
 	return items;
 }
 
@@ -135,11 +135,11 @@ read_new_set(Oid log)
 }
 
 /*
- * subscriptions_of: the subscriptions of a log; valid until the next call.  The
- * caller has accepted invalidations.
+ * subscription_cache_get: the subscriptions of a log; valid until the next
+ * call.  The caller has accepted invalidations.
  */
 SubscriptionSet *
-subscriptions_of(Oid log)
+subscription_cache_get(Oid log)
 {
 	static SubscriptionSet none;
 	SubscriptionSet *set;

@@ -152,7 +152,7 @@ require_below_cap(Relation log)
 	while (scan && n <= eventlog_max_subscriptions &&
 		   HeapTupleIsValid(systable_getnext(scan)))
 		n++;
-	owned_scan_end(scan, rel);
+	end_owned_scan(scan, rel);
 	if (n > eventlog_max_subscriptions)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -256,10 +256,10 @@ eventlog_unsubscribe(PG_FUNCTION_ARGS)
 		"DELETE FROM eventlog._queue WHERE subscription OPERATOR(pg_catalog.=) $1"
 	};
 	static const Oid types[] = {INT4OID};
-	Subscription *subscription = subscription_named(fcinfo, 0, 1);
+	Subscription *subscription = subscription_find_by_args(fcinfo, 0, 1);
 	Datum		value = Int32GetDatum(subscription->id);
 
-	if (!subscription_log_is_own(subscription->log))
+	if (!subscription_owns_log(subscription->log))
 		subscription_require_member(subscription);
 	consumer_end(subscription);
 	if (SPI_connect() != SPI_OK_CONNECT)
@@ -307,7 +307,7 @@ eventlog_resume(PG_FUNCTION_ARGS)
 	Subscription *subscription = subscription_require(fcinfo, 0, 1);
 
 	set_paused(subscription, false);
-	bell_owes(subscription);
+	bell_ring_at_commit(subscription);
 	PG_RETURN_VOID();
 }
 
@@ -357,7 +357,7 @@ eventlog_alter_subscription(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("role with OID %u does not exist", owner)));
-	compat_require_can_become(GetUserId(), owner);
+	compat_require_set_role(GetUserId(), owner);
 	log = log_open(subscription->log, AccessShareLock);
 	subscription_require_readable(log->rel, owner);
 	if (!change_owner(subscription, owner))
@@ -365,7 +365,7 @@ eventlog_alter_subscription(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("subscription \"%s\" was changed meanwhile",
 						subscription->name)));
-	bell_owes(subscription);
+	bell_ring_at_commit(subscription);
 	log_close(log, NoLock);
 	PG_RETURN_VOID();
 }

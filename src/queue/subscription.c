@@ -3,11 +3,12 @@
  *		Who is owed which events: rows of eventlog._subscription.
  *
  * A subscription's name is its log's own, as a trigger's is its table's.  It
- * belongs to a role: members of that role may use and change it, and its events
- * are read with that role's rights, whoever fetches them.
+ * belongs to a role: members of that role may use and change it, and its
+ * events are read with that role's rights, whoever fetches them.
  *
- * These functions read the row by the index on (log, name) with a fresh catalog
- * snapshot.  The copy that writers look at is another matter: subcache.c.
+ * These functions read the row by the index on (log, name) with a fresh
+ * catalog snapshot.  The copy that writers look at is another matter:
+ * subcache.c.
  */
 #include "queue/queue.h"
 
@@ -32,7 +33,7 @@
  * subscription_scan: the rows of a log, of all logs if that is InvalidOid, or
  * the one with that name.  NULL when there is no such table, as while the
  * extension is being dropped.  A snapshot of NULL is a fresh one.  To be ended
- * by owned_scan_end().
+ * by end_owned_scan().
  */
 SysScanDesc
 subscription_scan(Relation *rel, Oid log, const char *name, Snapshot snapshot)
@@ -158,10 +159,10 @@ subscription_is_orphan(const Subscription *subscription)
 }
 
 /*
- * subscriptions_now: the subscriptions of a log, each a copy.
+ * subscription_list: the subscriptions of a log, each a copy.
  */
 List *
-subscriptions_now(Oid log)
+subscription_list(Oid log)
 {
 	Relation	rel;
 	SysScanDesc scan = subscription_scan(&rel, log, NULL, NULL);
@@ -178,7 +179,7 @@ subscriptions_now(Oid log)
 		else
 			pfree(subscription);
 	}
-	owned_scan_end(scan, rel);
+	end_owned_scan(scan, rel);
 	return found;
 }
 
@@ -200,7 +201,7 @@ subscription_find(Oid log, const char *name)
 		pfree(found);
 		found = NULL;
 	}
-	owned_scan_end(scan, rel);
+	end_owned_scan(scan, rel);
 	return found;
 }
 
@@ -227,7 +228,8 @@ subscription_name_from_arg(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
- * subscription_require_member: only members of its owner may use a subscription.
+ * subscription_require_member: only members of its owner may use a
+ * subscription.
  */
 void
 subscription_require_member(const Subscription *subscription)
@@ -241,11 +243,11 @@ subscription_require_member(const Subscription *subscription)
 }
 
 /*
- * subscription_log_is_own: does the caller own this log, or has it the rights
+ * subscription_owns_log: does the caller own this log, or has it the rights
  * of the role that does?
  */
 bool
-subscription_log_is_own(Oid log)
+subscription_owns_log(Oid log)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(log));
 	Oid			owner;
@@ -258,11 +260,11 @@ subscription_log_is_own(Oid log)
 }
 
 /*
- * subscription_named: the subscription that two arguments name, whoever it
- * belongs to; an error when there is none.
+ * subscription_find_by_args: the subscription that two arguments name,
+ * whoever it belongs to; an error when there is none.
  */
 Subscription *
-subscription_named(FunctionCallInfo fcinfo, int name_arg, int log_arg)
+subscription_find_by_args(FunctionCallInfo fcinfo, int name_arg, int log_arg)
 {
 	char	   *name = subscription_name_from_arg(fcinfo, name_arg);
 	Oid			log = log_resolve(fcinfo, log_arg);
@@ -282,13 +284,13 @@ subscription_named(FunctionCallInfo fcinfo, int name_arg, int log_arg)
 }
 
 /*
- * subscription_require: the same, as the caller's own; an error when the caller
- * may not use it.
+ * subscription_require: the same, as the caller's own; an error when the
+ * caller may not use it.
  */
 Subscription *
 subscription_require(FunctionCallInfo fcinfo, int name_arg, int log_arg)
 {
-	Subscription *found = subscription_named(fcinfo, name_arg, log_arg);
+	Subscription *found = subscription_find_by_args(fcinfo, name_arg, log_arg);
 
 	subscription_require_member(found);
 	return found;

@@ -5,8 +5,9 @@
  * The views read through these functions and not from the tables, so that not
  * even a plan's row counts tell anything of subscriptions that are not one's
  * own.  Each function checks for itself what the caller may see: all of a
- * subscription that belongs to a role of one's own; its name and counts, but no
- * filter and no error, if one owns its log or is a member of pg_read_all_stats.
+ * subscription that belongs to a role of one's own; its name and counts, but
+ * no filter and no error, if one owns its log or is a member of
+ * pg_read_all_stats.
  */
 #include "queue/queue.h"
 
@@ -23,36 +24,37 @@ PG_FUNCTION_INFO_V1(eventlog_subscriptions);
 PG_FUNCTION_INFO_V1(eventlog_subscription_counts);
 PG_FUNCTION_INFO_V1(eventlog_deliveries);
 
-typedef enum Sight
+typedef enum Visibility
 {
 	SEES_NOTHING,
 	SEES_COUNTS,
 	SEES_ALL
-} Sight;
+} Visibility;
 
 /*
- * sight: what the caller may see of a role's subscription of a log.
+ * visibility_of: what the caller may see of a role's subscription of a log.
  */
-static Sight
-sight(Oid owner, Oid log)
+static Visibility
+visibility_of(Oid owner, Oid log)
 {
 	if (has_privs_of_role(GetUserId(), owner))
 		return SEES_ALL;
 	return has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS) ||
-		subscription_log_is_own(log) ? SEES_COUNTS : SEES_NOTHING;
+		subscription_owns_log(log) ? SEES_COUNTS : SEES_NOTHING;
 }
 
 /*
- * sight_of: the same for a subscription by its number.
+ * visibility_by_id: the same for a subscription by its number.
  */
-static Sight
-sight_of(int id)
+static Visibility
+visibility_by_id(int id)
 {
 	Relation	rel;
-	SysScanDesc scan = owned_scan(&rel, "_subscription", "_subscription_pkey",
-								  SUB_ID, id, GetActiveSnapshot());
+	SysScanDesc scan =
+	begin_owned_scan(&rel, "_subscription", "_subscription_pkey",
+					 SUB_ID, id, GetActiveSnapshot());
 	HeapTuple	row = scan ? systable_getnext(scan) : NULL;
-	Sight		result = SEES_NOTHING;
+	Visibility	result = SEES_NOTHING;
 	bool		isnull;
 
 	if (HeapTupleIsValid(row))
@@ -62,9 +64,9 @@ sight_of(int id)
 		Datum		log = heap_getattr(row, SUB_LOG, desc, &isnull);
 
 		/* neither column can be null */
-		result = sight(DatumGetObjectId(owner), DatumGetObjectId(log));
+		result = visibility_of(DatumGetObjectId(owner), DatumGetObjectId(log));
 	}
-	owned_scan_end(scan, rel);
+	end_owned_scan(scan, rel);
 	return result;
 }
 
@@ -77,13 +79,14 @@ put_subscription(ReturnSetInfo *rsinfo, HeapTuple row, TupleDesc desc,
 				 LockData **locks)
 {
 	Subscription subscription;
-	Sight		sees;
+	Visibility	sees;
 	Datum		values[SUB_PAUSED + 1];
 	bool		nulls[SUB_PAUSED + 1];
 	int			pid;
 
 	if (!subscription_read(row, desc, &subscription) ||
-		(sees = sight(subscription.owner, subscription.log)) == SEES_NOTHING)
+		(sees = visibility_of(subscription.owner,
+							  subscription.log)) == SEES_NOTHING)
 		return;
 	if (*locks == NULL)
 		*locks = GetLockStatusData();
@@ -119,12 +122,12 @@ eventlog_subscriptions(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		put_subscription(rsinfo, row, RelationGetDescr(rel), &locks);
 	}
-	owned_scan_end(scan, rel);
+	end_owned_scan(scan, rel);
 	return (Datum) 0;
 }
 
 /*
- * Delivery: a row of eventlog._queue as the views show it.
+ * DeliveryRow: a row of eventlog._queue as the views show it.
  */
 typedef enum DeliveryState
 {
@@ -139,15 +142,15 @@ static const char *const state_names[DELIVERY_NSTATES] = {
 	"pending", "retrying", "dead"
 };
 
-typedef struct Delivery
+typedef struct DeliveryRow
 {
 	DeliveryState state;
 	Datum		values[QUEUE_NCOLUMNS];
 	bool		nulls[QUEUE_NCOLUMNS];
-} Delivery;
+} DeliveryRow;
 
 static void
-read_delivery(HeapTuple row, TupleDesc desc, Delivery *delivery)
+read_delivery(HeapTuple row, TupleDesc desc, DeliveryRow *delivery)
 {
 	bool		has_time;
 
@@ -169,16 +172,16 @@ static void
 put_counts(int subscription, Datum *values, bool *nulls)
 {
 	Relation	rel;
-	SysScanDesc scan = owned_scan(&rel, "_queue", "_queue_owed",
-								  QUEUE_SUBSCRIPTION, subscription,
-								  GetActiveSnapshot());
+	SysScanDesc scan = begin_owned_scan(&rel, "_queue", "_queue_owed",
+										QUEUE_SUBSCRIPTION, subscription,
+										GetActiveSnapshot());
 	HeapTuple	row;
 	int64		counts[DELIVERY_NSTATES] = {0};
 	TimestampTz oldest = DT_NOEND;
 
 	while (scan && HeapTupleIsValid(row = systable_getnext(scan)))
 	{
-		Delivery	delivery;
+		DeliveryRow delivery;
 		TimestampTz t;
 
 		CHECK_FOR_INTERRUPTS();
@@ -189,7 +192,7 @@ put_counts(int subscription, Datum *values, bool *nulls)
 							 &t))
 			oldest = Min(oldest, t);
 	}
-	owned_scan_end(scan, rel);
+	end_owned_scan(scan, rel);
 	for (int i = 0; i < DELIVERY_NSTATES; i++)
 		values[i] = Int64GetDatum(counts[i]);
 	values[DELIVERY_NSTATES] = TimestampTzGetDatum(oldest);
@@ -201,14 +204,15 @@ put_counts(int subscription, Datum *values, bool *nulls)
  * last_error_at; NULLs when there is none.
  */
 static void
-put_tally(int subscription, Sight sees, ReturnSetInfo *rsinfo, Datum *values,
+put_tally(int subscription, Visibility sees, ReturnSetInfo *rsinfo,
+		  Datum *values,
 		  bool *nulls)
 {
 	Datum		columns[6];
 	bool		column_nulls[6];
 	Relation	rel;
-	SysScanDesc scan = owned_scan(&rel, "_tally", "_tally_pkey", 1,
-								  subscription, GetActiveSnapshot());
+	SysScanDesc scan = begin_owned_scan(&rel, "_tally", "_tally_pkey", 1,
+										subscription, GetActiveSnapshot());
 	HeapTuple	row = scan ? systable_getnext(scan) : NULL;
 
 	memset(column_nulls, true, sizeof(column_nulls));
@@ -221,7 +225,7 @@ put_tally(int subscription, Sight sees, ReturnSetInfo *rsinfo, Datum *values,
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc,
 						 values - (DELIVERY_NSTATES + 1),
 						 nulls - (DELIVERY_NSTATES + 1));
-	owned_scan_end(scan, rel);
+	end_owned_scan(scan, rel);
 }
 
 /*
@@ -232,7 +236,7 @@ eventlog_subscription_counts(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	int			subscription = PG_GETARG_INT32(0);
-	Sight		sees = sight_of(subscription);
+	Visibility	sees = visibility_by_id(subscription);
 	Datum		values[DELIVERY_NSTATES + 1 + 5];
 	bool		nulls[DELIVERY_NSTATES + 1 + 5] = {0};
 
@@ -265,7 +269,7 @@ state_from_arg(const text *name)
  * put_delivery: a row (seq, event_id, attempts, next_attempt_at, last_error).
  */
 static void
-put_delivery(ReturnSetInfo *rsinfo, const Delivery *delivery)
+put_delivery(ReturnSetInfo *rsinfo, const DeliveryRow *delivery)
 {
 	static const AttrNumber shown[] = {
 		QUEUE_SEQ, QUEUE_EVENT_ID, QUEUE_ATTEMPTS, QUEUE_NEXT_ATTEMPT_AT,
@@ -301,20 +305,22 @@ eventlog_deliveries(PG_FUNCTION_ARGS)
 	HeapTuple	row;
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (state < 0 || sight_of(subscription) != SEES_ALL)
+	if (state < 0 || visibility_by_id(subscription) != SEES_ALL)
 		return (Datum) 0;
-	scan = owned_scan(&rel, "_queue",
-					  state == DELIVERY_PENDING ? "_queue_owed" : "_queue_retry",
-					  QUEUE_SUBSCRIPTION, subscription, GetActiveSnapshot());
+	scan = begin_owned_scan(&rel, "_queue",
+							state == DELIVERY_PENDING ? "_queue_owed" :
+							"_queue_retry",
+							QUEUE_SUBSCRIPTION, subscription,
+							GetActiveSnapshot());
 	while (scan && HeapTupleIsValid(row = systable_getnext(scan)))
 	{
-		Delivery	delivery;
+		DeliveryRow delivery;
 
 		CHECK_FOR_INTERRUPTS();
 		read_delivery(row, RelationGetDescr(rel), &delivery);
 		if (delivery.state == state)
 			put_delivery(rsinfo, &delivery);
 	}
-	owned_scan_end(scan, rel);
+	end_owned_scan(scan, rel);
 	return (Datum) 0;
 }

@@ -2,15 +2,15 @@
  * blocks.c
  *		In which blocks of a partition may there be events of a time?
  *
- * BRIN tells, by one bitmap: of each range of 128 blocks it keeps the first and
- * the last time.  It never leaves out a block that has such an event: ranges
- * that are not summarized yet are in every answer.  That is what makes it a
- * certificate: when all that lies in other blocks has been seen, all has.  It
- * costs 0.1 µs a range and 25 ns a block of the answer.
+ * BRIN tells, by one bitmap: of each range of 128 blocks it keeps the first
+ * and the last time.  It never leaves out a block that has such an event:
+ * ranges that are not summarized yet are in every answer.  That is what makes
+ * it a certificate: when all that lies in other blocks has been seen, all
+ * has.  It costs 0.1 µs a range and 25 ns a block of the answer.
  *
- * Blocks are kept as runs.  Rows get out of order by themselves, when a few are
- * put into space that was freed: between two runs of blocks there may be many
- * that need not be read.
+ * Blocks are kept as runs.  Rows get out of order by themselves, when a few
+ * are put into space that was freed: between two runs of blocks there may be
+ * many that need not be read.
  */
 #include "read/read.h"
 

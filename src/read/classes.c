@@ -2,16 +2,16 @@
  * classes.c
  *		Which classes of events has a partition, of those that a filter wants?
  *
- * The index of classes is read by skipping, from its end downward: the greatest
- * entry below a bound is of the next class, and tells the bound of the one
- * after.  Each step is a descent, however many events a class has; a class that
- * is not wanted says how far the next bound may jump.
+ * The index of classes is read by skipping, from its end downward: the
+ * greatest entry below a bound is of the next class, and tells the bound of
+ * the one after.  Each step is a descent, however many events a class has; a
+ * class that is not wanted says how far the next bound may jump.
  *
  * Downward because of nulls, which sort last.  A row comparison is never true
- * where a null decides it.  Below (a, b) there is no entry whose null decides:
- * that would make it greater.  So a bound without nulls is one row comparison,
- * and a bound that ends in a null is "the same before it, and not null", or else
- * the bound before it.
+ * where a null decides it.  Below (a, b) there is no entry whose null
+ * decides: that would make it greater.  So a bound without nulls is one row
+ * comparison, and a bound that ends in a null is "the same before it, and not
+ * null", or else the bound before it.
  *
  * Entries of deleted rows are entries too: a class that is found may have no
  * events.
@@ -128,16 +128,16 @@ level_below(const Filter *filter, const text *value, bool inclusive)
 	{
 		text	   *name = cstring_to_text(level_names[i]);
 
-		if ((value == NULL || compare_texts(name, value) < inclusive) &&
-			(best == NULL || compare_texts(name, best) > 0))
+		if ((value == NULL || compare_text_c(name, value) < inclusive) &&
+			(best == NULL || compare_text_c(name, best) > 0))
 			best = name;
 	}
 	return best;
 }
 
 /*
- * wanted_below: the greatest wanted value of a column at or below one, NULL for
- * any; NULL when there is none.
+ * wanted_below: the greatest wanted value of a column at or below one, NULL
+ * for any; NULL when there is none.
  */
 static text *
 wanted_below(const Filter *filter, EventColumn column, const text *value)
@@ -146,7 +146,7 @@ wanted_below(const Filter *filter, EventColumn column, const text *value)
 		return level_below(filter, value, true);
 	/* types are found from the greatest wanted one on */
 	if (column == EVENT_TYPE ||
-		(value && compare_texts(filter->equal[column], value) > 0))
+		(value && compare_text_c(filter->equal[column], value) > 0))
 		return NULL;
 	return filter->equal[column];
 }
@@ -188,8 +188,8 @@ jump_to(ClassFinder *finder, int i, const text *value, bool strict)
 }
 
 /*
- * leave_prefix: set the next bound where no class is wanted any more that begins
- * with the first n columns of the bound.
+ * leave_prefix: set the next bound where no class is wanted any more that
+ * begins with the first n columns of the bound.
  */
 static void
 leave_prefix(ClassFinder *finder, int n)
@@ -234,8 +234,8 @@ end_finder(ClassFinder *finder)
 }
 
 /*
- * scan_with_keys: the finder's scan for a number of keys, which is fixed when a
- * scan begins.
+ * scan_with_keys: the finder's scan for a number of keys, which is fixed when
+ * a scan begins.
  */
 static IndexScanDesc
 scan_with_keys(ClassFinder *finder, int nkeys)
@@ -352,8 +352,8 @@ is_below_bound(const ClassFinder *finder, const EventClass *class)
 {
 	for (int i = 0; i < finder->nbound; i++)
 	{
-		int			c = compare_texts(class->columns[i],
-									  finder->bound.columns[i]);
+		int			c = compare_text_c(class->columns[i],
+									   finder->bound.columns[i]);
 
 		if (c != 0)
 			return c < 0;

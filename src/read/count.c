@@ -50,9 +50,9 @@ typedef struct CountedType
 } CountedType;
 
 /*
- * pass_over: go on in a scan, which wants index tuples, until so many entries of
- * visible rows have come; how many there were.  If they were fewer, the scan is
- * at its end.
+ * pass_over: go on in a scan, which wants index tuples, until so many entries
+ * of visible rows have come; how many there were.  If they were fewer, the
+ * scan is at its end.
  */
 int64
 pass_over(OpenPartition *open, IndexScanDesc scan, ScanDirection direction,
@@ -291,8 +291,8 @@ done:
  * count_in: how many events of a partition match.  within: the partition lies
  * in the filter's window.
  *
- * Where a window cuts a partition, its rows lie near each other by time, as the
- * rows of a list do not.
+ * Where a window cuts a partition, its rows lie near each other by time, as
+ * the rows of a list do not.
  */
 int64
 count_in(OpenPartition *open, const Filter *filter, const EventRange *range,
@@ -404,9 +404,9 @@ count_row(HTAB *types, OpenPartition *open)
 }
 
 /*
- * count_types_by_time: count_classes_in() where a window cuts the partition, by
- * type and level alone: its rows lie near each other by time, as the rows of
- * a class do not.
+ * count_types_by_time: count_classes_in() where a window cuts the partition,
+ * by type and level alone: its rows lie near each other by time, as the rows
+ * of a class do not.
  */
 static bool
 count_types_by_time(OpenPartition *open, const Filter *filter,
@@ -456,8 +456,8 @@ newest_of_class(ClassFinder *finder, const EventRange *range,
  * count_classes_in: tell sink how many events of each class match; false when
  * the index of classes cannot tell.
  *
- * The newest event's time is told where no newer partition, by the set of dated
- * types, has events of the type: DT_NOBEGIN otherwise.
+ * The newest event's time is told where no newer partition, by the set of
+ * dated types, has events of the type: DT_NOBEGIN otherwise.
  */
 bool
 count_classes_in(OpenPartition *open, const Filter *filter,

@@ -15,8 +15,8 @@
 PG_FUNCTION_INFO_V1(eventlog_explain);
 
 /*
- * note_unindexed: which of the columns that the filter asks for has no index in
- * the partition, neither of its own nor as a part of the classes?
+ * note_unindexed: which of the columns that the filter asks for has no index
+ * in the partition, neither of its own nor as a part of the classes?
  */
 static void
 note_unindexed(PageReport *report, const Filter *filter,
@@ -155,8 +155,8 @@ explain_sql(const EventLog *log, const Filter *filter, const EventPage *page,
 }
 
 /*
- * eventlog.explain(<filter>, page int, page_size int, after uuid, log regclass)
- * returns setof text
+ * eventlog.explain(<filter>, page int, page_size int, after uuid, log
+ * regclass) returns setof text
  */
 Datum
 eventlog_explain(PG_FUNCTION_ARGS)

@@ -9,20 +9,20 @@
  * anywhere 1.1 to 1.4.
  *
  * By lists: the posting lists of the filter's columns and classes, met by row
- * pointer from the greatest down, and only rows fetched that are in all of them.
- * Best where few rows match.  Row pointers are not times, so when is a page
- * certain?  When the lists have ended; or when BRIN shows in which blocks there
- * may still be something newer than the worst of a full page (the certificate,
- * see blocks.c) and those have been read.
+ * pointer from the greatest down, and only rows fetched that are in all of
+ * them.  Best where few rows match.  Row pointers are not times, so when is a
+ * page certain?  When the lists have ended; or when BRIN shows in which
+ * blocks there may still be something newer than the worst of a full page
+ * (the certificate, see blocks.c) and those have been read.
  *
  * By slices: the index by time again, but of a slice of it only those pointers
  * are fetched that are in all lists, which are read into sets for that.  For
  * partitions whose rows lie in no order of time, and where BRIN may not be
  * asked.
  *
- * All three are exact on their own: each looks at every row that could be on the
- * page, under the caller's snapshot, and checks it against the whole filter.
- * What is chosen between them is only time.
+ * All three are exact on their own: each looks at every row that could be on
+ * the page, under the caller's snapshot, and checks it against the whole
+ * filter.  What is chosen between them is only time.
  *
  * 2. Which
  *
@@ -37,15 +37,15 @@
  *
  * 3. From where, to where
  *
- * A range of time is exact in the index by time.  By lists it is a condition on
- * the rows; but where reading begins in the middle, behind a cursor, the index
- * by time tells near which block, and what lies above that is read last, if
- * BRIN says that there may be any.
+ * A range of time is exact in the index by time.  By lists it is a condition
+ * on the rows; but where reading begins in the middle, behind a cursor, the
+ * index by time tells near which block, and what lies above that is read
+ * last, if BRIN says that there may be any.
  *
  * The range ends at its newest row that is visible, which the index by time
- * tells.  So rows that were deleted and not vacuumed yet are passed over once, by
- * that index, whose entries of dead rows are marked; lists keep theirs, for what
- * is fetched later than it is read cannot be marked.
+ * tells.  So rows that were deleted and not vacuumed yet are passed over
+ * once, by that index, whose entries of dead rows are marked; lists keep
+ * theirs, for what is fetched later than it is read cannot be marked.
  */
 #include "read/read.h"
 
@@ -194,8 +194,8 @@ is_full(const FoundList *found)
  * by_time: the loop by time, for a budget of rows looked at in vain; true when
  * that is all.
  *
- * Dead rows are passed over cheaply, and their entries marked, so that the next
- * to come this way is faster.
+ * Dead rows are passed over cheaply, and their entries marked, so that the
+ * next to come this way is faster.
  */
 static bool
 by_time(Search *search, int64 budget)
@@ -247,12 +247,12 @@ all_by_time(Search *search)
 }
 
 /*
- * skip_dead: go on to the first entry of a row that is visible; false when there
- * is none.
+ * skip_dead: go on to the first entry of a row that is visible; false when
+ * there is none.
  *
- * The entries of dead rows are marked on the way, so that the next to come here
- * is faster.  The range ends at the visible row from now on: lists still have
- * the dead rows above it, which need not be fetched.
+ * The entries of dead rows are marked on the way, so that the next to come
+ * here is faster.  The range ends at the visible row from now on: lists still
+ * have the dead rows above it, which need not be fetched.
  */
 static bool
 skip_dead(Search *search, IndexScanDesc scan)
@@ -281,8 +281,8 @@ skip_dead(Search *search, IndexScanDesc scan)
 }
 
 /*
- * estimate_range: about how many rows a window has, by the time that the scan's
- * entry stands behind the newest one, n entries before.
+ * estimate_range: about how many rows a window has, by the time that the
+ * scan's entry stands behind the newest one, n entries before.
  */
 static void
 estimate_range(Search *search, IndexScanDesc scan, int n)
@@ -441,8 +441,8 @@ trim_runs(Search *search, BlockNumber here, int64 *above)
 }
 
 /*
- * certify: ask BRIN what is left to be read, having come to a block; false when
- * that is too much.
+ * certify: ask BRIN what is left to be read, having come to a block; false
+ * when that is too much.
  */
 static bool
 certify(Search *search, BlockNumber here)
@@ -496,9 +496,9 @@ is_to_be_read(Search *search, RowPlace place, RowPlace *next)
 }
 
 /*
- * read_lists: rows that are in all lists, down from the block at the top, until
- * nothing is left to be read; for a budget of rows before it is certain how
- * much that is.
+ * read_lists: rows that are in all lists, down from the block at the top,
+ * until nothing is left to be read; for a budget of rows before it is certain
+ * how much that is.
  */
 static Outcome
 read_lists(Search *search, int64 budget)
@@ -730,8 +730,8 @@ by_slices(Search *search, int64 budget)
 /*
  * by_cost: the way that should be the cheapest, where no certificate helps.
  *
- * By time and by slices, twice as much is read as it should take: if it has not
- * done then, what matches is old, and the lists are read to their end.
+ * By time and by slices, twice as much is read as it should take: if it has
+ * not done then, what matches is old, and the lists are read to their end.
  */
 static void
 by_cost(Search *search)
@@ -772,8 +772,8 @@ close_lists(Search *search, int from)
 }
 
 /*
- * open_columns: the lists of columns with an index of their own; false when one
- * is empty.
+ * open_columns: the lists of columns with an index of their own; false when
+ * one is empty.
  *
  * A column of the classes is left to the classes.
  */
@@ -834,8 +834,8 @@ keep_worthwhile(Search *search)
 }
 
 /*
- * in_window: does the range end somewhere, so that the index by time may come to
- * that end soon?
+ * in_window: does the range end somewhere, so that the index by time may come
+ * to that end soon?
  */
 static bool
 in_window(const Search *search)
@@ -844,8 +844,8 @@ in_window(const Search *search)
 }
 
 /*
- * try_by_time: some rows by time, where that may be enough: a few, or (long) as
- * many as a small partition has, or a short window.
+ * try_by_time: some rows by time, where that may be enough: a few, or (long)
+ * as many as a small partition has, or a short window.
  */
 static bool
 try_by_time(Search *search, bool long_try)

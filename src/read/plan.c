@@ -2,8 +2,8 @@
  * plan.c
  *		Which way events are read: by the log's indexes, or by SQL.
  *
- * By its indexes (newest.c), partition by partition, newest first, until the page
- * is full.  Rights are our own duty then: SELECT on the whole log as the
+ * By its indexes (newest.c), partition by partition, newest first, until the
+ * page is full.  Rights are our own duty then: SELECT on the whole log as the
  * caller, and no row-level security in force.  What the default partition
  * holds can be of any time: its newest events are found first and merged in.
  * A partition that is foreign, of another access method, or lacks an index is
@@ -54,7 +54,7 @@
 PartitionList *
 partitions_to_read(const EventLog *log)
 {
-	PartitionList *list = list_partitions(log->rel);
+	PartitionList *list = partition_list(log->rel);
 	Oid			locked = InvalidOid;
 
 	while (list->default_oid != locked)
@@ -64,7 +64,7 @@ partitions_to_read(const EventLog *log)
 		locked = list->default_oid;
 		if (OidIsValid(locked))
 			LockRelationOid(locked, AccessShareLock);
-		list = list_partitions(log->rel);
+		list = partition_list(log->rel);
 	}
 	return list;
 }
@@ -112,11 +112,12 @@ reach_default(const EventLog *log, TimestampTz lower, TimestampTz upper)
 	range.upper.occurred_at = upper;
 	if (bare)
 		PushActiveSnapshot(GetTransactionSnapshot());
-	if (OidIsValid(list->default_oid) && !next_gap(list, upper, &at) &&
+	if (OidIsValid(list->default_oid) &&
+		!partition_next_gap(list, upper, &at) &&
 		has_events_in(list->default_oid, range))
 	{
-		set_locally("enable_partition_pruning", "off");
-		set_locally("constraint_exclusion", "off");
+		set_local("enable_partition_pruning", "off");
+		set_local("constraint_exclusion", "off");
 	}
 	if (bare)
 		PopActiveSnapshot();
@@ -150,8 +151,8 @@ fits_in_memory(const EventPage *page)
 /*
  * create_search_context: for what is reset with each partition.
  *
- * An index scan takes 27 kB, which an allocation set would get from the operating
- * system and give back with each partition.
+ * An index scan takes 27 kB, which an allocation set would get from the
+ * operating system and give back with each partition.
  */
 static MemoryContext
 create_search_context(MemoryContext parent)
@@ -406,8 +407,8 @@ scan_by_sql(PageScan *scan, const Partition *partition)
 }
 
 /*
- * scan_partition: put the events of a partition, and what the default partition
- * has between them.
+ * scan_partition: put the events of a partition, and what the default
+ * partition has between them.
  */
 static void
 scan_partition(PageScan *scan, const Partition *partition, FoundList *found)
@@ -529,8 +530,9 @@ typedef bool (*PartitionCounter) (OpenPartition *open, const Filter *filter,
 								  bool is_default, void *arg);
 
 /*
- * count_partitions: the default partition, then the others, newest first; false
- * when one cannot be counted by its indexes, and some may have been then.
+ * count_partitions: the default partition, then the others, newest first;
+ * false when one cannot be counted by its indexes, and some may have been
+ * then.
  */
 static bool
 count_partitions(const EventLog *log, const Filter *filter,
@@ -605,8 +607,8 @@ typedef struct ClassCount
 } ClassCount;
 
 /*
- * tell_sink: a sink for count_classes_in(): what the caller's sink keeps is not
- * the partition's.
+ * tell_sink: a sink for count_classes_in(): what the caller's sink keeps is
+ * not the partition's.
  */
 static void
 tell_sink(void *arg, text *const *class, int64 events, TimestampTz newest)
@@ -686,7 +688,7 @@ scan_event(const EventLog *log, const PartitionList *list,
 	key.id = *id;
 	if (!may_scan(log))
 		return false;
-	partition = partition_at(list, key.occurred_at);
+	partition = partition_find(list, key.occurred_at);
 	if (partition && !scan_event_in(partition->oid, &key, sink, arg, &found))
 		return false;
 	return found || !OidIsValid(list->default_oid) ||

@@ -3,10 +3,10 @@
  *		Posting lists: the row pointers that an index has for a value, from the
  *		greatest down.
  *
- * Equal keys of a B-tree stand in the order of their row pointers, so an index
- * scan for one key gives pointers in order, and no row is fetched for that: 8 to
- * 13 ns each.  As events are mostly written in the order of their time, that is
- * nearly the order of a page.
+ * Equal keys of a B-tree stand in the order of their row pointers, so an
+ * index scan for one key gives pointers in order, and no row is fetched for
+ * that: 8 to 13 ns each.  As events are mostly written in the order of their
+ * time, that is nearly the order of a page.
  *
  * 1. Streams
  *
@@ -18,13 +18,14 @@
  *
  * 2. Lists
  *
- * The list of several classes is a heap of streams.  What is sought is sought in
- * each stream by itself: a scan cannot be positioned at a pointer.  An open
- * scan takes 27 kB, so the pointers of very many classes are read into a set in
- * place of that: a word of 64 bits for each block of the table, where a bit
- * stands for all row numbers that are equal modulo 64.  It may name rows that
- * are in no list.  So does any list: of a row that was updated, an index keeps
- * the pointers of both versions.  Each row that is fetched is checked.
+ * The list of several classes is a heap of streams.  What is sought is sought
+ * in each stream by itself: a scan cannot be positioned at a pointer.  An
+ * open scan takes 27 kB, so the pointers of very many classes are read into a
+ * set in place of that: a word of 64 bits for each block of the table, where
+ * a bit stands for all row numbers that are equal modulo 64.  It may name
+ * rows that are in no list.  So does any list: of a row that was updated, an
+ * index keeps the pointers of both versions.  Each row that is fetched is
+ * checked.
  *
  * 3. Meeting
  *
@@ -63,8 +64,8 @@ read_pointer(OpenPartition *open, PostingStream *stream)
  * read_run: the next ascending run of a stream's scan, above what the stream
  * still has: none, or (sampling) what comes after it.
  *
- * Runs descend in an index that tells equal keys apart by their rows, as all do
- * that were built by PostgreSQL 12 or newer.
+ * Runs descend in an index that tells equal keys apart by their rows, as all
+ * do that were built by PostgreSQL 12 or newer.
  */
 static void
 read_run(OpenPartition *open, PostingStream *stream, RowPlace lowest)
@@ -307,8 +308,8 @@ read_classes(PostingList *list, const ClassFinder *finder)
 }
 
 /*
- * list_of_classes: the rows of all classes that were found; false when they are
- * too many to be read.
+ * list_of_classes: the rows of all classes that were found; false when they
+ * are too many to be read.
  */
 bool
 list_of_classes(PostingList *list, OpenPartition *open,

@@ -270,8 +270,8 @@ extern void blocks_of_time(OpenPartition *open, TimestampTz from,
 /*
  * newest.c: the newest events of a partition
  *
- * FoundList: events and where their rows are, as many as were asked for, newest
- * first when they have all been found.
+ * FoundList: events and where their rows are, as many as were asked for,
+ * newest first when they have all been found.
  */
 typedef struct FoundEvent
 {

@@ -8,10 +8,10 @@
  * method's own interface, as the executor does: they know about visibility,
  * predicate locks, dead entries, standbys, old snapshots and statistics.
  *
- * What the catalog tells about a partition's indexes is kept per backend until
- * the relation cache says that the partition has changed; nothing is kept about
- * what they contain.  Partitions are opened one at a time, and the lock of one
- * that gave nothing is let go: see plan.c.
+ * What the catalog tells about a partition's indexes is kept per backend
+ * until the relation cache says that the partition has changed; nothing is
+ * kept about what they contain.  Partitions are opened one at a time, and the
+ * lock of one that gave nothing is let go: see plan.c.
  */
 #include "read/read.h"
 
@@ -188,7 +188,7 @@ find_indexes(Relation rel, PartitionIndexes *entry)
 	entry->partition = partition;
 	if (rel->rd_rel->relkind != RELKIND_RELATION ||
 		rel->rd_rel->relam != HEAP_TABLE_AM_OID ||
-		!map_event_columns(RelationGetDescr(rel), entry->attnum) ||
+		!event_map_columns(RelationGetDescr(rel), entry->attnum) ||
 		!compares_bytes(RelationGetDescr(rel), entry->attnum))
 		return;
 	foreach(cell, RelationGetIndexList(rel))
@@ -215,8 +215,8 @@ lookup_indexes(Relation rel)
 	PartitionIndexes found;
 
 	if (partition_indexes == NULL)
-		partition_indexes = relation_cache("eventlog partitions",
-										   sizeof(PartitionIndexes));
+		partition_indexes = create_relation_cache("eventlog partitions",
+												  sizeof(PartitionIndexes));
 	entry = hash_search(partition_indexes, &partition, HASH_FIND, NULL);
 	if (entry == NULL)
 	{
@@ -335,8 +335,8 @@ row_slot(OpenPartition *open)
 /*
  * fetch_row: the row at a place into the slot; false when it is not visible.
  *
- * A place stays good for as long as the snapshot is held, also when the page of
- * the index that told it has been let go: VACUUM removes no row that the
+ * A place stays good for as long as the snapshot is held, also when the page
+ * of the index that told it has been let go: VACUUM removes no row that the
  * snapshot may see.
  */
 bool

@@ -218,10 +218,10 @@ eventlog_bucket(PG_FUNCTION_ARGS)
 	TimestampTz lower;
 	TimestampTz upper;
 
-	require_grid(PG_GETARG_INTERVAL_P(0), "width");
-	require_event_time("t", PG_GETARG_TIMESTAMPTZ(1));
-	grid_cell(PG_GETARG_INTERVAL_P(0), PG_GETARG_TIMESTAMPTZ(1),
-			  &lower, &upper);
+	grid_require_valid(PG_GETARG_INTERVAL_P(0), "width");
+	id_require_time("t", PG_GETARG_TIMESTAMPTZ(1));
+	grid_find_cell(PG_GETARG_INTERVAL_P(0), PG_GETARG_TIMESTAMPTZ(1),
+				   &lower, &upper);
 	PG_RETURN_TIMESTAMPTZ(lower);
 }
 
@@ -261,8 +261,8 @@ refuse_histogram(void)
 }
 
 /*
- * require_size: an error when the counted buckets in SPI_tuptable and the empty
- * ones between them are too many.
+ * require_size: an error when the counted buckets in SPI_tuptable and the
+ * empty ones between them are too many.
  */
 static void
 require_size(const Interval *width)
@@ -280,8 +280,8 @@ require_size(const Interval *width)
 
 		CHECK_FOR_INTERRUPTS();
 		for (; next < bucket && rows <= MAX_HISTOGRAM; rows++)
-			grid_cell(width, next, &lower, &next);
-		grid_cell(width, bucket, &lower, &next);
+			grid_find_cell(width, next, &lower, &next);
+		grid_find_cell(width, bucket, &lower, &next);
 	}
 	if (rows > MAX_HISTOGRAM)
 		refuse_histogram();
@@ -313,11 +313,11 @@ put_histogram(ReturnSetInfo *rsinfo, const Interval *width)
 		{
 			CHECK_FOR_INTERRUPTS();
 			put_bucket(rsinfo, next, (Datum) 0, 0, most);
-			grid_cell(width, next, &lower, &next);
+			grid_find_cell(width, next, &lower, &next);
 		}
 		put_bucket(rsinfo, bucket, SPI_getbinval(tuple, desc, 2, &isnull),
 				   DatumGetInt64(SPI_getbinval(tuple, desc, 3, &isnull)), most);
-		grid_cell(width, bucket, &lower, &next);
+		grid_find_cell(width, bucket, &lower, &next);
 	}
 }
 
@@ -339,7 +339,7 @@ eventlog_histogram(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("width must not be null")));
 	width = PG_GETARG_INTERVAL_P(0);
-	require_grid(width, "width");
+	grid_require_valid(width, "width");
 	log = begin_stats(fcinfo, 1,
 					  psprintf("eventlog._bucket('%d months %d days " INT64_FORMAT
 							   " microseconds', e.occurred_at),"

@@ -8,8 +8,8 @@
 #include "miscadmin.h"
 
 /*
- * renew_next_index: a step: make one index that a log of an older version lacks,
- * or drop one that it needs no more.
+ * renew_next_index: a step: make one index that a log of an older version
+ * lacks, or drop one that it needs no more.
  */
 static void
 renew_next_index(void *arg)
@@ -17,11 +17,11 @@ renew_next_index(void *arg)
 	Upkeep	   *upkeep = arg;
 	Oid			relid = upkeep->target.log;
 
-	log_close(log_open_owned(relid, ShareUpdateExclusiveLock), NoLock);
-	upkeep->done = lacks_indexes(relid);
-	set_locally("max_parallel_maintenance_workers", "0");	/* no planner */
-	if (upkeep->done > 0)
-		renew_index(relid);
+	log_close(upkeep_open_log(relid, ShareUpdateExclusiveLock), NoLock);
+	upkeep->rows = indexes_are_missing(relid);
+	set_local("max_parallel_maintenance_workers", "0"); /* no planner */
+	if (upkeep->rows > 0)
+		indexes_renew_next(relid);
 }
 
 /*
@@ -32,34 +32,35 @@ static void
 build_next_index(void *arg)
 {
 	Upkeep	   *upkeep = arg;
-	EventLog   *log = log_open_owned(upkeep->target.log,
-									 ShareUpdateExclusiveLock);
+	EventLog   *log = upkeep_open_log(upkeep->target.log,
+									  ShareUpdateExclusiveLock);
 	Oid			index;
 	const char *what;
-	List	   *missing = index_to_build(log, list_partitions(log->rel), &index,
-										 &what);
+	List	   *missing =
+	indexes_find_unbuilt(log, partition_list(log->rel), &index,
+						 &what);
 
-	upkeep->done = 0;
+	upkeep->rows = 0;
 	log_close(log, NoLock);
 	if (missing == NIL)
 		return;
-	set_locally("max_parallel_maintenance_workers", "0");	/* no planner */
-	build_index(upkeep->target.log, index, linitial_oid(missing));
-	upkeep->done = 1;
+	set_local("max_parallel_maintenance_workers", "0"); /* no planner */
+	indexes_build_part(upkeep->target.log, index, linitial_oid(missing));
+	upkeep->rows = 1;
 	ereport(NOTICE,
 			(errmsg("built the index on %s of partition %s", what,
 					qualified_name(linitial_oid(missing)))));
 }
 
 /*
- * step_through_indexes: take a step until it finds nothing more to do.
+ * repeat_step: take a step until it finds nothing more to do.
  *
  * Our indexes are on plain columns, so that to build one takes as long as the
- * partition is large, and runs no code of the owner's: but for the planner, which
- * looks at all indexes of a table to choose how many workers build one.
+ * partition is large, and runs no code of the owner's: but for the planner,
+ * which looks at all indexes of a table to choose how many workers build one.
  */
 static void
-step_through_indexes(Upkeep *upkeep, UpkeepStep step)
+repeat_step(Upkeep *upkeep, UpkeepStep step)
 {
 	StepResult	result;
 
@@ -67,21 +68,22 @@ step_through_indexes(Upkeep *upkeep, UpkeepStep step)
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		upkeep->done = 0;
-		result = attempt(&upkeep->target, step, upkeep, "build an index");
+		upkeep->rows = 0;
+		result =
+			run_upkeep_step(&upkeep->target, step, upkeep, "build an index");
 		SPI_commit();
-	} while (result == STEP_TAKEN && upkeep->done > 0);
+	} while (result == STEP_TAKEN && upkeep->rows > 0);
 	upkeep->target.trusted = false;
 }
 
 /*
- * build_indexes: those that alter_log has added, or that a log of an older
- * version lacks, partition by partition.
+ * upkeep_build_indexes: those that alter_log has added, or that a log of an
+ * older version lacks, partition by partition.
  */
 void
-build_indexes(Upkeep *upkeep)
+upkeep_build_indexes(Upkeep *upkeep)
 {
-	step_through_indexes(upkeep, renew_next_index);
-	step_through_indexes(upkeep, build_next_index);
-	step_through_indexes(upkeep, renew_next_index);
+	repeat_step(upkeep, renew_next_index);
+	repeat_step(upkeep, build_next_index);
+	repeat_step(upkeep, renew_next_index);
 }

@@ -3,8 +3,8 @@
  *		eventlog.delete and clear: events removed, by the same filter as they are
  *		read, in the caller's transaction.
  *
- * What clear chooses is found as list finds it, and deleted by key, unless it is
- * so much that one DELETE by the filter is better.
+ * What clear chooses is found as list finds it, and deleted by key, unless it
+ * is so much that one DELETE by the filter is better.
  */
 #include "upkeep/upkeep.h"
 
@@ -42,18 +42,18 @@ eventlog_delete(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	(void) run_delete(log, sql.data, NULL, at, at + 1,
-					  (ReturnSetInfo *) fcinfo->resultinfo);
+	(void) delete_by_statement(log, sql.data, NULL, at, at + 1,
+							   (ReturnSetInfo *) fcinfo->resultinfo);
 	SPI_finish();
 	log_close(log, NoLock);
 	return (Datum) 0;
 }
 
 /*
- * require_choice: an error for no filter and not everything.
+ * clear_require_filter: an error for no filter and not everything.
  */
 void
-require_choice(FunctionCallInfo fcinfo, const Filter *filter)
+clear_require_filter(FunctionCallInfo fcinfo, const Filter *filter)
 {
 	bool		everything = !PG_ARGISNULL(CLEAR_EVERYTHING) &&
 	PG_GETARG_BOOL(CLEAR_EVERYTHING);
@@ -66,11 +66,11 @@ require_choice(FunctionCallInfo fcinfo, const Filter *filter)
 }
 
 /*
- * require_delete: who may not delete is told so even where there is nothing to
- * delete.
+ * clear_require_privilege: who may not delete is told so even where there is
+ * nothing to delete.
  */
 void
-require_delete(Oid log)
+clear_require_privilege(Oid log)
 {
 	AclResult	result = pg_class_aclcheck(log, GetUserId(), ACL_DELETE);
 
@@ -91,8 +91,9 @@ clear_by_filter(const EventLog *log, const Filter *filter,
 	appendStringInfo(&sql, "DELETE FROM %s e WHERE true",
 					 qualified_name(log->oid));
 	filter_to_sql(filter, &sql);
-	(void) run_delete(log, sql.data, NULL, filter->since, filter->before,
-					  rsinfo);
+	(void) delete_by_statement(log, sql.data, NULL, filter->since,
+							   filter->before,
+							   rsinfo);
 }
 
 /*
@@ -108,18 +109,18 @@ eventlog_clear(PG_FUNCTION_ARGS)
 	ChosenKeys *keys;
 
 	filter_from_args(fcinfo, 0, &filter);
-	require_choice(fcinfo, &filter);
+	clear_require_filter(fcinfo, &filter);
 	log = log_open(log_resolve(fcinfo, CLEAR_LOG), RowExclusiveLock);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	keys = choose_keys(log->oid, &filter, NULL, MAX_CLEAR_KEYS);
+	keys = delete_choose_keys(log->oid, &filter, NULL, MAX_CLEAR_KEYS);
 	if (keys->n == MAX_CLEAR_KEYS)
 		clear_by_filter(log, &filter, rsinfo);
 	else if (keys->n > 0)
-		(void) delete_keys(log->oid, &filter, keys, NIL, rsinfo);
+		(void) delete_by_keys(log->oid, &filter, keys, NIL, rsinfo);
 	else
-		require_delete(log->oid);
+		clear_require_privilege(log->oid);
 	SPI_finish();
 	log_close(log, NoLock);
 	return (Datum) 0;

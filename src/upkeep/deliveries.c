@@ -4,9 +4,9 @@
  *		what has been dead for long is removed, and so is what belongs to no
  *		subscription or no log any more.
  *
- * All of it goes in batches that are committed, and waits for nobody: rows that
- * an open ack or fail has locked are left for the next call.  Within the SPI of
- * a procedure.
+ * All of it goes in batches that are committed, and waits for nobody: rows
+ * that an open ack or fail has locked are left for the next call.  Within the
+ * SPI of a procedure.
  */
 #include "upkeep/upkeep.h"
 
@@ -19,7 +19,7 @@
 static void
 prune_subscription(UpkeepTarget *target, Subscription *subscription)
 {
-	Prune	   *prune = palloc0(sizeof(Prune));
+	QueuePrune *prune = palloc0(sizeof(QueuePrune));
 	StepResult	result;
 	int64		n = 0;
 
@@ -28,7 +28,8 @@ prune_subscription(UpkeepTarget *target, Subscription *subscription)
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		(void) attempt(target, queue_prune_dead, prune, "remove dead deliveries");
+		(void) run_upkeep_step(target, queue_remove_dead, prune,
+							   "remove dead deliveries");
 		SPI_commit();
 		n += prune->removed;
 	} while (prune->removed == SWEEP_BATCH);
@@ -40,8 +41,8 @@ prune_subscription(UpkeepTarget *target, Subscription *subscription)
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		result = attempt(target, queue_prune_gone, prune,
-						 "cancel deliveries of deleted events");
+		result = run_upkeep_step(target, queue_cancel_deleted_events, prune,
+								 "cancel deliveries of deleted events");
 		SPI_commit();
 		n += result == STEP_TAKEN ? prune->removed : 0;
 	} while (result == STEP_TAKEN && prune->n == PRUNE_BATCH);
@@ -53,10 +54,10 @@ prune_subscription(UpkeepTarget *target, Subscription *subscription)
 }
 
 /*
- * tell_orphan: a WARNING about a subscription whose owner is gone.
+ * report_orphan: a WARNING about a subscription whose owner is gone.
  */
 static void
-tell_orphan(const Subscription *subscription)
+report_orphan(const Subscription *subscription)
 {
 	ereport(WARNING,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -67,42 +68,44 @@ tell_orphan(const Subscription *subscription)
 }
 
 /*
- * queue_prune: what is owed to the subscriptions of one log.
+ * upkeep_prune_queue: what is owed to the subscriptions of one log.
  */
 void
-queue_prune(UpkeepTarget *target)
+upkeep_prune_queue(UpkeepTarget *target)
 {
 	ListCell   *cell;
 
-	foreach(cell, subscriptions_now(target->log))
+	foreach(cell, subscription_list(target->log))
 	{
 		Subscription *subscription = lfirst(cell);
 
 		if (subscription_is_orphan(subscription))
-			tell_orphan(subscription);
+			report_orphan(subscription);
 		prune_subscription(target, subscription);
 	}
 }
 
 /*
- * queue_sweep: remove subscriptions whose log is gone, and what was owed to
- * subscriptions while they were dropped.  Once a call of maintain, for all logs.
+ * upkeep_sweep_queue: remove subscriptions whose log is gone, and what was
+ * owed to subscriptions while they were dropped.  Once a call of maintain,
+ * for all logs.
  */
 void
-queue_sweep(void)
+upkeep_sweep_queue(void)
 {
 	UpkeepTarget target = {0};
 	int64		removed;
 
 	target.owner = GetUserId();
-	(void) attempt(&target, queue_sweep_subscriptions, NULL,
-				   "remove subscriptions of dropped logs");
+	(void) run_upkeep_step(&target, queue_remove_orphaned_subscriptions, NULL,
+						   "remove subscriptions of dropped logs");
 	SPI_commit();
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (attempt(&target, queue_sweep_deliveries, &removed,
-					"remove deliveries of dropped subscriptions") != STEP_TAKEN)
+		if (run_upkeep_step(&target, queue_remove_orphaned_deliveries,
+							&removed,
+							"remove deliveries of dropped subscriptions") != STEP_TAKEN)
 			removed = 0;
 		SPI_commit();
 	} while (removed == SWEEP_BATCH);

@@ -8,10 +8,11 @@
 #include "utils/lsyscache.h"
 
 /*
- * lock_referrers: lock the referring tables for a step, after those of the log.
+ * drop_lock_referrers: lock the referring tables for a step, after those of
+ * the log.
  */
 void
-lock_referrers(List *keys, LOCKMODE mode)
+drop_lock_referrers(List *keys, LOCKMODE mode)
 {
 	ListCell   *cell;
 
@@ -19,24 +20,24 @@ lock_referrers(List *keys, LOCKMODE mode)
 	{
 		const ForeignKey *key = lfirst(cell);
 
-		lock_for_step(key->referrer, mode);
+		upkeep_lock(key->referrer, mode);
 	}
 }
 
 /*
- * lock_to_drop: the locks of drop_partition(), in order, the log being locked;
- * the foreign keys that refer to the partition.
+ * drop_lock_partition: the locks of drop_partition(), in order, the log being
+ * locked; the foreign keys that refer to the partition.
  */
 List *
-lock_to_drop(const PartitionList *list, const Partition *item)
+drop_lock_partition(const PartitionList *list, const Partition *item)
 {
 	List	   *keys;
 
 	if (OidIsValid(list->default_oid))
-		lock_for_step(list->default_oid, AccessExclusiveLock);
-	lock_for_step(item->oid, AccessExclusiveLock);
-	keys = foreign_keys_to(item->oid);
-	lock_referrers(keys, AccessExclusiveLock);
+		upkeep_lock(list->default_oid, AccessExclusiveLock);
+	upkeep_lock(item->oid, AccessExclusiveLock);
+	keys = foreign_key_list(item->oid);
+	drop_lock_referrers(keys, AccessExclusiveLock);
 	return keys;
 }
 
@@ -48,7 +49,7 @@ lock_to_drop(const PartitionList *list, const Partition *item)
 void
 drop_partition(Oid log, const PartitionList *list, const Partition *item)
 {
-	List	   *keys = lock_to_drop(list, item);
+	List	   *keys = drop_lock_partition(list, item);
 	char	   *name = qualified_name(item->oid);
 
 	if (keys != NIL)

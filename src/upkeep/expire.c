@@ -26,7 +26,8 @@ static const Partition *
 expired_item(const Upkeep *upkeep, const EventLog *log,
 			 const PartitionList *list)
 {
-	TimestampTz expiry = expiry_time(&log->settings, GetCurrentTimestamp());
+	TimestampTz expiry =
+	partition_expiry(&log->settings, GetCurrentTimestamp());
 
 	for (int i = 0; i < list->n; i++)
 	{
@@ -48,10 +49,10 @@ drop_expired(void *arg)
 	const Partition *item;
 	char	   *name;
 
-	upkeep->got_log = false;
-	log = log_open_owned(upkeep->target.log, AccessExclusiveLock);
-	upkeep->got_log = true;
-	list = list_own_partitions(log->rel);
+	upkeep->log_locked = false;
+	log = upkeep_open_log(upkeep->target.log, AccessExclusiveLock);
+	upkeep->log_locked = true;
+	list = partition_list_own(log->rel);
 	item = expired_item(upkeep, log, list);
 	log_close(log, NoLock);
 	if (item == NULL)
@@ -64,38 +65,38 @@ drop_expired(void *arg)
 }
 
 /*
- * look_for_references: a step: is upkeep->partition one whose events other
+ * find_references: a step: is upkeep->partition one whose events other
  * tables refer to?
  */
 static void
-look_for_references(void *arg)
+find_references(void *arg)
 {
 	Upkeep	   *upkeep = arg;
-	EventLog   *log = log_open_owned(upkeep->target.log, AccessShareLock);
-	PartitionList *list = list_own_partitions(log->rel);
+	EventLog   *log = upkeep_open_log(upkeep->target.log, AccessShareLock);
+	PartitionList *list = partition_list_own(log->rel);
 
-	upkeep->got_log = true;
+	upkeep->log_locked = true;
 	if (expired_item(upkeep, log, list) != NULL)
-		upkeep->referred = partition_is_referred(upkeep->partition,
-												 foreign_keys_to(upkeep->partition));
+		upkeep->referred = foreign_key_is_used(upkeep->partition,
+											   foreign_key_list(upkeep->partition));
 	log_close(log, NoLock);
 }
 
 /*
- * delete_sql: DELETE the expired events of a table that no foreign key keeps: a
- * batch of them, by ctid, where the table is an ordinary one.
+ * delete_sql: DELETE the expired events of a table that no foreign key keeps:
+ * a batch of them, by ctid, where the table is an ordinary one.
  */
 static char *
 delete_sql(Oid relid, TimestampTz expiry)
 {
-	List	   *keys = foreign_keys_to(relid);
+	List	   *keys = foreign_key_list(relid);
 	char	   *name = qualified_name(relid);
 	StringInfoData rows;
 
 	initStringInfo(&rows);
 	appendStringInfo(&rows, "e.occurred_at OPERATOR(pg_catalog.<) '%s'",
 					 utc_literal(expiry));
-	append_unreferred(&rows, keys);
+	foreign_key_append_unreferred(&rows, keys);
 	if (get_rel_relkind(relid) != RELKIND_RELATION)
 		return psprintf("DELETE FROM %s e WHERE %s", name, rows.data);
 	return psprintf("DELETE FROM ONLY %s WHERE ctid OPERATOR(pg_catalog.=) ANY"
@@ -112,27 +113,29 @@ static void
 delete_expired(void *arg)
 {
 	Upkeep	   *upkeep = arg;
-	EventLog   *log = log_open_owned(upkeep->target.log, RowExclusiveLock);
-	PartitionList *list = list_own_partitions(log->rel);
-	TimestampTz expiry = Min(expiry_time(&log->settings, GetCurrentTimestamp()),
-							 expiry_time(&log->settings, upkeep->now));
+	EventLog   *log = upkeep_open_log(upkeep->target.log, RowExclusiveLock);
+	PartitionList *list = partition_list_own(log->rel);
+	TimestampTz expiry =
+	Min(partition_expiry(&log->settings, GetCurrentTimestamp()),
+		partition_expiry(&log->settings, upkeep->now));
 
-	upkeep->done = 0;
+	upkeep->rows = 0;
 	upkeep->referred = false;
 	if (!TIMESTAMP_IS_NOBEGIN(expiry) &&
 		(upkeep->partition == list->default_oid ||
 		 expired_item(upkeep, log, list) != NULL))
 	{
-		upkeep->done = delete_shipped(delete_sql(upkeep->partition, expiry));
-		upkeep->referred = upkeep->done == 0 && upkeep->has_keys &&
-			has_rows_between(upkeep->partition, EVENT_MIN_TIME, expiry);
+		upkeep->rows = delete_shipped(delete_sql(upkeep->partition, expiry));
+		upkeep->referred = upkeep->rows == 0 && upkeep->has_keys &&
+			time_scan_finds_rows(upkeep->partition, EVENT_MIN_TIME, expiry);
 	}
 	log_close(log, NoLock);
 }
 
 /*
  * most_batches: how many batches the rows of a table can fill.  Code of the
- * owner's that inserts while rows are deleted must not keep upkeep busy for ever.
+ * owner's that inserts while rows are deleted must not keep upkeep busy for
+ * ever.
  */
 static int64
 most_batches(Oid relid, int batch)
@@ -149,14 +152,15 @@ most_batches(Oid relid, int batch)
 }
 
 /*
- * count_batches: a step: how many batches there can be, into upkeep->looked.
+ * count_batches: a step: how many batches there can be, into
+ * upkeep->max_batches.
  */
 static void
 count_batches(void *arg)
 {
 	Upkeep	   *upkeep = arg;
 
-	upkeep->looked = most_batches(upkeep->partition, REFERRED_BATCH);
+	upkeep->max_batches = most_batches(upkeep->partition, REFERRED_BATCH);
 }
 
 /*
@@ -169,21 +173,21 @@ delete_all_expired(Upkeep *upkeep, Oid partition)
 	int64		expired = 0;
 
 	upkeep->partition = partition;
-	upkeep->looked = 0;
+	upkeep->max_batches = 0;
 	upkeep->referred = false;
-	(void) attempt(&upkeep->target, count_batches, upkeep,
-				   "delete expired events");
+	(void) run_upkeep_step(&upkeep->target, count_batches, upkeep,
+						   "delete expired events");
 	SPI_commit();
-	for (int64 i = upkeep->looked; i > 0; i--)
+	for (int64 i = upkeep->max_batches; i > 0; i--)
 	{
 		CHECK_FOR_INTERRUPTS();
-		upkeep->done = 0;
-		(void) attempt(&upkeep->target, delete_expired, upkeep,
-					   "delete expired events");
+		upkeep->rows = 0;
+		(void) run_upkeep_step(&upkeep->target, delete_expired, upkeep,
+							   "delete expired events");
 		SPI_commit();
-		if (upkeep->done == 0)
+		if (upkeep->rows == 0)
 			break;
-		expired += upkeep->done;
+		expired += upkeep->rows;
 	}
 	if (expired > 0)
 		ereport(NOTICE,
@@ -194,10 +198,10 @@ delete_all_expired(Upkeep *upkeep, Oid partition)
 }
 
 /*
- * tell_referred: of upkeep->partition, that expired events in it stay.
+ * report_referred: of upkeep->partition, that expired events in it stay.
  */
 static void
-tell_referred(const Upkeep *upkeep)
+report_referred(const Upkeep *upkeep)
 {
 	if (get_rel_name(upkeep->partition) == NULL ||
 		get_rel_name(upkeep->target.log) == NULL)
@@ -207,22 +211,23 @@ tell_referred(const Upkeep *upkeep)
 			 errmsg("expired events of partition %s were kept: other tables refer to them",
 					qualified_name(upkeep->partition)),
 			 errdetail("Foreign keys: %s.",
-					   foreign_key_names(foreign_keys_to(upkeep->target.log))),
+					   foreign_key_list_names(foreign_key_list(upkeep->target.log))),
 			 errhint("Delete the rows that refer to them.")));
 }
 
 /*
- * expire_default: delete the expired events of the default partition.
+ * upkeep_expire_default: delete the expired events of the default partition.
  */
 void
-expire_default(Upkeep *upkeep)
+upkeep_expire_default(Upkeep *upkeep)
 {
 	if (OidIsValid(upkeep->list->default_oid) &&
-		!TIMESTAMP_IS_NOBEGIN(expiry_time(&upkeep->settings, upkeep->now)))
+		!TIMESTAMP_IS_NOBEGIN(partition_expiry(&upkeep->settings,
+											   upkeep->now)))
 	{
 		delete_all_expired(upkeep, upkeep->list->default_oid);
 		if (upkeep->referred)
-			tell_referred(upkeep);
+			report_referred(upkeep);
 	}
 }
 
@@ -237,9 +242,9 @@ keep_referred(Upkeep *upkeep)
 	{
 		StepResult	result;
 
-		upkeep->got_log = upkeep->referred = false;
-		result = attempt(&upkeep->target, look_for_references, upkeep,
-						 "drop an expired partition");
+		upkeep->log_locked = upkeep->referred = false;
+		result = run_upkeep_step(&upkeep->target, find_references, upkeep,
+								 "drop an expired partition");
 		SPI_commit();
 		if (result != STEP_TAKEN || !upkeep->referred)
 			return result;
@@ -247,7 +252,7 @@ keep_referred(Upkeep *upkeep)
 			break;
 		delete_all_expired(upkeep, upkeep->partition);
 	}
-	tell_referred(upkeep);
+	report_referred(upkeep);
 	return STEP_FAILED;
 }
 
@@ -263,29 +268,29 @@ expire_partition(Upkeep *upkeep, Oid partition)
 	if (upkeep->has_keys)
 		result = keep_referred(upkeep);
 	if (result == STEP_TAKEN)
-		result = attempt(&upkeep->target, drop_expired, upkeep,
-						 "drop an expired partition");
+		result = run_upkeep_step(&upkeep->target, drop_expired, upkeep,
+								 "drop an expired partition");
 	SPI_commit();
 	return result;
 }
 
 /*
- * drop_all_expired: by their real bounds, oldest first.
+ * upkeep_expire_partitions: by their real bounds, oldest first.
  *
- * What cannot be locked does not keep those after it from being dropped, unless
- * it is the log itself.
+ * What cannot be locked does not keep those after it from being dropped,
+ * unless it is the log itself.
  */
 void
-drop_all_expired(Upkeep *upkeep)
+upkeep_expire_partitions(Upkeep *upkeep)
 {
 	PartitionList *list = upkeep->list;
-	TimestampTz expiry = expiry_time(&upkeep->settings, upkeep->now);
+	TimestampTz expiry = partition_expiry(&upkeep->settings, upkeep->now);
 
 	for (int i = 0; i < list->n && list->items[i].upper <= expiry; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (expire_partition(upkeep, list->items[i].oid) == STEP_LOCKED &&
-			!upkeep->got_log)
+			!upkeep->log_locked)
 			break;
 	}
 }

@@ -2,14 +2,14 @@
  * lock.c
  *		How the steps of upkeep take locks without making others wait.
  *
- * Whoever waits for a lock that readers or writers hold makes all who come later
- * wait as well.  So no step waits in the queue of such a lock: it takes all its
- * locks at once or none (lock_for_step).  If one is not to be had, the step is
- * rolled back, and upkeep waits, holding nothing, for the end of the
- * transactions that hold it, as CREATE INDEX CONCURRENTLY does.  That wait holds
- * up nobody.  A holder that stays longer than upkeep's patience ends the step.
- * Only where the holders change each time, as with many short transactions, does
- * the step queue, once and for QUEUE_TIMEOUT.
+ * Whoever waits for a lock that readers or writers hold makes all who come
+ * later wait as well.  So no step waits in the queue of such a lock: it takes
+ * all its locks at once or none (upkeep_lock).  If one is not to be had,
+ * the step is rolled back, and upkeep waits, holding nothing, for the end of
+ * the transactions that hold it, as CREATE INDEX CONCURRENTLY does.  That
+ * wait holds up nobody.  A holder that stays longer than upkeep's patience
+ * ends the step.  Only where the holders change each time, as with many short
+ * transactions, does the step queue, once and for QUEUE_TIMEOUT.
  *
  * The order of locks is: the log, its default partition, another partition,
  * tables that foreign keys lead to or come from.  Every wait for a lock is
@@ -56,25 +56,25 @@ typedef struct Contention
 static Contention contention;
 
 bool
-is_lock_failure(const ErrorData *error)
+upkeep_is_lock_failure(const ErrorData *error)
 {
 	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
 		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED;
 }
 
 /*
- * set_lock_timeout: for what is done until the GUC nest level ends; always
- * shorter than deadlock_timeout.
+ * upkeep_set_lock_timeout: for what is done until the GUC nest level ends;
+ * always shorter than deadlock_timeout.
  */
 void
-set_lock_timeout(int ms)
+upkeep_set_lock_timeout(int ms)
 {
-	set_locally("lock_timeout",
-				psprintf("%dms", Max(Min(ms, DeadlockTimeout / 2), 1)));
+	set_local("lock_timeout",
+			  psprintf("%dms", Max(Min(ms, DeadlockTimeout / 2), 1)));
 }
 
 void
-pause_upkeep(long ms)
+upkeep_sleep(long ms)
 {
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 					 ms, PG_WAIT_EXTENSION);
@@ -101,14 +101,14 @@ remember_holders(Oid relid, LOCKMODE mode)
 }
 
 /*
- * lock_for_step: take one of a step's locks, in their order; an error when it
+ * upkeep_lock: take one of a step's locks, in their order; an error when it
  * is not to be had now.
  *
  * Nobody is held up behind a wait for a lock up to SHARE UPDATE EXCLUSIVE but
  * those who want such a one themselves.
  */
 void
-lock_for_step(Oid relid, LOCKMODE mode)
+upkeep_lock(Oid relid, LOCKMODE mode)
 {
 	if (mode <= ShareUpdateExclusiveLock)
 		LockRelationOid(relid, mode);
@@ -129,14 +129,14 @@ ms_until(TimestampTz deadline)
 }
 
 /*
- * queue_for_lock: wait for the contended lock itself.
+ * wait_in_queue: wait for the contended lock itself.
  *
  * It is done when all who held it have gone, and before others come, which is
  * the best chance there is to get it; and once in a step: when those were many
  * in turn, or one for long, after whom only short ones can be left.
  */
 static void
-queue_for_lock(void)
+wait_in_queue(void)
 {
 	if (contention.queued ||
 		(contention.rounds < SHORT_HOLDERS &&
@@ -144,28 +144,28 @@ queue_for_lock(void)
 									 LONG_WAIT)))
 		return;
 	contention.queued = true;
-	set_lock_timeout(QUEUE_TIMEOUT);
+	upkeep_set_lock_timeout(QUEUE_TIMEOUT);
 	LockRelationOid(contention.relid, contention.mode);
 	contention.held = contention.relid;
 	contention.held_mode = contention.mode;
 }
 
 /*
- * wait_in_slice: wait until all holders have gone; an error when a slice of the
- * time until the deadline is over.
+ * wait_in_slice: wait until all holders have gone; an error when a slice of
+ * the time until the deadline is over.
  */
 static void
 wait_in_slice(TimestampTz deadline)
 {
 	int			guc_level = NewGUCNestLevel();
 
-	set_lock_timeout((int) Max(ms_until(deadline), 1));
+	upkeep_set_lock_timeout((int) Max(ms_until(deadline), 1));
 	while (contention.ngone < contention.nholders)
 	{
 		(void) VirtualXactLock(contention.holders[contention.ngone], true);
 		contention.ngone++;
 	}
-	queue_for_lock();
+	wait_in_queue();
 	AtEOXact_GUC(false, guc_level);
 }
 
@@ -194,7 +194,7 @@ try_wait(TimestampTz deadline)
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = resowner;
-		if (!is_lock_failure(error))
+		if (!upkeep_is_lock_failure(error))
 			ReThrowError(error);
 		FreeErrorData(error);
 	}
@@ -205,18 +205,18 @@ try_wait(TimestampTz deadline)
 }
 
 /*
- * wait_for_holders: wait until those who were in the step's way have gone;
+ * contention_wait: wait until those who were in the step's way have gone;
  * false at the deadline.
  *
- * Waits in slices that are shorter than deadlock_timeout, although upkeep holds
- * no lock meanwhile.
+ * Waits in slices that are shorter than deadlock_timeout, although upkeep
+ * holds no lock meanwhile.
  */
 bool
-wait_for_holders(TimestampTz deadline)
+contention_wait(TimestampTz deadline)
 {
 	contention.ngone = 0;
 	if (contention.nholders == 0)
-		pause_upkeep(Max(Min(ms_until(deadline), RETRY_PAUSE), 1));
+		upkeep_sleep(Max(Min(ms_until(deadline), RETRY_PAUSE), 1));
 	else
 	{
 		while (ms_until(deadline) > 0 && !try_wait(deadline))
@@ -226,10 +226,11 @@ wait_for_holders(TimestampTz deadline)
 }
 
 /*
- * let_go: of a lock that was waited for, when the step did not succeed with it.
+ * contention_release: of a lock that was waited for, when the step did not
+ * succeed with it.
  */
 void
-let_go(void)
+contention_release(void)
 {
 	ResourceOwner resowner = CurrentResourceOwner;
 
@@ -242,19 +243,19 @@ let_go(void)
 }
 
 /*
- * begin_tries: a step is to be tried for the first time.
+ * contention_reset: a step is to be tried for the first time.
  */
 void
-begin_tries(void)
+contention_reset(void)
 {
 	memset(&contention, 0, sizeof(contention));
 }
 
 /*
- * begin_try: a step is to be tried (again).
+ * contention_begin_try: a step is to be tried (again).
  */
 void
-begin_try(void)
+contention_begin_try(void)
 {
 	contention.relid = InvalidOid;
 	contention.nholders = 0;

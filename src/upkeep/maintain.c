@@ -20,21 +20,21 @@
 PG_FUNCTION_INFO_V1(eventlog_maintain);
 
 /*
- * look: a step, of the caller's: what the log is like now.
+ * read_log: a step, of the caller's: what the log is like now.
  */
 static void
-look(void *arg)
+read_log(void *arg)
 {
 	Upkeep	   *upkeep = arg;
 	MemoryContext outer;
 	EventLog   *log;
 
-	lock_for_step(upkeep->target.log, AccessShareLock);
+	upkeep_lock(upkeep->target.log, AccessShareLock);
 	log = log_try_open(upkeep->target.log, NoLock);
 	outer = MemoryContextSwitchTo(upkeep->context);
 	if (log == NULL)
 	{
-		upkeep->damage = log_unusable(upkeep->target.log);
+		upkeep->damage = damage_describe_fatal(upkeep->target.log);
 		if (upkeep->damage != NULL)
 			upkeep->name = qualified_name(upkeep->target.log);
 		MemoryContextSwitchTo(outer);
@@ -43,17 +43,17 @@ look(void *arg)
 	upkeep->name = qualified_name(upkeep->target.log);
 	upkeep->target.owner = log->owner;
 	upkeep->settings = log->settings;
-	upkeep->has_keys = foreign_keys_to(upkeep->target.log) != NIL;
-	upkeep->list = list_own_partitions(log->rel);
+	upkeep->has_keys = foreign_key_list(upkeep->target.log) != NIL;
+	upkeep->list = partition_list_own(log->rel);
 	MemoryContextSwitchTo(outer);
 	log_close(log, AccessShareLock);
 }
 
 /*
- * look_at: look at the log; false when that cannot be for now.
+ * refresh: look at the log; false when that cannot be for now.
  */
 static bool
-look_at(Upkeep *upkeep)
+refresh(Upkeep *upkeep)
 {
 	UpkeepTarget target = upkeep->target;
 	StepResult	result;
@@ -62,9 +62,10 @@ look_at(Upkeep *upkeep)
 	upkeep->list = NULL;
 	upkeep->name = upkeep->damage = NULL;
 	target.owner = GetUserId();
-	result = attempt(&target, look, upkeep, "look at the partitions");
+	result =
+		run_upkeep_step(&target, read_log, upkeep, "look at the partitions");
 	SPI_commit();
-	upkeep->target.told = target.told;
+	upkeep->target.last_warning = target.last_warning;
 	upkeep->target.impatient = target.impatient;
 	return result == STEP_TAKEN;
 }
@@ -76,14 +77,14 @@ static void
 maintain_log(Upkeep *upkeep)
 {
 	upkeep->now = GetCurrentTimestamp();
-	make_ahead(upkeep);
-	expire_default(upkeep);
-	empty_default(upkeep);
-	if (!look_at(upkeep) || upkeep->list == NULL)
+	upkeep_premake(upkeep);
+	upkeep_expire_default(upkeep);
+	upkeep_empty_default(upkeep);
+	if (!refresh(upkeep) || upkeep->list == NULL)
 		return;
-	drop_all_expired(upkeep);
-	build_indexes(upkeep);
-	queue_prune(&upkeep->target);
+	upkeep_expire_partitions(upkeep);
+	upkeep_build_indexes(upkeep);
+	upkeep_prune_queue(&upkeep->target);
 }
 
 /*
@@ -120,13 +121,13 @@ maintain_all(void)
 {
 	ListCell   *cell;
 
-	foreach(cell, all_logs())
+	foreach(cell, log_list_all())
 	{
 		Upkeep		upkeep;
 		MemoryContext outer = begin_upkeep(&upkeep, lfirst_oid(cell));
 
 		CHECK_FOR_INTERRUPTS();
-		if (!look_at(&upkeep))
+		if (!refresh(&upkeep))
 			;					/* told */
 		else if (upkeep.damage != NULL)
 			ereport(WARNING,
@@ -156,7 +157,7 @@ maintain_one(Oid relid)
 	Upkeep		upkeep;
 	MemoryContext outer = begin_upkeep(&upkeep, relid);
 
-	if (!look_at(&upkeep))
+	if (!refresh(&upkeep))
 		;						/* told */
 	else if (upkeep.list == NULL)
 		log_close(log_open(relid, AccessShareLock), AccessShareLock);
@@ -173,8 +174,8 @@ maintain_one(Oid relid)
 Datum
 eventlog_maintain(PG_FUNCTION_ARGS)
 {
-	require_autocommit(fcinfo, "maintain");
-	require_read_write("eventlog.maintain");
+	upkeep_require_autocommit(fcinfo, "maintain");
+	upkeep_require_read_write("eventlog.maintain");
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect_ext failed");
 	SPI_commit();				/* what was deferred is the caller's */
@@ -182,7 +183,7 @@ eventlog_maintain(PG_FUNCTION_ARGS)
 		maintain_all();
 	else
 		maintain_one(PG_GETARG_OID(0));
-	queue_sweep();
+	upkeep_sweep_queue();
 	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -3,16 +3,16 @@
  *		Events moved from the default partition to one of their own, as they
  *		are.
  *
- * A move is upkeep.  It must not run what users have hung on the log: triggers,
- * rules, policies, referential actions, webhooks.  So it is no SQL: rows are
- * read, deleted and inserted by the table access method, whole, with generated
- * columns as they were computed.  Logical decoding sees a DELETE and an INSERT.
- * Foreign keys that refer to a moved event hold, since it is there again before
- * the transaction ends.
+ * A move is upkeep.  It must not run what users have hung on the log:
+ * triggers, rules, policies, referential actions, webhooks.  So it is no SQL:
+ * rows are read, deleted and inserted by the table access method, whole, with
+ * generated columns as they were computed.  Logical decoding sees a DELETE
+ * and an INSERT.  Foreign keys that refer to a moved event hold, since it is
+ * there again before the transaction ends.
  *
  * The rows are taken out first, then the new partition is attached, then they
- * are put in.  An attach is refused while the default partition has rows of its
- * range, and a row that is inserted before the attach would be lost on a
+ * are put in.  An attach is refused while the default partition has rows of
+ * its range, and a row that is inserted before the attach would be lost on a
  * logical subscriber, where the table is not yet published.
  */
 #include "upkeep/upkeep.h"
@@ -29,8 +29,8 @@
 #include "utils/snapmgr.h"
 
 /*
- * unvalidated_check: the name of a CHECK constraint of the log that the default
- * partition's rows are not known to fulfil; NULL if there is none.
+ * unvalidated_check: the name of a CHECK constraint of the log that the
+ * default partition's rows are not known to fulfil; NULL if there is none.
  *
  * A new partition, made empty, would claim that its rows do.
  */
@@ -54,8 +54,8 @@ unvalidated_check(Relation log, Relation part)
 }
 
 /*
- * can_publish_delete: can rows of the table be deleted as far as publications of
- * it are concerned?  The same question as CheckCmdReplicaIdentity()'s.
+ * can_publish_delete: can rows of the table be deleted as far as publications
+ * of it are concerned?  The same question as CheckCmdReplicaIdentity()'s.
  */
 static bool
 can_publish_delete(Relation rel)
@@ -70,7 +70,7 @@ can_publish_delete(Relation rel)
 }
 
 /*
- * obstacle_between: move_obstacle() for open tables.
+ * obstacle_between: move_find_obstacle() for open tables.
  */
 static char *
 obstacle_between(Relation log, Relation part)
@@ -80,7 +80,7 @@ obstacle_between(Relation log, Relation part)
 	if (part->rd_rel->relkind != RELKIND_RELATION)
 		return psprintf("\"%s\" is not an ordinary table",
 						RelationGetRelationName(part));
-	if (!has_time_index(part))
+	if (!time_scan_is_possible(part))
 		return psprintf("\"%s\" has no primary key that begins with occurred_at",
 						RelationGetRelationName(part));
 	if (!can_publish_delete(part))
@@ -94,11 +94,11 @@ obstacle_between(Relation log, Relation part)
 }
 
 /*
- * move_obstacle: why no event can be moved out of the default partition; NULL
- * when it can.  The log is locked.
+ * move_find_obstacle: why no event can be moved out of the default partition;
+ * NULL when it can.  The log is locked.
  */
 char *
-move_obstacle(Oid log, Oid default_oid)
+move_find_obstacle(Oid log, Oid default_oid)
 {
 	Relation	parent = relation_open(log, NoLock);
 	Relation	part = try_relation_open(default_oid, AccessShareLock);
@@ -128,12 +128,12 @@ take_row(Relation rel, TupleTableSlot *slot, Tuplestorestate *store,
 }
 
 /*
- * take_rows: delete a range of the default partition, which is locked, into a
- * tuplestore; also a descriptor of its rows, and how many there were.
+ * move_take_rows: delete a range of the default partition, which is locked,
+ * into a tuplestore; also a descriptor of its rows, and how many there were.
  */
 Tuplestorestate *
-take_rows(Oid default_oid, TimestampTz lower, TimestampTz upper,
-		  TupleDesc *desc, int64 *rows)
+move_take_rows(Oid default_oid, TimestampTz lower, TimestampTz upper,
+			   TupleDesc *desc, int64 *rows)
 {
 	Relation	rel = relation_open(default_oid, NoLock);
 	Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
@@ -205,10 +205,11 @@ put_row(ResultRelInfo *result, EState *estate, TupleTableSlot *slot)
 }
 
 /*
- * put_rows: insert what take_rows() took into a new partition.
+ * move_put_rows: insert what move_take_rows() took into a new partition.
  */
 void
-put_rows(Oid partition, Tuplestorestate *store, TupleDesc desc, int64 rows)
+move_put_rows(Oid partition, Tuplestorestate *store, TupleDesc desc,
+			  int64 rows)
 {
 	Relation	rel = relation_open(partition, RowExclusiveLock);
 	TupleConversionMap *map = convert_tuples_by_name(desc,

@@ -3,13 +3,13 @@
  *		Partitions made ahead, and the default partition emptied into partitions
  *		of their own.
  *
- * Events leave the default partition range by range (see move.c).  Anybody who
- * may write can write events of any time, so what one call makes of them is
- * bounded.  It makes at most MAX_MOVES partitions.  Events that are further
- * ahead than the partitions made in advance get partitions as long as the log
- * has fewer than MAX_FAR_AHEAD of those.  From then on they stay in the default
- * partition, unless there are DENSE_CELL or more in one cell of the grid: a
- * partition for each few of them would not expire for long.
+ * Events leave the default partition range by range (see move.c).  Anybody
+ * who may write can write events of any time, so what one call makes of them
+ * is bounded.  It makes at most MAX_MOVES partitions.  Events that are
+ * further ahead than the partitions made in advance get partitions as long as
+ * the log has fewer than MAX_FAR_AHEAD of those.  From then on they stay in
+ * the default partition, unless there are DENSE_CELL or more in one cell of
+ * the grid: a partition for each few of them would not expire for long.
  */
 #include "upkeep/upkeep.h"
 
@@ -34,9 +34,11 @@ static bool
 range_of(const EventLog *log, const PartitionList *list, TimestampTz at,
 		 TimestampTz *lower, TimestampTz *upper)
 {
-	if (partition_at(list, at) != NULL || detaching_at(list, at) != NULL)
+	if (partition_find(list, at) != NULL ||
+		partition_find_detaching(list, at) != NULL)
 		return false;
-	free_range(list, &log->settings.partition_interval, at, lower, upper);
+	partition_free_range(list, &log->settings.partition_interval, at, lower,
+						 upper);
 	return true;
 }
 
@@ -87,7 +89,7 @@ cut_range(Oid default_oid, TimestampTz at, TimestampTz *lower,
 static int64
 fill_partition(Oid log, Oid default_oid, TimestampTz lower, TimestampTz upper)
 {
-	char	   *obstacle = move_obstacle(log, default_oid);
+	char	   *obstacle = move_find_obstacle(log, default_oid);
 	Tuplestorestate *store;
 	TupleDesc	desc;
 	int64		rows;
@@ -96,8 +98,8 @@ fill_partition(Oid log, Oid default_oid, TimestampTz lower, TimestampTz upper)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg_internal("%s", obstacle)));
-	store = take_rows(default_oid, lower, upper, &desc, &rows);
-	put_rows(create_partition(log, lower, upper), store, desc, rows);
+	store = move_take_rows(default_oid, lower, upper, &desc, &rows);
+	move_put_rows(partition_create(log, lower, upper), store, desc, rows);
 	tuplestore_end(store);
 	return rows;
 }
@@ -106,24 +108,24 @@ fill_partition(Oid log, Oid default_oid, TimestampTz lower, TimestampTz upper)
  * lock_for_attach: the locks of an ATTACH, in order, the parent being locked.
  *
  * A writer chooses a partition before locking it.  Who has chosen the default
- * partition and waits for it while another one is attached is refused then: the
- * row belongs there no more.  So where that can be, because events of the range
- * are or will have been coming, writers are kept from choosing: all wait for the
- * log itself.  Partitions ahead are made without that.
+ * partition and waits for it while another one is attached is refused then:
+ * the row belongs there no more.  So where that can be, because events of the
+ * range are or will have been coming, writers are kept from choosing: all
+ * wait for the log itself.  Partitions ahead are made without that.
  */
 static void
 lock_for_attach(const Upkeep *upkeep, Oid default_oid)
 {
-	List	   *keys = foreign_keys_to(upkeep->target.log);
+	List	   *keys = foreign_key_list(upkeep->target.log);
 
 	if (OidIsValid(default_oid))
 	{
 		if (upkeep->at <= GetCurrentTimestamp() ||
 			relation_has_rows(default_oid))
-			lock_for_step(upkeep->target.log, ShareRowExclusiveLock);
-		lock_for_step(default_oid, AccessExclusiveLock);
+			upkeep_lock(upkeep->target.log, ShareRowExclusiveLock);
+		upkeep_lock(default_oid, AccessExclusiveLock);
 	}
-	lock_referrers(keys, ShareRowExclusiveLock);
+	drop_lock_referrers(keys, ShareRowExclusiveLock);
 }
 
 /*
@@ -135,60 +137,62 @@ make_partition(void *arg)
 {
 	Upkeep	   *upkeep = arg;
 	Oid			relid = upkeep->target.log;
-	EventLog   *log = log_open_owned(relid, ShareUpdateExclusiveLock);
-	PartitionList *list = list_own_partitions(log->rel);
+	EventLog   *log = upkeep_open_log(relid, ShareUpdateExclusiveLock);
+	PartitionList *list = partition_list_own(log->rel);
 	TimestampTz lower;
 	TimestampTz upper;
 	bool		wanted = range_of(log, list, upkeep->at, &lower, &upper);
 
-	upkeep->done = 0;
+	upkeep->rows = 0;
 	log_close(log, NoLock);
 	if (!wanted)
 		return;					/* somebody else was faster */
 
 	lock_for_attach(upkeep, list->default_oid);
 	if (OidIsValid(list->default_oid) &&
-		has_rows_between(list->default_oid, lower, upper))
+		time_scan_finds_rows(list->default_oid, lower, upper))
 	{
 		cut_range(list->default_oid, upkeep->at, &lower, &upper);
-		upkeep->done = fill_partition(relid, list->default_oid, lower, upper);
+		upkeep->rows = fill_partition(relid, list->default_oid, lower, upper);
 	}
 	else
-		(void) create_partition(relid, lower, upper);
+		(void) partition_create(relid, lower, upper);
 	ereport(NOTICE,
 			(errmsg("made a partition of %s for %s to %s",
 					qualified_name(relid), utc_literal(lower),
 					utc_literal(upper)),
-			 upkeep->done > 0 ?
+			 upkeep->rows > 0 ?
 			 errdetail("%lld events were moved there from the default partition.",
-					   (long long) upkeep->done) : 0));
+					   (long long) upkeep->rows) : 0));
 }
 
 /*
- * make_ahead: what is missing of the current partition and of as many ahead as
- * the log wants.
+ * upkeep_premake: what is missing of the current partition and of as many
+ * ahead as the log wants.
  */
 void
-make_ahead(Upkeep *upkeep)
+upkeep_premake(Upkeep *upkeep)
 {
 	TimestampTz at = upkeep->now;
-	TimestampTz until = premade_until(&upkeep->settings, at);
+	TimestampTz until = partition_horizon(&upkeep->settings, at);
 	int			failures = 0;
 
-	while (failures < MAX_FAILURES && next_gap(upkeep->list, until, &at))
+	while (failures < MAX_FAILURES &&
+		   partition_next_gap(upkeep->list, until, &at))
 	{
 		StepResult	result;
 		TimestampTz lower;
 
 		upkeep->at = at;
-		result = attempt(&upkeep->target, make_partition, upkeep,
-						 "make the next partition");
+		result = run_upkeep_step(&upkeep->target, make_partition, upkeep,
+								 "make the next partition");
 		SPI_commit();
 		if (result == STEP_LOCKED)
 			break;
 		failures += result == STEP_FAILED;
-		free_range(upkeep->list, &upkeep->settings.partition_interval, at,
-				   &lower, &at);
+		partition_free_range(upkeep->list,
+							 &upkeep->settings.partition_interval, at,
+							 &lower, &at);
 	}
 }
 
@@ -217,7 +221,8 @@ find_dense_cell(Upkeep *upkeep, const EventLog *log, Relation rel, int enough)
 	TimestampTz end = DT_NOBEGIN;
 	int64		n = 0;
 
-	while (!upkeep->found && upkeep->looked < MAX_LOOK && time_scan_next(scan))
+	while (!upkeep->found && upkeep->nexamined < MAX_LOOK &&
+		   time_scan_next(scan))
 	{
 		TimestampTz t = time_scan_time(scan);
 		TimestampTz lower;
@@ -227,10 +232,10 @@ find_dense_cell(Upkeep *upkeep, const EventLog *log, Relation rel, int enough)
 			upkeep->sparse += n;
 			n = 0;
 			upkeep->at = t;
-			grid_cell(&log->settings.partition_interval, t, &lower, &end);
+			grid_find_cell(&log->settings.partition_interval, t, &lower, &end);
 		}
 		n++;
-		upkeep->looked++;
+		upkeep->nexamined++;
 		upkeep->found = n == enough;
 	}
 	if (!upkeep->found)
@@ -240,14 +245,15 @@ find_dense_cell(Upkeep *upkeep, const EventLog *log, Relation rel, int enough)
 }
 
 /*
- * find_in_default: find the time of an event in the open default partition that
- * is to be moved, from upkeep->from on.
+ * find_in_default: find the time of an event in the open default partition
+ * that is to be moved, from upkeep->from on.
  */
 static void
 find_in_default(Upkeep *upkeep, const EventLog *log,
 				const PartitionList *list, Relation rel)
 {
-	TimestampTz horizon = premade_until(&log->settings, GetCurrentTimestamp());
+	TimestampTz horizon =
+	partition_horizon(&log->settings, GetCurrentTimestamp());
 	TimestampTz lower;
 	TimeScan   *scan;
 
@@ -259,8 +265,9 @@ find_in_default(Upkeep *upkeep, const EventLog *log,
 		if (upkeep->found)
 		{
 			upkeep->at = time_scan_time(scan);
-			grid_cell(&log->settings.partition_interval, upkeep->at, &lower,
-					  &upkeep->next);
+			grid_find_cell(&log->settings.partition_interval, upkeep->at,
+						   &lower,
+						   &upkeep->next);
 		}
 		else
 			upkeep->from = horizon;
@@ -278,8 +285,8 @@ static void
 find_default_rows(void *arg)
 {
 	Upkeep	   *upkeep = arg;
-	EventLog   *log = log_open_owned(upkeep->target.log, AccessShareLock);
-	PartitionList *list = list_own_partitions(log->rel);
+	EventLog   *log = upkeep_open_log(upkeep->target.log, AccessShareLock);
+	PartitionList *list = partition_list_own(log->rel);
 
 	upkeep->found = false;
 	if (OidIsValid(list->default_oid) && relation_has_rows(list->default_oid))
@@ -293,10 +300,10 @@ find_default_rows(void *arg)
 }
 
 /*
- * tell_left: of the default partition, which events stay there on purpose.
+ * report_left: of the default partition, which events stay there on purpose.
  */
 static void
-tell_left(const Upkeep *upkeep, int moves)
+report_left(const Upkeep *upkeep, int moves)
 {
 	if (moves == MAX_MOVES)
 		ereport(NOTICE,
@@ -312,41 +319,41 @@ tell_left(const Upkeep *upkeep, int moves)
 }
 
 /*
- * empty_default: move the rows of the default partition to partitions of their
- * own, oldest first.
+ * upkeep_empty_default: move the rows of the default partition to partitions
+ * of their own, oldest first.
  *
  * A range that cannot be moved does not keep those after it from it; what the
  * locks of others are in the way of is left for another call.
  */
 void
-empty_default(Upkeep *upkeep)
+upkeep_empty_default(Upkeep *upkeep)
 {
 	int			moves = 0;
 	int			failures = 0;
 
-	upkeep->from = Max(expiry_time(&upkeep->settings, upkeep->now),
+	upkeep->from = Max(partition_expiry(&upkeep->settings, upkeep->now),
 					   EVENT_MIN_TIME);
-	upkeep->looked = upkeep->sparse = 0;
+	upkeep->nexamined = upkeep->sparse = 0;
 	while (moves < MAX_MOVES && failures < MAX_FAILURES)
 	{
 		StepResult	result;
 
 		CHECK_FOR_INTERRUPTS();
 		upkeep->found = false;
-		(void) attempt(&upkeep->target, find_default_rows, upkeep,
-					   "look into the default partition");
+		(void) run_upkeep_step(&upkeep->target, find_default_rows, upkeep,
+							   "look into the default partition");
 		SPI_commit();			/* keep no lock that another one waits for */
 		if (!upkeep->found)
 			break;
-		result = attempt(&upkeep->target, make_partition, upkeep,
-						 "move events out of the default partition");
+		result = run_upkeep_step(&upkeep->target, make_partition, upkeep,
+								 "move events out of the default partition");
 		SPI_commit();
 		if (result == STEP_LOCKED)
 			break;
 		moves += result == STEP_TAKEN;
 		failures += result == STEP_FAILED;
-		upkeep->from = result == STEP_FAILED || upkeep->done == 0 ?
+		upkeep->from = result == STEP_FAILED || upkeep->rows == 0 ?
 			upkeep->next : upkeep->at;
 	}
-	tell_left(upkeep, moves);
+	report_left(upkeep, moves);
 }

@@ -32,7 +32,7 @@ PG_FUNCTION_INFO_V1(eventlog_purge);
 /* while others write, a purge … */
 #define CHOICE			1000	/* … chooses so many events at once, … */
 #define SLICE			200		/* … deletes so many by one statement, … */
-#define REST_PERCENT	200		/* … and rests so much of the time worked, … */
+#define PAUSE_PERCENT	200		/* … and rests so much of the time worked, … */
 #define MAX_WORKED		100L	/* … which is at most so many ms: the rest
 								 * was waiting for a lock */
 
@@ -44,17 +44,17 @@ enum
 };
 
 /*
- * rest: what a purge deletes has been there for long, and who writes waits now.
- * since: when the work began; afterwards, when it goes on.
+ * pause_for_writers: what a purge deletes has been there for long, and who
+ * writes waits now. since: when the work began; afterwards, when it goes on.
  */
 static void
-rest(TimestampTz *since)
+pause_for_writers(TimestampTz *since)
 {
 	long		worked = Min((GetCurrentTimestamp() - *since) / 1000, MAX_WORKED);
 
 	if (worked < 1)
 		return;
-	pause_upkeep(worked * REST_PERCENT / 100);
+	upkeep_sleep(worked * PAUSE_PERCENT / 100);
 	*since = GetCurrentTimestamp();
 }
 
@@ -66,10 +66,11 @@ static int
 delete_choice(Purge *purge, int n, bool sliced)
 {
 	TimestampTz since = GetCurrentTimestamp();
-	ChosenKeys *keys = choose_keys(purge->log, &purge->filter,
-								   purge->has_after ? &purge->after : NULL, n);
+	ChosenKeys *keys = delete_choose_keys(purge->log, &purge->filter,
+										  purge->has_after ? &purge->after :
+										  NULL, n);
 	List	   *sparing = purge->as_owner && keys->n > 0 ?
-	foreign_keys_to(purge->log) : NIL;
+	foreign_key_list(purge->log) : NIL;
 	int			step = sliced ? SLICE : n;
 
 	if (keys->n == 0)
@@ -82,11 +83,11 @@ delete_choice(Purge *purge, int n, bool sliced)
 			.ids = keys->ids + i
 		};
 
-		purge->deleted += delete_keys(purge->log, &purge->filter, &slice,
-									  sparing, NULL);
+		purge->deleted += delete_by_keys(purge->log, &purge->filter, &slice,
+										 sparing, NULL);
 		purge->chosen += slice.n;
 		if (sliced)
-			rest(&since);
+			pause_for_writers(&since);
 	}
 	if (!purge->has_after)
 		purge->newest = id_get_time(DatumGetUUIDP(keys->ids[0]));
@@ -96,8 +97,8 @@ delete_choice(Purge *purge, int n, bool sliced)
 }
 
 /*
- * delete_batch: in small pieces while others write; false when there is nothing
- * more.
+ * delete_batch: in small pieces while others write; false when there is
+ * nothing more.
  */
 static bool
 delete_batch(Purge *purge)
@@ -117,11 +118,11 @@ delete_batch(Purge *purge)
 }
 
 /*
- * tell_progress: how many, how fast, and how far in time: the batches go from
- * the newest event to the oldest.
+ * report_progress: how many, how fast, and how far in time: the batches go
+ * from the newest event to the oldest.
  */
 static void
-tell_progress(const Purge *purge)
+report_progress(const Purge *purge)
 {
 	TimestampTz at = id_get_time(&purge->after);
 	double		range = Max(purge->newest - purge->oldest, 1);
@@ -137,11 +138,11 @@ tell_progress(const Purge *purge)
 }
 
 /*
- * tell_leftover: rows that were deleted one by one stay until they are
+ * report_unvacuumed: rows that were deleted one by one stay until they are
  * vacuumed, which a procedure cannot do.
  */
 static void
-tell_leftover(const Purge *purge)
+report_unvacuumed(const Purge *purge)
 {
 	int64		rows = purge->deleted - purge->dropped;
 
@@ -154,21 +155,21 @@ tell_leftover(const Purge *purge)
 }
 
 /*
- * tell_kept: events that other tables refer to stay.
+ * report_kept: events that other tables refer to stay.
  */
 static void
-tell_kept(const Purge *purge)
+report_kept(const Purge *purge)
 {
 	int64		kept = purge->chosen - (purge->deleted - purge->dropped);
 	List	   *keys = purge->as_owner && kept > 0 ?
-	foreign_keys_to(purge->log) : NIL;
+	foreign_key_list(purge->log) : NIL;
 
 	if (keys != NIL)
 		ereport(WARNING,
 				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
 				 errmsg("could not purge %lld events: other tables refer to them",
 						(long long) kept),
-				 errdetail("Foreign keys: %s.", foreign_key_names(keys))));
+				 errdetail("Foreign keys: %s.", foreign_key_list_names(keys))));
 }
 
 /*
@@ -199,7 +200,7 @@ rows_at_most(Oid relid)
 static int64
 most_rows(const EventLog *log)
 {
-	PartitionList *list = list_own_partitions(log->rel);
+	PartitionList *list = partition_list_own(log->rel);
 	int64		sum = 0;
 
 	for (int i = -1; i < list->n; i++)
@@ -210,15 +211,15 @@ most_rows(const EventLog *log)
 			pg_add_s64_overflow(sum, rows_at_most(oid), &sum))
 			return PG_INT64_MAX;
 	}
-	free_partitions(list);
+	partition_list_free(list);
 	return sum;
 }
 
 /*
- * delete_rest: batch by batch, a transaction each.
+ * delete_in_batches: batch by batch, a transaction each.
  */
 static void
-delete_rest(Purge *purge)
+delete_in_batches(Purge *purge)
 {
 	MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext,
 												"eventlog purge batch",
@@ -233,18 +234,18 @@ delete_rest(Purge *purge)
 		CHECK_FOR_INTERRUPTS();
 		if (purge->as_owner)
 		{
-			become(&self, purge->target.owner);
-			fire_no_trigger_later();
-			log_close(log_open_owned(purge->log, RowExclusiveLock), NoLock);
+			switch_user(&self, purge->target.owner);
+			upkeep_fire_triggers_now();
+			log_close(upkeep_open_log(purge->log, RowExclusiveLock), NoLock);
 		}
 		more = delete_batch(purge);
 		if (purge->as_owner)
-			become_again(&self);
+			restore_user(&self);
 		MemoryContextSwitchTo(outer);
 		MemoryContextReset(batch);
 		SPI_commit();
 		if (more)
-			tell_progress(purge);
+			report_progress(purge);
 	}
 	if (more)
 		ereport(WARNING,
@@ -260,7 +261,7 @@ delete_rest(Purge *purge)
 static TimestampTz
 oldest_time(const EventLog *log, const Filter *filter)
 {
-	PartitionList *list = list_partitions(log->rel);
+	PartitionList *list = partition_list(log->rel);
 	TimestampTz begin = list->n > 0 ? list->items[0].lower : EVENT_MIN_TIME;
 
 	return Max(Max(filter->since, begin), EVENT_MIN_TIME);
@@ -279,10 +280,10 @@ eventlog_purge(PG_FUNCTION_ARGS)
 	Datum		value;
 	bool		isnull = false;
 
-	require_autocommit(fcinfo, "purge");
-	require_read_write("eventlog.purge");
+	upkeep_require_autocommit(fcinfo, "purge");
+	upkeep_require_read_write("eventlog.purge");
 	filter_from_args(fcinfo, 0, &purge.filter);
-	require_choice(fcinfo, &purge.filter);
+	clear_require_filter(fcinfo, &purge.filter);
 	purge.batch_size = PG_ARGISNULL(PURGE_BATCH_SIZE) ? 0 :
 		PG_GETARG_INT32(PURGE_BATCH_SIZE);
 	if (purge.batch_size < 1 || purge.batch_size > MAX_BATCH)
@@ -307,12 +308,12 @@ eventlog_purge(PG_FUNCTION_ARGS)
 	purge.context = CurrentMemoryContext;
 	SPI_commit();				/* what was deferred is the caller's */
 	if (!purge.as_owner)
-		require_delete(purge.log);
-	if (may_drop(&purge))
-		drop_inside(&purge);
-	delete_rest(&purge);
-	tell_kept(&purge);
-	tell_leftover(&purge);
+		clear_require_privilege(purge.log);
+	if (purge_may_drop(&purge))
+		purge_drop_partitions(&purge);
+	delete_in_batches(&purge);
+	report_kept(&purge);
+	report_unvacuumed(&purge);
 	SPI_finish();
 
 	value = Int64GetDatum(purge.deleted);

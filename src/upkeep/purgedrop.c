@@ -14,29 +14,29 @@
 #include "utils/timestamp.h"
 
 /*
- * look_at_purged: a step: is a partition to be dropped?
+ * check_droppable: a step: is a partition to be dropped?
  *
  * A partition that other tables refer to is left to the batches, and so is an
  * empty one of the future, which there is no need to make anew.
  */
 static void
-look_at_purged(void *arg)
+check_droppable(void *arg)
 {
 	Purge	   *purge = arg;
 	EventLog   *log;
 	Relation	rel;
 
-	purge->got_log = purge->may_drop = false;
-	log = log_open_owned(purge->log, AccessShareLock);
-	purge->got_log = true;
+	purge->log_locked = purge->droppable = false;
+	log = upkeep_open_log(purge->log, AccessShareLock);
+	purge->log_locked = true;
 	rel = try_relation_open(purge->partition, AccessShareLock);
 	if (rel != NULL)
 	{
 		relation_close(rel, NoLock);
-		purge->may_drop =
+		purge->droppable =
 			(!purge->ahead || relation_has_rows(purge->partition)) &&
-			!partition_is_referred(purge->partition,
-								   foreign_keys_to(purge->partition));
+			!foreign_key_is_used(purge->partition,
+								 foreign_key_list(purge->partition));
 	}
 	log_close(log, NoLock);
 }
@@ -75,10 +75,10 @@ drop_purged(void *arg)
 	EventLog   *log;
 	PartitionList *list;
 
-	purge->got_log = false;
-	log = log_open_owned(purge->log, AccessExclusiveLock);
-	purge->got_log = true;
-	list = list_own_partitions(log->rel);
+	purge->log_locked = false;
+	log = upkeep_open_log(purge->log, AccessExclusiveLock);
+	purge->log_locked = true;
+	list = partition_list_own(log->rel);
 	log_close(log, NoLock);
 	for (int i = 0; i < list->n; i++)
 	{
@@ -88,12 +88,12 @@ drop_purged(void *arg)
 
 		if (item->oid != purge->partition || !is_inside(purge, item))
 			continue;
-		lock_to_drop(list, item);
+		drop_lock_partition(list, item);
 		name = qualified_name(item->oid);
 		rows = rows_to_drop(purge);
 		drop_partition(purge->log, list, item);
 		if (item->upper > GetCurrentTimestamp())
-			(void) create_partition(purge->log, item->lower, item->upper);
+			(void) partition_create(purge->log, item->lower, item->upper);
 		purge->deleted += rows;
 		purge->dropped += rows;
 		ereport(NOTICE,
@@ -105,26 +105,27 @@ drop_purged(void *arg)
 }
 
 /*
- * may_drop: does the purge choose whatever a partition holds, and may it drop?
+ * purge_may_drop: does the purge choose whatever a partition holds, and may
+ * it drop?
  */
 bool
-may_drop(const Purge *purge)
+purge_may_drop(const Purge *purge)
 {
 	return purge->as_owner && purge->filter.only_window &&
 		check_enable_rls(purge->log, purge->target.owner, true) != RLS_ENABLED;
 }
 
 /*
- * list_to_drop: a step: what the log consists of, into purge->list.
+ * read_partitions: a step: what the log consists of, into purge->list.
  */
 static void
-list_to_drop(void *arg)
+read_partitions(void *arg)
 {
 	Purge	   *purge = arg;
-	EventLog   *log = log_open_owned(purge->log, AccessShareLock);
+	EventLog   *log = upkeep_open_log(purge->log, AccessShareLock);
 	MemoryContext outer = MemoryContextSwitchTo(purge->context);
 
-	purge->list = list_own_partitions(log->rel);
+	purge->list = partition_list_own(log->rel);
 	MemoryContextSwitchTo(outer);
 	log_close(log, NoLock);
 }
@@ -140,29 +141,29 @@ drop_one(Purge *purge, const Partition *item)
 
 	purge->partition = item->oid;
 	purge->ahead = item->upper > GetCurrentTimestamp();
-	result = attempt(&purge->target, look_at_purged, purge,
-					 "look at a purged partition");
+	result = run_upkeep_step(&purge->target, check_droppable, purge,
+							 "look at a purged partition");
 	SPI_commit();
-	if (result != STEP_TAKEN || !purge->may_drop)
+	if (result != STEP_TAKEN || !purge->droppable)
 		return result;
-	result = attempt(&purge->target, drop_purged, purge,
-					 "drop a purged partition");
+	result = run_upkeep_step(&purge->target, drop_purged, purge,
+							 "drop a purged partition");
 	SPI_commit();
 	return result;
 }
 
 /*
- * drop_inside: drop what lies wholly inside the window, one partition a
- * transaction.  What cannot be locked soon is left to the batches: all of it, if
- * that is the log itself.
+ * purge_drop_partitions: drop what lies wholly inside the window, one
+ * partition a transaction.  What cannot be locked soon is left to the
+ * batches: all of it, if that is the log itself.
  */
 void
-drop_inside(Purge *purge)
+purge_drop_partitions(Purge *purge)
 {
 	PartitionList *list;
 
-	(void) attempt(&purge->target, list_to_drop, purge,
-				   "look at the partitions");
+	(void) run_upkeep_step(&purge->target, read_partitions, purge,
+						   "look at the partitions");
 	SPI_commit();
 	list = purge->list;
 	for (int i = 0; list != NULL && i < list->n; i++)
@@ -176,9 +177,9 @@ drop_inside(Purge *purge)
 			continue;
 		purge->nth++;
 		if (get_rel_relkind(item->oid) == RELKIND_RELATION &&
-			drop_one(purge, item) == STEP_LOCKED && !purge->got_log)
+			drop_one(purge, item) == STEP_LOCKED && !purge->log_locked)
 			break;
 	}
 	if (list != NULL)
-		free_partitions(list);
+		partition_list_free(list);
 }

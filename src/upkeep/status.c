@@ -41,14 +41,15 @@ static int
 missing_ahead(const LogSettings *settings, const PartitionList *list,
 			  TimestampTz now)
 {
-	TimestampTz until = premade_until(settings, now);
+	TimestampTz until = partition_horizon(settings, now);
 	TimestampTz lower;
 	int			missing = 0;
 
-	while (next_gap(list, until, &now))
+	while (partition_next_gap(list, until, &now))
 	{
 		CHECK_FOR_INTERRUPTS();
-		free_range(list, &settings->partition_interval, now, &lower, &now);
+		partition_free_range(list, &settings->partition_interval, now, &lower,
+							 &now);
 		missing++;
 	}
 	return missing;
@@ -104,11 +105,12 @@ static List *
 default_problems(const EventLog *log, Oid default_oid, TimestampTz now)
 {
 	List	   *problems = NIL;
-	TimestampTz expiry = Max(expiry_time(&log->settings, now), EVENT_MIN_TIME);
-	TimestampTz horizon = Max(premade_until(&log->settings, now), expiry);
+	TimestampTz expiry =
+	Max(partition_expiry(&log->settings, now), EVENT_MIN_TIME);
+	TimestampTz horizon = Max(partition_horizon(&log->settings, now), expiry);
 	bool		is_ordinary = get_rel_relkind(default_oid) == RELKIND_RELATION;
 	char	   *obstacle = !is_ordinary || relation_has_rows(default_oid) ?
-	move_obstacle(log->oid, default_oid) : NULL;
+	move_find_obstacle(log->oid, default_oid) : NULL;
 
 	if (obstacle != NULL)
 	{
@@ -116,11 +118,11 @@ default_problems(const EventLog *log, Oid default_oid, TimestampTz now)
 			problems = lappend(problems, "events in the default partition");
 		return lappend(problems, psprintf("events cannot be moved: %s", obstacle));
 	}
-	if (has_rows_between(default_oid, EVENT_MIN_TIME, expiry))
+	if (time_scan_finds_rows(default_oid, EVENT_MIN_TIME, expiry))
 		problems = lappend(problems, "expired events in the default partition");
-	if (has_rows_between(default_oid, expiry, horizon))
+	if (time_scan_finds_rows(default_oid, expiry, horizon))
 		problems = lappend(problems, "events in the default partition");
-	if (has_rows_between(default_oid, horizon, EVENT_END_TIME))
+	if (time_scan_finds_rows(default_oid, horizon, EVENT_END_TIME))
 		problems = lappend(problems, "future events in the default partition");
 	return problems;
 }
@@ -133,8 +135,9 @@ static List *
 partition_problems(const EventLog *log, const PartitionList *list,
 				   TimestampTz now)
 {
-	int			expired = count_expired(list, expiry_time(&log->settings, now));
-	List	   *keys = expired > 0 ? foreign_keys_to(log->oid) : NIL;
+	int			expired =
+	count_expired(list, partition_expiry(&log->settings, now));
+	List	   *keys = expired > 0 ? foreign_key_list(log->oid) : NIL;
 	List	   *problems = NIL;
 
 	if (expired > 0)
@@ -144,7 +147,7 @@ partition_problems(const EventLog *log, const PartitionList *list,
 	if (keys != NIL)
 		problems = lappend(problems,
 						   psprintf("foreign keys can keep expired events: %s",
-									foreign_key_names(keys)));
+									foreign_key_list_names(keys)));
 	for (int i = 0; i < list->ndetaching; i++)
 		problems = lappend(problems,
 						   psprintf("partition %s is being detached; ALTER TABLE ... DETACH PARTITION ... FINALIZE completes that",
@@ -161,7 +164,7 @@ queue_problems(Oid log)
 	List	   *problems = NIL;
 	ListCell   *cell;
 
-	foreach(cell, subscriptions_now(log))
+	foreach(cell, subscription_list(log))
 	{
 		Subscription *subscription = lfirst(cell);
 
@@ -206,7 +209,7 @@ find_problems(const EventLog *log, const PartitionList *list,
 	int			others = owned_by_others(log, list);
 	Oid			index;
 	const char *what;
-	List	   *without = index_to_build(log, list, &index, &what);
+	List	   *without = indexes_find_unbuilt(log, list, &index, &what);
 
 	if (missing > 0)
 		add_problem(problems, psprintf("%d partitions missing ahead", missing));
@@ -251,7 +254,7 @@ static void
 put_log(const EventLog *log, Datum *values, bool *nulls, List **problems)
 {
 	const Interval *keep = &log->settings.retention;
-	PartitionList *list = list_own_partitions(log->rel);
+	PartitionList *list = partition_list_own(log->rel);
 
 	values[STATUS_PARTITION_INTERVAL] =
 		copy_interval(&log->settings.partition_interval);
@@ -286,14 +289,14 @@ put_status(Relation rel, Datum *values, bool *nulls)
 	int64		events;
 	int64		bytes;
 
-	foreach(cell, log_damage(rel))
+	foreach(cell, damage_find(rel))
 		add_problem(&problems, ((Damage *) lfirst(cell))->text);
 	if (log)
 	{
 		put_log(log, values, nulls, &problems);
 		log_close(log, NoLock);
 	}
-	sum_sizes(RelationGetRelid(rel), &events, &bytes);
+	log_sum_sizes(RelationGetRelid(rel), &events, &bytes);
 	values[STATUS_EVENTS] = Int64GetDatum(events);
 	values[STATUS_BYTES] = Int64GetDatum(bytes);
 	values[STATUS_PROBLEMS] = problems_array(problems);

@@ -3,18 +3,19 @@
  *		How procedures that keep a log in order take their steps: as the log's
  *		owner, bounded in time, and without one step failing the others.
  *
- * A step is a function that runs in a subtransaction.  Its memory goes with it.
+ * A step is a function that runs in a subtransaction.  Its memory goes with
+ * it.
  *
- * Code of the owner's.  Upkeep runs as little of it as possible: what a DELETE
- * of single rows fires, and what indexes compute.  Such code can raise any error,
- * and it can run for ever.  Its errors are told as a WARNING, whatever their
- * SQLSTATE is; only a cancel that the backend itself took ends the whole call.
- * A timer ends a step after eventlog.step_timeout, also where such code catches
- * the cancel.  Each step of a log that it ended halves the time of that log's
- * later steps, so that all such together cost the others at most twice
- * eventlog.step_timeout.  Slow steps that come to an end together have
- * MAX_SLOW times that.  What runs none of the owner's code has all the time that
- * it takes (target->trusted).
+ * Code of the owner's.  Upkeep runs as little of it as possible: what a
+ * DELETE of single rows fires, and what indexes compute.  Such code can raise
+ * any error, and it can run for ever.  Its errors are told as a WARNING,
+ * whatever their SQLSTATE is; only a cancel that the backend itself took ends
+ * the whole call.  A timer ends a step after eventlog.step_timeout, also
+ * where such code catches the cancel.  Each step of a log that it ended
+ * halves the time of that log's later steps, so that all such together cost
+ * the others at most twice eventlog.step_timeout.  Slow steps that come to an
+ * end together have MAX_SLOW times that.  What runs none of the owner's code
+ * has all the time that it takes (target->trusted).
  */
 #include "upkeep/upkeep.h"
 
@@ -40,33 +41,36 @@
 #define SLOW_PART		10		/* … which take this part of it, or more */
 
 static TimeoutId step_timer = MAX_TIMEOUTS;
-static volatile sig_atomic_t step_cut = false;	/* has the timer gone off? */
+static volatile sig_atomic_t step_timed_out = false;	/* has the timer gone
+														 * off? */
 static TimestampTz step_start;
 
 /*
- * cut_step: the timer's handler, in a signal handler: as if the query had been
- * cancelled.
+ * on_step_timeout: the timer's handler, in a signal handler: as if the query
+ * had been cancelled.
  */
 static void
-cut_step(void)
+on_step_timeout(void)
 {
-	step_cut = true;
+	step_timed_out = true;
 	InterruptPending = true;
 	QueryCancelPending = true;
 	SetLatch(MyLatch);
 }
 
 /*
- * cut_again: a subtransaction callback: code that catches errors does it in a
- * subtransaction, which has just been rolled back.  If it has caught the timer's
- * cancel, the next one is due at once, before such code can begin another
- * subtransaction to catch that one in: so a loop is left too.
+ * cancel_again_on_abort: a subtransaction callback: code that catches errors
+ * does it in a subtransaction, which has just been rolled back.  If it has
+ * caught the timer's cancel, the next one is due at once, before such code
+ * can begin another subtransaction to catch that one in: so a loop is left
+ * too.
  */
 static void
-cut_again(SubXactEvent event, SubTransactionId self, SubTransactionId parent,
-		  void *arg)
+cancel_again_on_abort(SubXactEvent event, SubTransactionId self,
+					  SubTransactionId parent,
+					  void *arg)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB && step_cut)
+	if (event == SUBXACT_EVENT_ABORT_SUB && step_timed_out)
 	{
 		InterruptPending = true;
 		QueryCancelPending = true;
@@ -83,15 +87,16 @@ static void
 start_timer(const UpkeepTarget *target)
 {
 	int64		left = (int64) eventlog_step_timeout * MAX_SLOW - target->slow_ms;
-	int64		limit = Min(eventlog_step_timeout >> Min(target->ncut, MAX_CUTS),
-							left);
+	int64		limit =
+	Min(eventlog_step_timeout >> Min(target->ntimeouts, MAX_CUTS),
+		left);
 
 	if (step_timer == MAX_TIMEOUTS)
 	{
-		step_timer = RegisterTimeout(USER_TIMEOUT, cut_step);
-		RegisterSubXactCallback(cut_again, NULL);
+		step_timer = RegisterTimeout(USER_TIMEOUT, on_step_timeout);
+		RegisterSubXactCallback(cancel_again_on_abort, NULL);
 	}
-	step_cut = false;
+	step_timed_out = false;
 	step_start = GetCurrentTimestamp();
 	if (eventlog_step_timeout > 0 && !target->trusted)
 		enable_timeout_every(step_timer,
@@ -109,11 +114,11 @@ stop_timer(UpkeepTarget *target)
 	disable_timeout(step_timer, false);
 	if (!target->trusted && ms > eventlog_step_timeout / SLOW_PART)
 		target->slow_ms += ms;
-	if (!step_cut)
+	if (!step_timed_out)
 		return false;
-	step_cut = false;
+	step_timed_out = false;
 	QueryCancelPending = false; /* it was the timer's, if there is one */
-	target->ncut++;
+	target->ntimeouts++;
 	return true;
 }
 
@@ -145,21 +150,21 @@ begin_step(Identity *self, Oid owner)
 	Oid			user;
 	int			context;
 
-	become(self, owner);
+	switch_user(self, owner);
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(user, context | SECURITY_NOFORCE_RLS);
-	set_lock_timeout(LOCK_TIMEOUT_MS);
-	set_locally("row_security", "off");
-	fire_no_trigger_later();
+	upkeep_set_lock_timeout(LOCK_TIMEOUT_MS);
+	set_local("row_security", "off");
+	upkeep_fire_triggers_now();
 }
 
 /*
- * run_step: one try of a step in a subtransaction and a connection to SPI of
- * its own, which frees its memory; NULL when it succeeded, or the error.  What
- * cancels the call is thrown on.
+ * try_step_once: one try of a step in a subtransaction and a connection to
+ * SPI of its own, which frees its memory; NULL when it succeeded, or the
+ * error.  What cancels the call is thrown on.
  */
 static ErrorData *
-run_step(UpkeepTarget *target, UpkeepStep step, void *arg)
+try_step_once(UpkeepTarget *target, UpkeepStep step, void *arg)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner resowner = CurrentResourceOwner;
@@ -176,7 +181,7 @@ run_step(UpkeepTarget *target, UpkeepStep step, void *arg)
 			elog(ERROR, "SPI_connect failed");
 		begin_step(&self, target->owner);
 		step(arg);
-		become_again(&self);
+		restore_user(&self);
 		SPI_finish();
 		(void) stop_timer(target);
 		ReleaseCurrentSubTransaction();
@@ -205,8 +210,8 @@ run_step(UpkeepTarget *target, UpkeepStep step, void *arg)
 }
 
 /*
- * try_step: run a step until it succeeds, fails, or patience is at an end; NULL
- * or the last error.
+ * try_step: run a step until it succeeds, fails, or patience is at an end;
+ * NULL or the last error.
  */
 static ErrorData *
 try_step(UpkeepTarget *target, UpkeepStep step, void *arg)
@@ -216,63 +221,65 @@ try_step(UpkeepTarget *target, UpkeepStep step, void *arg)
 													   target->impatient ?
 													   IMPATIENCE : PATIENCE);
 
-	begin_tries();
+	contention_reset();
 	for (;;)
 	{
 		ErrorData  *error;
 
-		begin_try();
-		error = run_step(target, step, arg);
+		contention_begin_try();
+		error = try_step_once(target, step, arg);
 		if (error == NULL)
 			return NULL;
-		let_go();
-		if (!is_lock_failure(error) || !wait_for_holders(deadline))
+		contention_release();
+		if (!upkeep_is_lock_failure(error) || !contention_wait(deadline))
 			return error;
 		FreeErrorData(error);
 	}
 }
 
 /*
- * was_told: was a WARNING given about this log before that tells the same?  What
- * is in the way of one step is often in that of others: it is told once.  One
- * WARNING tells of all locks, since what they keep from being done is left for
- * the next call.
+ * was_reported: was a WARNING given about this log before that tells the
+ * same?  What is in the way of one step is often in that of others: it is
+ * told once.  One WARNING tells of all locks, since what they keep from being
+ * done is left for the next call.
  */
 static bool
-was_told(UpkeepTarget *target, StepResult result, const ErrorData *error)
+was_reported(UpkeepTarget *target, StepResult result, const ErrorData *error)
 {
 	if (result == STEP_LOCKED)
 	{
-		bool		told = target->impatient;
+		bool		reported = target->impatient;
 
 		target->impatient = true;
-		return told;
+		return reported;
 	}
-	if (target->told != NULL && strcmp(target->told, error->message) == 0)
+	if (target->last_warning != NULL &&
+		strcmp(target->last_warning, error->message) == 0)
 		return true;
-	if (target->told != NULL)
-		pfree(target->told);
-	target->told = pstrdup(error->message);
+	if (target->last_warning != NULL)
+		pfree(target->last_warning);
+	target->last_warning = pstrdup(error->message);
 	return false;
 }
 
 /*
- * attempt: take a step as the log's owner; a WARNING when it could not be
- * taken now.  `what` completes the sentence "could not … of LOG", or "could not
- * …" where there is no log.
+ * run_upkeep_step: take a step as the log's owner; a WARNING when it could
+ * not be taken now. `what` completes the sentence "could not … of LOG", or
+ * "could not …" where there is no log.
  *
  * To be called in a memory context that outlives transactions.
  */
 StepResult
-attempt(UpkeepTarget *target, UpkeepStep step, void *arg, const char *what)
+run_upkeep_step(UpkeepTarget *target, UpkeepStep step, void *arg,
+				const char *what)
 {
 	ErrorData  *error = try_step(target, step, arg);
 	StepResult	result;
 
 	if (error == NULL)
 		return STEP_TAKEN;
-	result = is_lock_failure(error) ? STEP_LOCKED : STEP_FAILED;
-	if (!was_told(target, result, error))
+	result = upkeep_is_lock_failure(error) ? STEP_LOCKED : STEP_FAILED;
+	if (!was_reported(target, result, error))
 	{
 		char	   *name = get_rel_name(target->log) ?
 		qualified_name(target->log) : NULL;
@@ -295,15 +302,15 @@ attempt(UpkeepTarget *target, UpkeepStep step, void *arg, const char *what)
 }
 
 /*
- * log_open_owned: open a log within a step; an error when it has another owner
- * than the one as whom the step is taken.
+ * upkeep_open_log: open a log within a step; an error when it has another
+ * owner than the one as whom the step is taken.
  */
 EventLog *
-log_open_owned(Oid relid, LOCKMODE lockmode)
+upkeep_open_log(Oid relid, LOCKMODE lockmode)
 {
 	EventLog   *log;
 
-	lock_for_step(relid, lockmode);
+	upkeep_lock(relid, lockmode);
 	log = log_open(relid, NoLock);
 	if (log->owner != GetUserId())
 		ereport(ERROR,
@@ -314,14 +321,14 @@ log_open_owned(Oid relid, LOCKMODE lockmode)
 }
 
 /*
- * fire_no_trigger_later: SET CONSTRAINTS ALL IMMEDIATE.
+ * upkeep_fire_triggers_now: SET CONSTRAINTS ALL IMMEDIATE.
  *
  * A deferred trigger of the log would fire at the commit, when one is oneself
  * again.  PostgreSQL refuses to defer one in a security-restricted context;
  * so that upkeep of such a log can go on, it fires at once.
  */
 void
-fire_no_trigger_later(void)
+upkeep_fire_triggers_now(void)
 {
 	ConstraintsSetStmt *statement = makeNode(ConstraintsSetStmt);
 
@@ -330,11 +337,33 @@ fire_no_trigger_later(void)
 }
 
 /*
- * require_read_write: refuse to run a procedure that writes where each of its
- * transactions would be refused to, before it has done anything.
+ * upkeep_require_autocommit: refuse to run a procedure that commits as it
+ * goes where it cannot, before it has done anything.
+ *
+ * A block of PL/pgSQL with an EXCEPTION clause is a subtransaction, within
+ * which nothing can be committed; the call's context does not tell.
  */
 void
-require_read_write(const char *name)
+upkeep_require_autocommit(FunctionCallInfo fcinfo, const char *name)
+{
+	CallContext *context = (CallContext *) fcinfo->context;
+
+	if (context == NULL || !IsA(context, CallContext) || context->atomic ||
+		GetCurrentTransactionNestLevel() > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("eventlog.%s cannot run inside a transaction block",
+						name),
+				 errdetail("It commits as it goes."),
+				 errhint("Call it on its own, with autocommit on.")));
+}
+
+/*
+ * upkeep_require_read_write: refuse to run a procedure that writes where each
+ * of its transactions would be refused to, before it has done anything.
+ */
+void
+upkeep_require_read_write(const char *name)
 {
 	PreventCommandDuringRecovery(name);
 	if (XactReadOnly || DefaultXactReadOnly)

@@ -15,14 +15,14 @@
 /*
  * lock.c: locks that make nobody wait
  */
-extern void lock_for_step(Oid relid, LOCKMODE mode);
-extern bool is_lock_failure(const ErrorData *error);
-extern void set_lock_timeout(int ms);
-extern void pause_upkeep(long ms);
-extern void begin_tries(void);
-extern void begin_try(void);
-extern bool wait_for_holders(TimestampTz deadline);
-extern void let_go(void);
+extern void upkeep_lock(Oid relid, LOCKMODE mode);
+extern bool upkeep_is_lock_failure(const ErrorData *error);
+extern void upkeep_set_lock_timeout(int ms);
+extern void upkeep_sleep(long ms);
+extern void contention_reset(void);
+extern void contention_begin_try(void);
+extern bool contention_wait(TimestampTz deadline);
+extern void contention_release(void);
 
 /*
  * step.c: steps taken as a log's owner, with bounded waits
@@ -35,9 +35,9 @@ typedef struct UpkeepTarget
 	Oid			owner;			/* as whom the steps are taken */
 	bool		impatient;		/* a step has waited for locks in vain */
 	bool		trusted;		/* steps run none of the owner's code now */
-	int			ncut;			/* steps that ran out of time */
+	int			ntimeouts;		/* steps that ran out of time */
 	int64		slow_ms;		/* that slow steps took, together */
-	char	   *told;			/* the last WARNING */
+	char	   *last_warning;
 } UpkeepTarget;
 
 typedef void (*UpkeepStep) (void *arg);
@@ -49,22 +49,26 @@ typedef enum StepResult
 	STEP_FAILED
 } StepResult;
 
-extern StepResult attempt(UpkeepTarget *target, UpkeepStep step, void *arg,
-						  const char *what);
-extern EventLog *log_open_owned(Oid relid, LOCKMODE lockmode);
-extern void fire_no_trigger_later(void);
-extern void require_read_write(const char *name);
+extern StepResult run_upkeep_step(UpkeepTarget *target, UpkeepStep step,
+								  void *arg,
+								  const char *what);
+extern EventLog *upkeep_open_log(Oid relid, LOCKMODE lockmode);
+extern void upkeep_fire_triggers_now(void);
+extern void upkeep_require_autocommit(FunctionCallInfo fcinfo,
+									  const char *name);
+extern void upkeep_require_read_write(const char *name);
 
 /*
  * drop.c: partitions dropped within a step
  */
-extern void lock_referrers(List *keys, LOCKMODE mode);
-extern List *lock_to_drop(const PartitionList *list, const Partition *item);
+extern void drop_lock_referrers(List *keys, LOCKMODE mode);
+extern List *drop_lock_partition(const PartitionList *list,
+								 const Partition *item);
 extern void drop_partition(Oid log, const PartitionList *list,
 						   const Partition *item);
 
 /*
- * keys.c: events deleted by their keys
+ * delete.c: events deleted by their keys
  */
 /*
  * ChosenKeys: the keys of events to delete, newest first.
@@ -78,15 +82,15 @@ typedef struct ChosenKeys
 	pg_uuid_t  *id_values;
 } ChosenKeys;
 
-extern ChosenKeys *choose_keys(Oid relid, const Filter *filter,
-							   const pg_uuid_t *after, int max);
+extern ChosenKeys *delete_choose_keys(Oid relid, const Filter *filter,
+									  const pg_uuid_t *after, int max);
 extern uint64 delete_shipped(const char *sql);
-extern uint64 run_delete(const EventLog *log, const char *sql,
-						 ParamListInfo params, TimestampTz since,
-						 TimestampTz before, ReturnSetInfo *rsinfo);
-extern uint64 delete_keys(Oid relid, const Filter *filter,
-						  const ChosenKeys *keys, List *sparing,
-						  ReturnSetInfo *rsinfo);
+extern uint64 delete_by_statement(const EventLog *log, const char *sql,
+								  ParamListInfo params, TimestampTz since,
+								  TimestampTz before, ReturnSetInfo *rsinfo);
+extern uint64 delete_by_keys(Oid relid, const Filter *filter,
+							 const ChosenKeys *keys, List *sparing,
+							 ReturnSetInfo *rsinfo);
 
 /*
  * clear.c: what clear and purge have in common
@@ -97,8 +101,9 @@ enum
 	CLEAR_LOG
 };
 
-extern void require_choice(FunctionCallInfo fcinfo, const Filter *filter);
-extern void require_delete(Oid log);
+extern void clear_require_filter(FunctionCallInfo fcinfo,
+								 const Filter *filter);
+extern void clear_require_privilege(Oid log);
 
 /*
  * purgedrop.c: partitions dropped by a purge
@@ -123,8 +128,8 @@ typedef struct Purge
 	PartitionList *list;		/* what is dropped first */
 	Oid			partition;		/* to be dropped by the next step … */
 	bool		ahead;			/* … which ends in the future … */
-	bool		may_drop;		/* … if that may be */
-	bool		got_log;		/* was the log's own lock to be had? */
+	bool		droppable;		/* … if that may be */
+	bool		log_locked;		/* was the log's own lock to be had? */
 	int64		dropped;		/* events, with their partitions */
 	int			nth;			/* of the partitions inside the window … */
 	int			ninside;		/* … and how many those are */
@@ -132,18 +137,19 @@ typedef struct Purge
 	pg_uuid_t	after;
 } Purge;
 
-extern bool may_drop(const Purge *purge);
-extern void drop_inside(Purge *purge);
+extern bool purge_may_drop(const Purge *purge);
+extern void purge_drop_partitions(Purge *purge);
 
 /*
  * move.c: events moved between partitions without running any code
  */
-extern char *move_obstacle(Oid log, Oid default_oid);
-extern Tuplestorestate *take_rows(Oid default_oid, TimestampTz lower,
-								  TimestampTz upper, TupleDesc *desc,
-								  int64 *rows);
-extern void put_rows(Oid partition, Tuplestorestate *store, TupleDesc desc,
-					 int64 rows);
+extern char *move_find_obstacle(Oid log, Oid default_oid);
+extern Tuplestorestate *move_take_rows(Oid default_oid, TimestampTz lower,
+									   TimestampTz upper, TupleDesc *desc,
+									   int64 *rows);
+extern void move_put_rows(Oid partition, Tuplestorestate *store,
+						  TupleDesc desc,
+						  int64 rows);
 
 /*
  * One log's upkeep
@@ -162,30 +168,31 @@ typedef struct Upkeep
 	bool		has_keys;		/* do foreign keys refer to it? */
 	TimestampTz now;			/* when the upkeep of this log began */
 	Oid			partition;		/* to expire */
-	bool		got_log;		/* was the log's own lock to be had? */
+	bool		log_locked;		/* was the log's own lock to be had? */
 	bool		referred;		/* do rows refer to the partition's events? */
 	TimestampTz at;				/* a partition is to be made for this time */
 	TimestampTz from;			/* events before it stay where they are */
 	TimestampTz next;			/* where the grid's cell of `at` ends */
-	int64		done;			/* rows that the step took care of */
-	int64		looked;			/* events far ahead that were looked at … */
+	int64		rows;			/* that the step took care of */
+	int64		max_batches;	/* of expired events that there can be */
+	int64		nexamined;		/* events far ahead that were looked at … */
 	int64		sparse;			/* … and stay in the default partition */
 	bool		found;
 } Upkeep;
 
 /* premake.c */
-extern void make_ahead(Upkeep *upkeep);
-extern void empty_default(Upkeep *upkeep);
+extern void upkeep_premake(Upkeep *upkeep);
+extern void upkeep_empty_default(Upkeep *upkeep);
 
 /* expire.c */
-extern void expire_default(Upkeep *upkeep);
-extern void drop_all_expired(Upkeep *upkeep);
+extern void upkeep_expire_default(Upkeep *upkeep);
+extern void upkeep_expire_partitions(Upkeep *upkeep);
 
 /* build.c */
-extern void build_indexes(Upkeep *upkeep);
+extern void upkeep_build_indexes(Upkeep *upkeep);
 
 /* deliveries.c */
-extern void queue_prune(UpkeepTarget *target);
-extern void queue_sweep(void);
+extern void upkeep_prune_queue(UpkeepTarget *target);
+extern void upkeep_sweep_queue(void);
 
 #endif							/* EVENTLOG_UPKEEP_H */

@@ -79,11 +79,12 @@ keys_by_sql(const EventLog *log, const Filter *filter, const EventPage *page,
 }
 
 /*
- * choose_keys: the keys of the newest events that match, at most max, behind
- * `after` if that is given.  Within SPI, under a snapshot of now.
+ * delete_choose_keys: the keys of the newest events that match, at most max,
+ * behind `after` if that is given.  Within SPI, under a snapshot of now.
  */
 ChosenKeys *
-choose_keys(Oid relid, const Filter *filter, const pg_uuid_t *after, int max)
+delete_choose_keys(Oid relid, const Filter *filter, const pg_uuid_t *after,
+				   int max)
 {
 	ChosenKeys *keys = palloc0(sizeof(ChosenKeys));
 	EventPage	page = {0};
@@ -167,7 +168,7 @@ delete_by_join_sql(Oid log, const Filter *filter, const ChosenKeys *keys,
 					 qualified_name(log));
 	append_span(&sql, keys);
 	filter_to_sql(filter, &sql);
-	append_unreferred(&sql, sparing);
+	foreign_key_append_unreferred(&sql, sparing);
 	return sql.data;
 }
 
@@ -212,9 +213,9 @@ may_reach_foreign(const PartitionList *list)
 }
 
 /*
- * require_shipped: an error if a DELETE would reach a row of a foreign table by
- * its ctid: that says nothing where the foreign table stands for a partitioned
- * one, whose partitions have the same ctids.
+ * require_shipped: an error if a DELETE would reach a row of a foreign table
+ * by its ctid: that says nothing where the foreign table stands for a
+ * partitioned one, whose partitions have the same ctids.
  *
  * It does not where the foreign server runs the whole statement.
  */
@@ -253,8 +254,8 @@ require_shipped(SPIPlanPtr plan)
 }
 
 /*
- * require_deleted: an error unless that was the result of a DELETE: a rule may do
- * something else instead.
+ * require_deleted: an error unless that was the result of a DELETE: a rule
+ * may do something else instead.
  */
 static void
 require_deleted(int result, int expected, const char *sql)
@@ -289,14 +290,15 @@ delete_shipped(const char *sql)
 }
 
 /*
- * run_delete: run a DELETE … e, and put the ids into a result if there is one;
- * how many.  Within SPI.
+ * delete_by_statement: run a DELETE … e, and put the ids into a result if
+ * there is one; how many.  Within SPI.
  *
  * What the log's default partition holds in the window is reached too.
  */
 uint64
-run_delete(const EventLog *log, const char *sql, ParamListInfo params,
-		   TimestampTz since, TimestampTz before, ReturnSetInfo *rsinfo)
+delete_by_statement(const EventLog *log, const char *sql, ParamListInfo params,
+					TimestampTz since, TimestampTz before,
+					ReturnSetInfo *rsinfo)
 {
 	int			level = reach_default(log, since, before);
 	DestReceiver *dest = CreateDestReceiver(rsinfo ? DestTuplestore : DestNone);
@@ -333,27 +335,28 @@ static ChosenKeys
 keys_of_partition(const PartitionList *list, const ChosenKeys *keys, int first)
 {
 	const Partition *partition =
-	partition_at(list, DatumGetTimestampTz(keys->times[first]));
+	partition_find(list, DatumGetTimestampTz(keys->times[first]));
 	ChosenKeys	part = {
 		.n = 1,.times = keys->times + first,.ids = keys->ids + first
 	};
 
 	while (first + part.n < keys->n &&
-		   partition_at(list, DatumGetTimestampTz(part.times[part.n])) == partition)
+		   partition_find(list,
+						  DatumGetTimestampTz(part.times[part.n])) == partition)
 		part.n++;
 	return part;
 }
 
 /*
- * delete_keys: DELETE what was chosen, sparing events that these foreign keys
- * keep; how many were deleted.  Within SPI.
+ * delete_by_keys: DELETE what was chosen, sparing events that these foreign
+ * keys keep; how many were deleted.  Within SPI.
  *
  * By a join, unless there are foreign partitions: a join is not shipped, so
  * the rows would be reached by ctid.
  */
 uint64
-delete_keys(Oid relid, const Filter *filter, const ChosenKeys *keys,
-			List *sparing, ReturnSetInfo *rsinfo)
+delete_by_keys(Oid relid, const Filter *filter, const ChosenKeys *keys,
+			   List *sparing, ReturnSetInfo *rsinfo)
 {
 	EventLog   *log = log_open(relid, RowExclusiveLock);
 	PartitionList *list = partitions_to_read(log);
@@ -369,12 +372,15 @@ delete_keys(Oid relid, const Filter *filter, const ChosenKeys *keys,
 
 		CHECK_FOR_INTERRUPTS();
 		if (by_partition)
-			n += run_delete(log, delete_by_ids_sql(relid, filter, &part), NULL,
-							oldest, newest + 1, rsinfo);
+			n += delete_by_statement(log,
+									 delete_by_ids_sql(relid, filter, &part), NULL,
+									 oldest, newest + 1, rsinfo);
 		else
-			n += run_delete(log, delete_by_join_sql(relid, filter, &part,
-													sparing),
-							keys_params(&part), oldest, newest + 1, rsinfo);
+			n += delete_by_statement(log,
+									 delete_by_join_sql(relid, filter, &part,
+														sparing),
+									 keys_params(&part), oldest, newest + 1,
+									 rsinfo);
 		i += part.n;
 	}
 	log_close(log, NoLock);

@@ -1,34 +1,34 @@
 /*
- * round.c
+ * generation.c
  *		In which order what is owed is handed out.
  *
- * 1. Rounds
+ * 1. Generations
  *
  * Events commit out of the order of their sequence numbers, so "seq above the
- * last one seen" would skip late committers.  The session hands out in rounds.
- * A round has a snapshot, and consists of what is visible in it and was not in
- * that of the round before: what has a transaction id in the former snapshot's
- * list of those in progress or at or above its xmax.  Within a round, by seq.
- * The first round is all there is.
+ * last one seen" would skip late committers.  The session hands out in
+ * generations.  A generation has a snapshot, and consists of what is visible
+ * in it and was not in that of the generation before: what has a transaction
+ * id in the former snapshot's list of those in progress or at or above its
+ * xmax.  Within a generation, by seq.  The first generation is all there is.
  *
- * A round's first seq is found by the index (subscription, xid, seq), which
- * shows the new transactions' rows alone; from there on the index
- * (subscription, seq) is read, each fetch from where the last one came to.  So
- * a fetch costs the same whether a million rows are owed, or were delivered
- * and cannot be vacuumed because of an old transaction elsewhere.
+ * A generation's first seq is found by the index (subscription, xid, seq),
+ * which shows the new transactions' rows alone; from there on the index
+ * (subscription, seq) is read, each fetch from where the last one came to.
+ * So a fetch costs the same whether a million rows are owed, or were
+ * delivered and cannot be vacuumed because of an old transaction elsewhere.
  *
  * The session's own transaction counts as one in progress, so what it owes is
  * handed out once it has committed, and none of it is passed over.
  *
  * Data restored from another cluster may bear transaction ids of the future,
- * which would be new for ever: before the first round such rows are given the
- * least id there is, which is visible in every snapshot.
+ * which would be new for ever: before the first generation such rows are
+ * given the least id there is, which is visible in every snapshot.
  *
  * 2. Retries
  *
  * What failed has a time, and an index of its own; it comes before what is
- * new.  Of retries that were handed out the session keeps the numbers: they are
- * few, as many as are in flight.
+ * new.  Of retries that were handed out the session keeps the numbers: they
+ * are few, as many as are in flight.
  *
  * The queue is read by statements of our own as the extension's owner.  All of
  * this is within SPI, and runs no code of others.
@@ -45,38 +45,42 @@
  * add_rows: the rows (seq, attempts, event_id) that SPI has found.
  */
 static void
-add_rows(OwedList *list, bool retry)
+add_rows(DeliveryList *list, bool retry)
 {
 	list->n = 0;
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
 		TupleDesc	desc = SPI_tuptable->tupdesc;
-		Owed	   *owed = &list->items[list->n++];
+		Delivery   *delivery = &list->items[list->n++];
 		bool		isnull;
 
-		owed->seq = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
-		owed->attempts = DatumGetInt32(SPI_getbinval(row, desc, 2, &isnull));
-		owed->retry = retry;
-		owed->event_id = *DatumGetUUIDP(SPI_getbinval(row, desc, 3, &isnull));
+		delivery->seq = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
+		delivery->attempts =
+			DatumGetInt32(SPI_getbinval(row, desc, 2, &isnull));
+		delivery->retry = retry;
+		delivery->event_id =
+			*DatumGetUUIDP(SPI_getbinval(row, desc, 3, &isnull));
 	}
 	SPI_freetuptable(SPI_tuptable);
 }
 
 /*
- * round_find_retries: what failed and is due, and is not with the caller already.
+ * generation_find_retries: what failed and is due, and is not with the caller
+ * already.
  */
 void
-round_find_retries(const Place *place, OwedList *list)
+generation_find_retries(const FetchPosition *position, DeliveryList *list)
 {
 	static SPIPlanPtr plan = NULL;
 	static const Oid types[] = {INT4OID, INT8ARRAYOID, INT4OID};
 	Datum		values[3];
 
-	values[0] = Int32GetDatum(place->subscription);
-	values[1] = PointerGetDatum(construct_array(place->retries, place->nretries,
-												INT8OID, 8, FLOAT8PASSBYVAL,
-												TYPALIGN_DOUBLE));
+	values[0] = Int32GetDatum(position->subscription);
+	values[1] =
+		PointerGetDatum(construct_array(position->retries, position->nretries,
+										INT8OID, 8, FLOAT8PASSBYVAL,
+										TYPALIGN_DOUBLE));
 	values[2] = Int32GetDatum(list->max);
 	(void) run_owned(&plan,
 					 "SELECT seq, attempts, event_id FROM eventlog._queue"
@@ -89,11 +93,11 @@ round_find_retries(const Place *place, OwedList *list)
 }
 
 /*
- * with_own: a snapshot in which the session's own transaction is in progress,
- * as it is to everybody else: its list is of others alone.
+ * add_own_transaction: a snapshot in which the session's own transaction is
+ * in progress, as it is to everybody else: its list is of others alone.
  */
 static Datum
-with_own(Datum snapshot)
+add_own_transaction(Datum snapshot)
 {
 	FullTransactionId own = GetTopFullTransactionIdIfAny();
 	StringInfoData string;
@@ -128,57 +132,57 @@ with_own(Datum snapshot)
 }
 
 /*
- * begin_round_at: a round begins, behind that seq.
+ * begin_at: a generation begins, behind that seq.
  */
 static void
-begin_round_at(Place *place, Datum snapshot, int64 position)
+begin_at(FetchPosition *position, Datum snapshot, int64 seq)
 {
 	MemoryContext outer;
 
-	snapshot = with_own(snapshot);
-	outer = MemoryContextSwitchTo(place->context);
-	place->round = PointerGetDatum(PG_DETOAST_DATUM_COPY(snapshot));
-	place->position = position;
+	snapshot = add_own_transaction(snapshot);
+	outer = MemoryContextSwitchTo(position->context);
+	position->current = PointerGetDatum(PG_DETOAST_DATUM_COPY(snapshot));
+	position->seq = seq;
 	MemoryContextSwitchTo(outer);
 }
 
 /* not owed by the session's own transaction */
-#define NOT_OWN \
+#define NOT_OWN_TRANSACTION \
 	" AND COALESCE(xid OPERATOR(pg_catalog.<>)" \
 	" pg_catalog.pg_current_xact_id_if_assigned(), true)"
 
 /*
- * begin_first_round: all there is.
+ * begin_first: all there is.
  */
 static void
-begin_first_round(Place *place)
+begin_first(FetchPosition *position)
 {
 	static SPIPlanPtr mend = NULL;
 	static SPIPlanPtr look = NULL;
 	static const Oid types[] = {INT4OID};
-	Datum		value = Int32GetDatum(place->subscription);
+	Datum		value = Int32GetDatum(position->subscription);
 	bool		isnull;
 
 	(void) run_owned(&mend,
 					 "UPDATE eventlog._queue SET xid = '3'"
 					 " WHERE subscription OPERATOR(pg_catalog.=) $1"
 					 " AND xid OPERATOR(pg_catalog.>=) pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())"
-					 NOT_OWN,
+					 NOT_OWN_TRANSACTION,
 					 1, types, &value, NULL);
 	(void) run_owned(&look, "SELECT pg_catalog.pg_current_snapshot()", 0, NULL,
 					 NULL, NULL);
-	begin_round_at(place, SPI_getbinval(SPI_tuptable->vals[0],
-										SPI_tuptable->tupdesc, 1, &isnull),
-				   PG_INT64_MIN);
+	begin_at(position, SPI_getbinval(SPI_tuptable->vals[0],
+									 SPI_tuptable->tupdesc, 1, &isnull),
+			 PG_INT64_MIN);
 	SPI_freetuptable(SPI_tuptable);
 }
 
 /*
- * begin_next_round: what has become visible since the round before; false
+ * begin_next: what has become visible since the generation before; false
  * when that is nothing.
  */
 static bool
-begin_next_round(Place *place)
+begin_next(FetchPosition *position)
 {
 	static SPIPlanPtr plan = NULL;
 	static const Oid types[] = {INT4OID, PG_SNAPSHOTOID};
@@ -189,8 +193,8 @@ begin_next_round(Place *place)
 	bool		isnull;
 	bool		nothing;
 
-	values[0] = Int32GetDatum(place->subscription);
-	values[1] = place->before;
+	values[0] = Int32GetDatum(position->subscription);
+	values[1] = position->previous;
 	(void) run_owned(&plan,
 					 "SELECT pg_catalog.pg_current_snapshot(), pg_catalog.min(q.seq) FROM ("
 					 "SELECT seq, xid FROM eventlog._queue"
@@ -202,47 +206,47 @@ begin_next_round(Place *place)
 					 " AND xid OPERATOR(pg_catalog.=) ANY"
 					 " (ARRAY(SELECT pg_catalog.pg_snapshot_xip($2)))) q"
 					 " WHERE pg_catalog.pg_visible_in_snapshot(q.xid, pg_catalog.pg_current_snapshot())"
-					 NOT_OWN,
+					 NOT_OWN_TRANSACTION,
 					 2, types, values, NULL);
 	row = SPI_tuptable->vals[0];
 	desc = SPI_tuptable->tupdesc;
 	first = SPI_getbinval(row, desc, 2, &nothing);
 	if (!nothing)
-		begin_round_at(place, SPI_getbinval(row, desc, 1, &isnull),
-					   DatumGetInt64(first) - 1);
+		begin_at(position, SPI_getbinval(row, desc, 1, &isnull),
+				 DatumGetInt64(first) - 1);
 	SPI_freetuptable(SPI_tuptable);
 	return !nothing;
 }
 
 /*
- * round_begin: the next round; false when there is nothing in it.
+ * generation_begin: the next generation; false when there is nothing in it.
  */
 bool
-round_begin(Place *place)
+generation_begin(FetchPosition *position)
 {
-	if (DatumGetPointer(place->before) != NULL)
-		return begin_next_round(place);
-	begin_first_round(place);
+	if (DatumGetPointer(position->previous) != NULL)
+		return begin_next(position);
+	begin_first(position);
 	return true;
 }
 
 /*
- * end_round: all of it has been handed out.
+ * end_generation: all of it has been handed out.
  */
 static void
-end_round(Place *place)
+end_generation(FetchPosition *position)
 {
-	if (DatumGetPointer(place->before) != NULL)
-		pfree(DatumGetPointer(place->before));
-	place->before = place->round;
-	place->round = (Datum) 0;
+	if (DatumGetPointer(position->previous) != NULL)
+		pfree(DatumGetPointer(position->previous));
+	position->previous = position->current;
+	position->current = (Datum) 0;
 }
 
 /*
- * round_find_new: what the round has next.
+ * generation_find_new: what the generation has next.
  */
 void
-round_find_new(Place *place, OwedList *list)
+generation_find_new(FetchPosition *position, DeliveryList *list)
 {
 	static SPIPlanPtr plan = NULL;
 	static const Oid types[] = {
@@ -251,11 +255,11 @@ round_find_new(Place *place, OwedList *list)
 	Datum		values[5];
 	char		nulls[] = "     ";
 
-	values[0] = Int32GetDatum(place->subscription);
-	values[1] = Int64GetDatum(place->position);
-	values[2] = place->round;
-	values[3] = place->before;
-	if (DatumGetPointer(place->before) == NULL)
+	values[0] = Int32GetDatum(position->subscription);
+	values[1] = Int64GetDatum(position->seq);
+	values[2] = position->current;
+	values[3] = position->previous;
+	if (DatumGetPointer(position->previous) == NULL)
 		nulls[3] = 'n';
 	values[4] = Int32GetDatum(list->max);
 	(void) run_owned(&plan,
@@ -271,35 +275,36 @@ round_find_new(Place *place, OwedList *list)
 }
 
 /*
- * round_went: the first n of what the round had next were handed out.
+ * generation_advance: the first n of what the generation had next were handed
+ * out.
  */
 void
-round_went(Place *place, const OwedList *list, int n)
+generation_advance(FetchPosition *position, const DeliveryList *list, int n)
 {
 	if (n > 0)
-		place->position = list->items[n - 1].seq;
+		position->seq = list->items[n - 1].seq;
 	if (n == list->n && list->n < list->max)
-		end_round(place);
+		end_generation(position);
 }
 
 /*
- * round_is_owed: is there anything to hand out now, as far as one can tell
- * without looking for all of it?
+ * generation_has_deliveries: is there anything to hand out now, as far as one
+ * can tell without looking for all of it?
  */
 bool
-round_is_owed(const Place *place)
+generation_has_deliveries(const FetchPosition *position)
 {
-	Owed		owed;
-	OwedList	list = {.max = 1,.items = &owed};
-	Place	   *next;
+	Delivery	delivery;
+	DeliveryList list = {.max = 1,.items = &delivery};
+	FetchPosition *next;
 	bool		found;
 
-	if (DatumGetPointer(place->round) != NULL ||
-		DatumGetPointer(place->before) == NULL)
-		return true;			/* a round is not at its end: fetch tells */
-	next = place_next(place->subscription, place);
-	round_find_retries(next, &list);
-	found = list.n > 0 || begin_next_round(next);
+	if (DatumGetPointer(position->current) != NULL ||
+		DatumGetPointer(position->previous) == NULL)
+		return true;			/* a generation is not at its end: fetch tells */
+	next = position_copy(position->subscription, position);
+	generation_find_retries(next, &list);
+	found = list.n > 0 || begin_next(next);
 	MemoryContextDelete(next->context);
 	return found;
 }
