@@ -64,7 +64,9 @@ extern void run_sql(const char *sql, int expected);
 extern uint64 sql_into_result(const char *sql, ParamListInfo params,
 							  bool read_only, ReturnSetInfo *rsinfo);
 extern char *qualified_name(Oid relid);
+extern void utc_fields(TimestampTz t, struct pg_tm *tm, fsec_t *fsec);
 extern char *utc_literal(TimestampTz t);
+extern Datum int8_array(Datum *values, int n);
 extern bool relation_has_rows(Oid relid);
 
 /*
@@ -88,6 +90,12 @@ extern SysScanDesc begin_owned_scan(Relation *rel, const char *table,
 									int value,
 									Snapshot snapshot);
 extern void end_owned_scan(SysScanDesc scan, Relation rel);
+
+/*
+ * subtransaction.c
+ */
+extern ErrorData *try_in_subtransaction(void (*function) (void *arg),
+										void *arg);
 
 /*
  * The columns of an event, in the order of eventlog.event

@@ -7,10 +7,12 @@
 
 #include "access/relation.h"
 #include "access/tableam.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "executor/tstoreReceiver.h"
 #include "miscadmin.h"
 #include "tcop/dest.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/lsyscache.h"
@@ -77,6 +79,18 @@ qualified_name(Oid relid)
 }
 
 /*
+ * utc_fields: a finite time as year, month and so on in UTC.
+ */
+void
+utc_fields(TimestampTz t, struct pg_tm *tm, fsec_t *fsec)
+{
+	if (timestamp2tm(t, NULL, tm, fsec, NULL, NULL) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+}
+
+/*
  * utc_literal: a time as a literal that means the same in every session,
  * without quotes.
  */
@@ -92,13 +106,20 @@ utc_literal(TimestampTz t)
 		return "-infinity";
 	if (TIMESTAMP_IS_NOEND(t))
 		return "infinity";
-	if (timestamp2tm(t, NULL, &tm, &fsec, NULL, NULL) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("timestamp out of range")));
+	utc_fields(t, &tm, &fsec);
 	tm.tm_isdst = 0;
 	EncodeDateTime(&tm, fsec, true, utc, NULL, USE_ISO_DATES, buf);
 	return pstrdup(buf);
+}
+
+/*
+ * int8_array: an array of bigint.
+ */
+Datum
+int8_array(Datum *values, int n)
+{
+	return PointerGetDatum(construct_array(values, n, INT8OID, 8,
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
 /*

@@ -144,33 +144,14 @@ examine_existing(Oid relid, Oid *owner)
 }
 
 /*
- * count_gaps: how many partitions are missing from one time to another.
- */
-static int
-count_gaps(const PartitionList *list, const LogSettings *settings,
-		   TimestampTz from, TimestampTz until)
-{
-	TimestampTz lower;
-	int			n = 0;
-
-	while (n <= MAX_SINCE && partition_next_gap(list, until, &from))
-	{
-		CHECK_FOR_INTERRUPTS();
-		partition_free_range(list, &settings->partition_interval, from, &lower,
-							 &from);
-		n++;
-	}
-	return n;
-}
-
-/*
  * require_room: an error when partitions from `since` to now cannot be made.
  */
 static void
 require_room(const PartitionList *list, const LogSettings *settings,
 			 TimestampTz since, TimestampTz now)
 {
-	if (count_gaps(list, settings, since, now) > MAX_SINCE)
+	if (partition_count_gaps(list, settings, since, now,
+							 MAX_SINCE + 1) > MAX_SINCE)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("more than %d partitions from %s on", MAX_SINCE,

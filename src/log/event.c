@@ -139,30 +139,37 @@ event_remember_filled(Oid relid, const pg_uuid_t *id)
 }
 
 /*
- * event_map_columns: where each column of an event stands in a table; false
- * when one is missing or of another type.
+ * event_column_number: where a table has a column of that name and type;
+ * InvalidAttrNumber if it has none.
+ */
+AttrNumber
+event_column_number(TupleDesc desc, EventColumn column)
+{
+	const EventColumnInfo *info = &event_columns[column];
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		/* usually they stand in order: start where it would be */
+		int			at = (column + i) % desc->natts;
+		Form_pg_attribute att = TupleDescAttr(desc, at);
+
+		if (!att->attisdropped && att->atttypid == info->type &&
+			strcmp(NameStr(att->attname), info->name) == 0)
+			return at + 1;
+	}
+	return InvalidAttrNumber;
+}
+
+/*
+ * event_map_columns: where a table has each column of an event; false when one
+ * is missing or of another type.
  */
 bool
 event_map_columns(TupleDesc desc, AttrNumber *attnum)
 {
 	for (int col = 0; col < EVENT_NCOLUMNS; col++)
 	{
-		attnum[col] = InvalidAttrNumber;
-
-		for (int i = 0; i < desc->natts; i++)
-		{
-			/* usually they stand in order: start where it would be */
-			int			at = (col + i) % desc->natts;
-			Form_pg_attribute att = TupleDescAttr(desc, at);
-
-			if (!att->attisdropped &&
-				att->atttypid == event_columns[col].type &&
-				strcmp(NameStr(att->attname), event_columns[col].name) == 0)
-			{
-				attnum[col] = at + 1;
-				break;
-			}
-		}
+		attnum[col] = event_column_number(desc, col);
 		if (attnum[col] == InvalidAttrNumber)
 			return false;
 	}
@@ -170,25 +177,20 @@ event_map_columns(TupleDesc desc, AttrNumber *attnum)
 }
 
 /*
- * event_find_column: a column that a trigger works on; it may be on any table.
+ * event_find_column: a column that a trigger works on, which may be on any
+ * table; an error if it has none.
  */
 AttrNumber
 event_find_column(TupleDesc desc, EventColumn column)
 {
-	for (int i = 0; i < desc->natts; i++)
-	{
-		int			at = (column + i) % desc->natts;
-		Form_pg_attribute att = TupleDescAttr(desc, at);
+	AttrNumber	attnum = event_column_number(desc, column);
 
-		if (!att->attisdropped &&
-			att->atttypid == event_columns[column].type &&
-			strcmp(NameStr(att->attname), event_columns[column].name) == 0)
-			return at + 1;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_COLUMN),
-			 errmsg("the table has no column \"%s\" of type %s",
-					event_columns[column].name,
-					format_type_be(event_columns[column].type)),
-			 errhint("eventlog's triggers are for the tables that eventlog.create_log makes.")));
+	if (attnum == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("the table has no column \"%s\" of type %s",
+						event_columns[column].name,
+						format_type_be(event_columns[column].type)),
+				 errhint("eventlog's triggers are for the tables that eventlog.create_log makes.")));
+	return attnum;
 }

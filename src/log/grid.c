@@ -53,17 +53,10 @@ grid_require_valid(const Interval *width, const char *what)
 static TimestampTz
 month_start(int months)
 {
-	struct pg_tm tm = {0};
-	Timestamp	result;
+	int			day = date2j(months / MONTHS_PER_YEAR,
+							 months % MONTHS_PER_YEAR + 1, 1);
 
-	tm.tm_year = months / MONTHS_PER_YEAR;
-	tm.tm_mon = months % MONTHS_PER_YEAR + 1;
-	tm.tm_mday = 1;
-	if (tm2timestamp(&tm, 0, NULL, &result) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("timestamp out of range")));
-	return result;
+	return (day - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY;
 }
 
 /*
@@ -80,10 +73,7 @@ grid_find_cell(const Interval *width, TimestampTz t, TimestampTz *lower,
 		fsec_t		fsec;
 		int			month;
 
-		if (timestamp2tm(t, NULL, &tm, &fsec, NULL, NULL) != 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-					 errmsg("timestamp out of range")));
+		utc_fields(t, &tm, &fsec);
 		month = tm.tm_year * MONTHS_PER_YEAR + tm.tm_mon - 1;
 		month -= month % width->month;
 		*lower = month_start(month);

@@ -87,6 +87,16 @@ read_id(const pg_uuid_t *id, TimestampTz *t)
 }
 
 /*
+ * id_find_time: the exact time in an id; false when there can be no event with
+ * this id.
+ */
+bool
+id_find_time(const pg_uuid_t *id, TimestampTz *t)
+{
+	return read_id(id, t) && *t >= EVENT_MIN_TIME && *t < EVENT_END_TIME;
+}
+
+/*
  * id_is_valid: can there be an event with this id?
  */
 bool
@@ -94,7 +104,7 @@ id_is_valid(const pg_uuid_t *id)
 {
 	TimestampTz t;
 
-	return read_id(id, &t) && t >= EVENT_MIN_TIME && t < EVENT_END_TIME;
+	return id_find_time(id, &t);
 }
 
 /*

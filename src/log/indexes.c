@@ -37,7 +37,6 @@
 #define INDEX_LOCK_TIMEOUT	"1s"
 #define MAX_BUILD_BYTES		(16 * 1024 * 1024)	/* of a log whose indexes are
 												 * built at once */
-#define MAX_COLUMNS			4
 
 /*
  * IndexShape: an index of a log.
@@ -48,19 +47,15 @@ typedef struct IndexShape
 	const char *name;			/* a part of its own */
 	bool		brin;
 	int			n;
-	EventColumn columns[MAX_COLUMNS];
+	EventColumn columns[CLASS_NCOLUMNS];
 } IndexShape;
 
-/* what every log has */
-static const IndexShape common_shapes[] = {
-	{"event_type and its class", "class", false, 4,
-	{EVENT_TYPE, EVENT_LEVEL, EVENT_SOURCE_SERVICE, EVENT_RESOURCE_TYPE}},
-	{"level and its class", "level_class", false, 3,
-	{EVENT_LEVEL, EVENT_SOURCE_SERVICE, EVENT_RESOURCE_TYPE}},
-	{"occurred_at", "time", true, 1, {EVENT_OCCURRED_AT}}
+/* what every log has besides those of its classes */
+static const IndexShape time_shape = {
+	"occurred_at", "time", true, 1, {EVENT_OCCURRED_AT}
 };
 
-#define MAX_SHAPES (lengthof(common_shapes) + EVENT_NCOLUMNS)
+#define MAX_SHAPES (NCLASS_INDEXES + 1 + EVENT_NCOLUMNS)
 
 /*
  * has_shape: is it an index of these columns, and nothing more?  ends_in_time:
@@ -179,6 +174,22 @@ create_index(Oid relid, const IndexShape *shape, const char *only)
 }
 
 static IndexShape
+class_shape(ClassIndex which)
+{
+	static const char *const whats[] = {
+		"event_type and its class", "level and its class"
+	};
+	static const char *const names[] = {"class", "level_class"};
+	IndexShape	shape = {
+		.what = whats[which],.name = names[which],
+		.n = class_indexes[which].ncolumns
+	};
+
+	memcpy(shape.columns, class_indexes[which].columns, sizeof(shape.columns));
+	return shape;
+}
+
+static IndexShape
 column_shape(EventColumn column)
 {
 	const char *name = event_columns[column].name;
@@ -194,9 +205,11 @@ column_shape(EventColumn column)
 static int
 shapes_of(Relation rel, const bool *wanted, IndexShape *shapes)
 {
-	int			n = lengthof(common_shapes);
+	int			n = 0;
 
-	memcpy(shapes, common_shapes, sizeof(common_shapes));
+	for (ClassIndex which = 0; which < NCLASS_INDEXES; which++)
+		shapes[n++] = class_shape(which);
+	shapes[n++] = time_shape;
 	for (int col = 0; col < EVENT_NCOLUMNS; col++)
 	{
 		IndexShape	shape = column_shape(col);

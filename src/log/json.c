@@ -61,14 +61,13 @@ append_utc(StringInfo to, TimestampTz t)
 	if (TIMESTAMP_NOT_FINITE(t))
 		appendStringInfoString(to, TIMESTAMP_IS_NOBEGIN(t) ? "-infinity" :
 							   "infinity");
-	else if (timestamp2tm(t, NULL, &tm, &fsec, NULL, NULL) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("timestamp out of range")));
 	else
+	{
+		utc_fields(t, &tm, &fsec);
 		appendStringInfo(to, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ",
 						 tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour,
 						 tm.tm_min, tm.tm_sec, (int) fsec);
+	}
 }
 
 static void

@@ -24,6 +24,7 @@
 
 extern void id_create(pg_uuid_t *id, TimestampTz occurred_at,
 					  const text *seed);
+extern bool id_find_time(const pg_uuid_t *id, TimestampTz *t);
 extern bool id_is_valid(const pg_uuid_t *id);
 extern const pg_uuid_t *id_from_arg(FunctionCallInfo fcinfo, int argno);
 extern TimestampTz id_get_time(const pg_uuid_t *id);
@@ -82,6 +83,7 @@ extern void event_push_error_context(EventErrorContext *subject, Oid relid);
 extern void event_pop_error_context(EventErrorContext *subject);
 extern void event_remember_filled(Oid relid, const pg_uuid_t *id);
 extern Oid	find_root_table(Oid relid);
+extern AttrNumber event_column_number(TupleDesc desc, EventColumn column);
 extern AttrNumber event_find_column(TupleDesc desc, EventColumn column);
 extern bool event_map_columns(TupleDesc desc, AttrNumber *attnum);
 
@@ -240,6 +242,10 @@ extern TimestampTz partition_horizon(const LogSettings *settings,
 									 TimestampTz now);
 extern bool partition_next_gap(const PartitionList *list, TimestampTz until,
 							   TimestampTz *at);
+extern int	partition_count_gaps(const PartitionList *list,
+								 const LogSettings *settings,
+								 TimestampTz from, TimestampTz until,
+								 int max);
 extern const Partition *partition_find_detaching(const PartitionList *list,
 												 TimestampTz t);
 extern TimestampTz partition_expiry(const LogSettings *settings,

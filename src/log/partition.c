@@ -18,6 +18,7 @@
 #include "commands/defrem.h"
 #include "commands/tablespace.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
 #include "utils/builtins.h"
@@ -263,6 +264,27 @@ partition_next_gap(const PartitionList *list, TimestampTz until,
 }
 
 /*
+ * partition_count_gaps: how many partitions are missing from one time until
+ * another; no more than max are counted.
+ */
+int
+partition_count_gaps(const PartitionList *list, const LogSettings *settings,
+					 TimestampTz from, TimestampTz until, int max)
+{
+	TimestampTz lower;
+	int			n = 0;
+
+	while (n < max && partition_next_gap(list, until, &from))
+	{
+		CHECK_FOR_INTERRUPTS();
+		partition_free_range(list, &settings->partition_interval, from, &lower,
+							 &from);
+		n++;
+	}
+	return n;
+}
+
+/*
  * partition_find_detaching: the partition that is being detached and has t,
  * or NULL.  No other partition can be made there until that is done.
  */
@@ -305,10 +327,7 @@ partition_suffix(TimestampTz lower)
 	struct pg_tm tm;
 	fsec_t		fsec;
 
-	if (timestamp2tm(lower, NULL, &tm, &fsec, NULL, NULL) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("timestamp out of range")));
+	utc_fields(lower, &tm, &fsec);
 	if (tm.tm_hour == 0 && tm.tm_min == 0)
 		return psprintf("p%04d%02d%02d", tm.tm_year, tm.tm_mon, tm.tm_mday);
 	return psprintf("p%04d%02d%02dt%02d%02d", tm.tm_year, tm.tm_mon,

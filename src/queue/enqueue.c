@@ -23,12 +23,10 @@
 #include "access/tableam.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "catalog/partition.h"
 #include "catalog/pg_trigger.h"
 #include "commands/sequence.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
-#include "port/pg_bswap.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/xid8.h"
@@ -57,7 +55,6 @@ log_of_table(Relation rel)
 {
 	Oid			table = RelationGetRelid(rel);
 	LogOfTable *entry;
-	List	   *ancestors;
 	Oid			log;
 
 	if (!rel->rd_rel->relispartition)
@@ -68,9 +65,7 @@ log_of_table(Relation rel)
 	entry = hash_search(logs_of_tables, &table, HASH_FIND, NULL);
 	if (entry)
 		return entry->log;
-	ancestors = get_partition_ancestors(table);
-	log = ancestors == NIL ? table : llast_oid(ancestors);
-	list_free(ancestors);
+	log = find_root_table(table);
 	entry = hash_search(logs_of_tables, &table, HASH_ENTER, NULL);
 	entry->log = log;
 	return log;
@@ -105,23 +100,6 @@ queue_close_writer(QueueWriter *writer)
 }
 
 /*
- * queue_event_time: the time in an id; false when that is no event's id.
- */
-bool
-queue_event_time(const pg_uuid_t *event_id, TimestampTz *t)
-{
-	uint64		head;
-
-	memcpy(&head, event_id->data, 8);
-	head = pg_ntoh64(head);
-	if ((head & 0xf000) != 0x7000 || (event_id->data[8] & 0xc0) != 0x80 ||
-		(head >> 16) >= (EVENT_END_TIME - EVENT_MIN_TIME) / 1000)
-		return false;
-	*t = id_get_time(event_id);
-	return true;
-}
-
-/*
  * queue_enqueue: owe an event to a subscription; false when the id is no
  * event's.
  */
@@ -130,11 +108,10 @@ queue_enqueue(QueueWriter *writer, Subscription *subscription,
 			  const pg_uuid_t *event_id)
 {
 	TupleTableSlot *slot = writer->slot;
-	TimestampTz occurred_at;
 	Datum	   *values = slot->tts_values;
 	MemoryContext outer;
 
-	if (!queue_event_time(event_id, &occurred_at))
+	if (!id_is_valid(event_id))
 		return false;
 	outer = MemoryContextSwitchTo(GetPerTupleMemoryContext(writer->estate));
 	ExecClearTuple(slot);
@@ -175,22 +152,14 @@ typedef struct QueuedEvent
 static bool
 column_of(const TriggerData *trigdata, EventColumn column, Datum *value)
 {
-	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
+	AttrNumber	attnum =
+	event_column_number(RelationGetDescr(trigdata->tg_relation), column);
 	bool		isnull;
 
-	for (int i = 0; i < desc->natts; i++)
-	{
-		/* usually they stand in order: start where it would be */
-		int			at = (column + i) % desc->natts;
-		Form_pg_attribute att = TupleDescAttr(desc, at);
-
-		if (att->attisdropped || att->atttypid != event_columns[column].type ||
-			strcmp(NameStr(att->attname), event_columns[column].name) != 0)
-			continue;
-		*value = slot_getattr(trigdata->tg_trigslot, at + 1, &isnull);
-		return !isnull;
-	}
-	return false;
+	if (attnum == InvalidAttrNumber)
+		return false;
+	*value = slot_getattr(trigdata->tg_trigslot, attnum, &isnull);
+	return !isnull;
 }
 
 static bool

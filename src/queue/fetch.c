@@ -43,7 +43,6 @@
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 #include "utils/typcache.h"
@@ -53,6 +52,17 @@
 #define MAX_EVENT_BYTES	(32 * 1024 * 1024)	/* of one that can be rendered */
 
 PG_FUNCTION_INFO_V1(eventlog_fetch);
+
+/*
+ * Batch: some of what is owed, on its way.
+ */
+typedef struct Batch
+{
+	const DeliveryList *list;
+	int			at;				/* the next one */
+	Datum	   *gone;
+	int			ngone;
+} Batch;
 
 /*
  * Fetch: a call of fetch.
@@ -75,6 +85,8 @@ typedef struct Fetch
 	EventLog   *log;
 	PartitionList *partitions;	/* the default one locked before any snapshot
 								 * is taken: nothing is moved out of it */
+	Batch	   *batch;
+	void		(*step) (struct Fetch *fetch);	/* taken as the owner */
 	/* the current event */
 	const Delivery *delivery;
 	bool		found;
@@ -82,17 +94,6 @@ typedef struct Fetch
 	int64		size;
 	Datum		event;
 } Fetch;
-
-/*
- * Batch: some of what is owed, on its way.
- */
-typedef struct Batch
-{
-	const DeliveryList *list;
-	int			at;				/* the next one */
-	Datum	   *gone;
-	int			ngone;
-} Batch;
 
 /*
  * check_text: an error if a text cannot be sent to the client.
@@ -196,10 +197,8 @@ read_event_by_sql(Fetch *fetch, const pg_uuid_t *id)
 static void
 read_event(Fetch *fetch)
 {
-	TimestampTz t;
-
 	fetch->found = false;
-	if (!queue_event_time(&fetch->delivery->event_id, &t))
+	if (!id_is_valid(&fetch->delivery->event_id))
 		return;
 	if (!scan_event(fetch->log, fetch->partitions, &fetch->delivery->event_id,
 					take_event, fetch))
@@ -246,8 +245,9 @@ is_full(const Fetch *fetch)
  * enough.  As the subscription's owner.
  */
 static void
-put_batch(Fetch *fetch, Batch *batch)
+put_batch(Fetch *fetch)
 {
+	Batch	   *batch = fetch->batch;
 	MemoryContext outer = MemoryContextSwitchTo(fetch->event_context);
 
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -270,7 +270,7 @@ put_batch(Fetch *fetch, Batch *batch)
  * read_no_event: look for no event, at the time of the current one.
  */
 static void
-read_no_event(Fetch *fetch, Batch *batch)
+read_no_event(Fetch *fetch)
 {
 	pg_uuid_t	none = fetch->delivery->event_id;
 
@@ -281,39 +281,27 @@ read_no_event(Fetch *fetch, Batch *batch)
 }
 
 /*
- * try_as_owner: do that as the subscription's owner in a subtransaction; the
- * error, or NULL.
+ * call_as_owner: call fetch->step as the subscription's owner.
+ */
+static void
+call_as_owner(void *arg)
+{
+	Fetch	   *fetch = arg;
+	Identity	self;
+
+	switch_user(&self, fetch->subscription->owner);
+	fetch->step(fetch);
+	restore_user(&self);
+}
+
+/*
+ * try_as_owner: the same in a subtransaction; the error, or NULL.
  */
 static ErrorData *
-try_as_owner(Fetch *fetch, Batch *batch,
-			 void (*step) (Fetch *fetch, Batch *batch))
+try_as_owner(Fetch *fetch, void (*step) (struct Fetch *fetch))
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner resowner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		Identity	self;
-
-		switch_user(&self, fetch->subscription->owner);
-		step(fetch, batch);
-		restore_user(&self);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = resowner;
-	return error;
+	fetch->step = step;
+	return try_in_subtransaction(call_as_owner, fetch);
 }
 
 /*
@@ -339,7 +327,7 @@ fail_unreadable(Fetch *fetch, ErrorData *error)
 
 	if (fetch->storing || is_of_backend(error))
 		ReThrowError(error);
-	other = try_as_owner(fetch, NULL, read_no_event);
+	other = try_as_owner(fetch, read_no_event);
 	if (other)
 		ReThrowError(other);
 	(void) queue_fail(fetch->subscription->id, fetch->delivery->seq,
@@ -359,6 +347,7 @@ hand_out(Fetch *fetch, const DeliveryList *list)
 
 	if (list->n == 0)
 		return 0;
+	fetch->batch = &batch;
 	batch.gone = palloc(sizeof(Datum) * list->n);
 	if (fetch->log == NULL)
 	{
@@ -371,7 +360,7 @@ hand_out(Fetch *fetch, const DeliveryList *list)
 		ErrorData  *error;
 
 		fetch->delivery = &list->items[batch.at];
-		error = try_as_owner(fetch, &batch, put_batch);
+		error = try_as_owner(fetch, put_batch);
 		if (error)
 		{
 			fail_unreadable(fetch, error);

@@ -37,7 +37,6 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/xid8.h"
 
@@ -77,10 +76,7 @@ generation_find_retries(const FetchPosition *position, DeliveryList *list)
 	Datum		values[3];
 
 	values[0] = Int32GetDatum(position->subscription);
-	values[1] =
-		PointerGetDatum(construct_array(position->retries, position->nretries,
-										INT8OID, 8, FLOAT8PASSBYVAL,
-										TYPALIGN_DOUBLE));
+	values[1] = int8_array(position->retries, position->nretries);
 	values[2] = Int32GetDatum(list->max);
 	(void) run_owned(&plan,
 					 "SELECT seq, attempts, event_id FROM eventlog._queue"

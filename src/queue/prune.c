@@ -12,7 +12,6 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
@@ -30,7 +29,7 @@ event_is_gone(const PartitionList *list, const pg_uuid_t *id,
 	Oid			oid;
 	bool		found;
 
-	if (!queue_event_time(id, &key.occurred_at))
+	if (!id_find_time(id, &key.occurred_at))
 		return true;
 	key.id = *id;
 	partition = partition_find(list, key.occurred_at);
@@ -132,9 +131,7 @@ cancel_gone(QueuePrune *prune)
 	if (prune->ngone == 0)
 		return 0;
 	values[0] = Int32GetDatum(prune->subscription->id);
-	values[1] = PointerGetDatum(construct_array(prune->gone, prune->ngone,
-												INT8OID, 8, FLOAT8PASSBYVAL,
-												TYPALIGN_DOUBLE));
+	values[1] = int8_array(prune->gone, prune->ngone);
 	if (run_owned(&lock, "SELECT FROM eventlog._tally"
 				  " WHERE subscription OPERATOR(pg_catalog.=) $1"
 				  " FOR UPDATE SKIP LOCKED", 1, types, values, NULL) == 0 &&

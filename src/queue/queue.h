@@ -93,7 +93,6 @@ extern void queue_open_writer(QueueWriter *writer);
 extern bool queue_enqueue(QueueWriter *writer, Subscription *subscription,
 						  const pg_uuid_t *event_id);
 extern void queue_close_writer(QueueWriter *writer);
-extern bool queue_event_time(const pg_uuid_t *event_id, TimestampTz *t);
 
 /* doorbell.c */
 extern bool consumer_lock(int subscription);

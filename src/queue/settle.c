@@ -131,10 +131,7 @@ queue_cancel(int subscription, Datum *seqs, int n)
 
 	if (n > 0)
 		cancelled = delete_deliveries(subscription,
-									  PointerGetDatum(construct_array(seqs, n,
-																	  INT8OID, 8,
-																	  FLOAT8PASSBYVAL,
-																	  TYPALIGN_DOUBLE)));
+									  int8_array(seqs, n));
 	if (cancelled > 0)
 		queue_add_statistics(subscription, 0, cancelled, NULL);
 	return cancelled;

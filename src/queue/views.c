@@ -188,8 +188,8 @@ put_counts(int subscription, Datum *values, bool *nulls)
 		read_delivery(row, RelationGetDescr(rel), &delivery);
 		counts[delivery.state]++;
 		if (delivery.state != DELIVERY_DEAD &&
-			queue_event_time(DatumGetUUIDP(delivery.values[QUEUE_EVENT_ID - 1]),
-							 &t))
+			id_find_time(DatumGetUUIDP(delivery.values[QUEUE_EVENT_ID - 1]),
+						 &t))
 			oldest = Min(oldest, t);
 	}
 	end_owned_scan(scan, rel);

@@ -133,13 +133,8 @@ compare_types(const void *a, const void *b)
 {
 	const TypeCount *x = a;
 	const TypeCount *y = b;
-	int			x_len = VARSIZE_ANY_EXHDR(x->event_type);
-	int			y_len = VARSIZE_ANY_EXHDR(y->event_type);
-	int			c = memcmp(VARDATA_ANY(x->event_type),
-						   VARDATA_ANY(y->event_type), Min(x_len, y_len));
+	int			c = compare_text_c(x->event_type, y->event_type);
 
-	if (c == 0)
-		c = x_len - y_len;
 	return c != 0 ? c : x->level - y->level;
 }
 

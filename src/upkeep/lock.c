@@ -18,9 +18,7 @@
  */
 #include "upkeep/upkeep.h"
 
-#include "access/xact.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "storage/proc.h"
@@ -29,6 +27,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 #define QUEUE_TIMEOUT	50		/* ms, for one that others queue behind */
 #define LONG_WAIT		100		/* ms: no short transaction held the lock */
@@ -155,8 +154,9 @@ wait_in_queue(void)
  * the time until the deadline is over.
  */
 static void
-wait_in_slice(TimestampTz deadline)
+wait_in_slice(void *arg)
 {
+	TimestampTz deadline = *(TimestampTz *) arg;
 	int			guc_level = NewGUCNestLevel();
 
 	upkeep_set_lock_timeout((int) Max(ms_until(deadline), 1));
@@ -176,32 +176,14 @@ wait_in_slice(TimestampTz deadline)
 static bool
 try_wait(TimestampTz deadline)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner resowner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
+	ErrorData  *error = try_in_subtransaction(wait_in_slice, &deadline);
 
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
-	{
-		wait_in_slice(deadline);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = resowner;
-		if (!upkeep_is_lock_failure(error))
-			ReThrowError(error);
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = resowner;
-	return error == NULL;
+	if (error == NULL)
+		return true;
+	if (!upkeep_is_lock_failure(error))
+		ReThrowError(error);
+	FreeErrorData(error);
+	return false;
 }
 
 /*

@@ -16,7 +16,6 @@
 #include "access/xlog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -33,27 +32,6 @@ enum
 	STATUS_PARTITIONS, STATUS_EVENTS, STATUS_BYTES, STATUS_OLDEST,
 	STATUS_NEWEST, STATUS_PROBLEMS, STATUS_NCOLUMNS
 };
-
-/*
- * missing_ahead: how many of the partitions that should be there are not.
- */
-static int
-missing_ahead(const LogSettings *settings, const PartitionList *list,
-			  TimestampTz now)
-{
-	TimestampTz until = partition_horizon(settings, now);
-	TimestampTz lower;
-	int			missing = 0;
-
-	while (partition_next_gap(list, until, &now))
-	{
-		CHECK_FOR_INTERRUPTS();
-		partition_free_range(list, &settings->partition_interval, now, &lower,
-							 &now);
-		missing++;
-	}
-	return missing;
-}
 
 /*
  * owned_by_others: how many partitions the log's owner, as whom upkeep works,
@@ -205,7 +183,10 @@ static void
 find_problems(const EventLog *log, const PartitionList *list,
 			  TimestampTz now, List **problems)
 {
-	int			missing = missing_ahead(&log->settings, list, now);
+	int			missing = partition_count_gaps(list, &log->settings, now,
+											   partition_horizon(&log->settings,
+																 now),
+											   INT_MAX);
 	int			others = owned_by_others(log, list);
 	Oid			index;
 	const char *what;

@@ -28,7 +28,6 @@
 #include "storage/latch.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/resowner.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
@@ -159,53 +158,60 @@ begin_step(Identity *self, Oid owner)
 }
 
 /*
- * try_step_once: one try of a step in a subtransaction and a connection to
- * SPI of its own, which frees its memory; NULL when it succeeded, or the
- * error.  What cancels the call is thrown on.
+ * StepCall: one try of a step.
  */
-static ErrorData *
-try_step_once(UpkeepTarget *target, UpkeepStep step, void *arg)
+typedef struct StepCall
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner resowner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
-	bool		cut;
+	UpkeepTarget *target;
+	UpkeepStep	step;
+	void	   *arg;
+	bool		timed_out;
+} StepCall;
 
-	BeginInternalSubTransaction(NULL);
-	start_timer(target);
+/*
+ * take_step: call a step with a connection to SPI of its own, which frees its
+ * memory.
+ */
+static void
+take_step(void *arg)
+{
+	StepCall   *call = arg;
+
+	start_timer(call->target);
 	PG_TRY();
 	{
 		Identity	self;
 
 		if (SPI_connect() != SPI_OK_CONNECT)
 			elog(ERROR, "SPI_connect failed");
-		begin_step(&self, target->owner);
-		step(arg);
+		begin_step(&self, call->target->owner);
+		call->step(call->arg);
 		restore_user(&self);
 		SPI_finish();
-		(void) stop_timer(target);
-		ReleaseCurrentSubTransaction();
 	}
-	PG_CATCH();
+	PG_FINALLY();
 	{
-		cut = stop_timer(target);
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = resowner;
-		if (is_cancel(error))
-		{
-			if (!cut)
-				ReThrowError(error);
-			error->message = psprintf("it took longer than eventlog.step_timeout (%d ms)",
-									  eventlog_step_timeout);
-		}
+		call->timed_out = stop_timer(call->target);
 	}
 	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = resowner;
+}
+
+/*
+ * try_step_once: NULL if the step succeeded, or the error.  What cancels the
+ * call is thrown on.
+ */
+static ErrorData *
+try_step_once(UpkeepTarget *target, UpkeepStep step, void *arg)
+{
+	StepCall	call = {.target = target,.step = step,.arg = arg};
+	ErrorData  *error = try_in_subtransaction(take_step, &call);
+
+	if (error == NULL || !is_cancel(error))
+		return error;
+	if (!call.timed_out)
+		ReThrowError(error);
+	error->message = psprintf("it took longer than eventlog.step_timeout (%d ms)",
+							  eventlog_step_timeout);
 	return error;
 }
 
