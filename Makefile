@@ -87,11 +87,15 @@ soak:
 soak-notifier:
 	@PG_CONFIG='$(PG_CONFIG)' $(TOP)/test/run soak_notifier
 
+# Which files may use which: see src/README.
+check-layers: $(OBJS)
+	@$(TOP)/test/layers $(TOP)/src upkeep,queue,read,log,. $(OBJS)
+
 format:
 	@$(TOP)/test/format
 check-format:
 	@$(TOP)/test/format --check
 
-.PHONY: demo test test-assert coverage fuzz-sql soak soak-notifier format check-format $(NOTIFIER)
+.PHONY: demo test test-assert coverage fuzz-sql soak soak-notifier format check-format check-layers $(NOTIFIER)
 
 include $(TOP)/test/bench/bench.mk

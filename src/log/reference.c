@@ -11,7 +11,6 @@
  * NO ACTION and RESTRICT keep.
  */
 #include "log/log.h"
-#include "upkeep/upkeep.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"
