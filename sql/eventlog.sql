@@ -2,12 +2,12 @@
 
 \echo Use "CREATE EXTENSION eventlog" to load this file. \quit
 
--- Plainly, so that it fails where somebody has made this schema before: whoever
--- owned it could plant functions in it.
+-- Without IF NOT EXISTS: an existing schema may belong to somebody else, who could
+-- plant functions in it.
 CREATE SCHEMA eventlog;
 GRANT USAGE ON SCHEMA eventlog TO PUBLIC;
 COMMENT ON SCHEMA eventlog IS
-  'event log: logs, filters, clearing, retention and webhooks';
+  'event logs: writing, reading, clearing, retention and webhooks';
 
 --
 -- Events: levels, identifiers, the nested JSON form
@@ -16,7 +16,7 @@ COMMENT ON SCHEMA eventlog IS
 CREATE TYPE eventlog.level AS ENUM
   ('debug', 'info', 'warning', 'error', 'critical');
 COMMENT ON TYPE eventlog.level IS
-  'how bad it is: debug < info < warning < error < critical; where a level comes in as text, any case and the names that syslog, OpenTelemetry and log4j have are taken';
+  'severity: debug < info < warning < error < critical; functions that take a level as text accept any case, and the level names of syslog, OpenTelemetry and log4j';
 
 CREATE TYPE eventlog.event AS (
   id uuid,
@@ -38,28 +38,30 @@ CREATE TYPE eventlog.event AS (
 COMMENT ON TYPE eventlog.event IS
   'an event, as every function that reads events returns it';
 COMMENT ON COLUMN eventlog.event.id IS
-  'version 7 UUID that carries occurred_at to the microsecond';
+  'version 7 UUID that contains occurred_at to the microsecond';
 COMMENT ON COLUMN eventlog.event.event_type IS
-  'dotted words of a-z, 0-9, _ and -, 1 to 255 bytes';
+  'what happened: words of a-z, 0-9, _ and -, joined by single dots, 1 to 255 bytes';
+COMMENT ON COLUMN eventlog.event.level IS 'severity';
 COMMENT ON COLUMN eventlog.event.resource_id IS
-  'what it happened to, up to 1,024 bytes';
+  'the resource that the event is about, up to 1,024 bytes';
 COMMENT ON COLUMN eventlog.event.resource_type IS
-  'what kind of thing that is, up to 255 bytes';
+  'the kind of that resource, up to 255 bytes';
 COMMENT ON COLUMN eventlog.event.source_service IS
-  'the service that tells, up to 255 bytes';
+  'the service that reported the event, up to 255 bytes';
 COMMENT ON COLUMN eventlog.event.source_host IS
-  'the host that it runs on, up to 255 bytes';
+  'the host that the service runs on, up to 255 bytes';
 COMMENT ON COLUMN eventlog.event.occurred_at IS
-  'when it happened, from 1970 up to year 9999';
-COMMENT ON COLUMN eventlog.event.message IS 'for people, up to 1 MiB';
-COMMENT ON COLUMN eventlog.event.category IS 'free to use, up to 255 bytes';
-COMMENT ON COLUMN eventlog.event.details IS 'for programs, up to 8 MiB';
+  'when the event occurred, from 1970 to the end of year 9999';
+COMMENT ON COLUMN eventlog.event.message IS 'text for people, up to 1 MiB';
+COMMENT ON COLUMN eventlog.event.category IS
+  'free for the application to use, up to 255 bytes';
+COMMENT ON COLUMN eventlog.event.details IS 'data for programs, up to 8 MiB';
 COMMENT ON COLUMN eventlog.event.user_id IS
   'the account that the resource belongs to, up to 1,024 bytes';
 COMMENT ON COLUMN eventlog.event.base_url IS
-  'of the source service, up to 2,048 bytes';
+  'base URL of the source service, up to 2,048 bytes';
 COMMENT ON COLUMN eventlog.event.request_id IS
-  'of the request that it happened in, up to 255 bytes';
+  'the request during which the event occurred, up to 255 bytes';
 COMMENT ON COLUMN eventlog.event.created_at IS 'when the row was written';
 
 CREATE FUNCTION eventlog.new_id(
@@ -68,25 +70,25 @@ CREATE FUNCTION eventlog.new_id(
 RETURNS uuid LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'eventlog_new_id';
 COMMENT ON FUNCTION eventlog.new_id(timestamptz, text) IS
-  'a new id of an event of that time; the same one for the same time and seed';
+  'make an id for an event of that time; the same time and seed give the same id, NULL gives a random one';
 
 CREATE FUNCTION eventlog.id_time(id uuid)
 RETURNS timestamptz LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'eventlog_id_time';
 COMMENT ON FUNCTION eventlog.id_time(uuid) IS
-  'the exact time in an id; an error if it is no version 7 UUID';
+  'the exact time in an id; an error if the id is not a version 7 UUID of an event';
 
 CREATE FUNCTION eventlog.utc(t timestamptz)
 RETURNS text LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'eventlog_utc';
 COMMENT ON FUNCTION eventlog.utc(timestamptz) IS
-  'a time as ISO 8601, in UTC, with six digits and Z';
+  'a time as ISO 8601 in UTC, with six fractional digits and Z';
 
 CREATE FUNCTION eventlog.event_json(event eventlog.event)
 RETURNS json LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'eventlog_json';
 COMMENT ON FUNCTION eventlog.event_json(eventlog.event) IS
-  'what eventlog.to_json gives, as json, which costs less to make';
+  'the same as eventlog.to_json as json, which is cheaper to make than jsonb';
 
 CREATE FUNCTION eventlog.to_json(event eventlog.event)
 RETURNS jsonb LANGUAGE c STABLE STRICT PARALLEL SAFE
@@ -105,7 +107,7 @@ CREATE FUNCTION eventlog._check(
 RETURNS boolean LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'eventlog_check';
 COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, text, text, text, text, text, text, jsonb) IS
-  'true if these are of an event, else an error; in the CHECK constraint of a log';
+  'CHECK constraint of a log: true if the values are those of an event, otherwise an error';
 
 -- for the constraints of logs made before version 1.0, and their dumps
 CREATE FUNCTION eventlog._check(
@@ -115,25 +117,25 @@ CREATE FUNCTION eventlog._check(
 RETURNS boolean LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'eventlog_check';
 COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, text, text, text, text) IS
-  'the same for logs made before version 1.0';
+  'CHECK constraint of logs made before version 1.0';
 
 CREATE FUNCTION eventlog._fill()
 RETURNS trigger LANGUAGE c
 AS 'MODULE_PATHNAME', 'eventlog_fill';
 COMMENT ON FUNCTION eventlog._fill() IS
-  'trigger of a log that makes the id, brings the level into its canonical form and fills in defaults for nulls';
+  'trigger of a log that makes the id, normalizes the level and replaces nulls by defaults';
 
 CREATE FUNCTION eventlog._owe()
 RETURNS trigger LANGUAGE c
 AS 'MODULE_PATHNAME', 'eventlog_owe';
 COMMENT ON FUNCTION eventlog._owe() IS
-  'trigger of a log that owes new events to the subscriptions they match';
+  'trigger of a log that enqueues new events for the subscriptions that they match';
 
 CREATE FUNCTION eventlog._settings()
 RETURNS trigger LANGUAGE c
 AS 'MODULE_PATHNAME', 'eventlog_settings';
 COMMENT ON FUNCTION eventlog._settings() IS
-  'trigger of a log whose arguments are its settings; does nothing';
+  'trigger of a log that does nothing; its arguments are the settings of the log';
 
 CREATE FUNCTION eventlog.create_log(
   name text,
@@ -145,7 +147,7 @@ CREATE FUNCTION eventlog.create_log(
 RETURNS regclass LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_create_log';
 COMMENT ON FUNCTION eventlog.create_log(text, interval, interval, int, text[], timestamptz) IS
-  'make a log, or mend a damaged one, which keeps its settings and indexes; retention NULL or ''0'' keeps events for ever; indexes: filter columns to index; since: make partitions from then on';
+  'create a log, or repair a damaged one, which keeps its settings and indexes; retention NULL or ''0'' keeps events forever; premake: how many partitions to create ahead; indexes: the filter columns to index; since: create partitions from that time on';
 
 CREATE FUNCTION eventlog.alter_log(
   log regclass,
@@ -157,13 +159,13 @@ CREATE FUNCTION eventlog.alter_log(
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_alter_log';
 COMMENT ON FUNCTION eventlog.alter_log(regclass, interval, interval, int, text[], timestamptz) IS
-  'change the settings of a log; NULL keeps one, retention ''0'' is for ever; indexes: all filter columns that shall be indexed, in a big log by the next maintain; since: make partitions from then on';
+  'change the settings of a log; NULL leaves a setting as it is, retention ''0'' keeps events forever; indexes: all filter columns to index, which the next maintain builds if the log is large; since: create partitions from that time on';
 
 CREATE PROCEDURE eventlog.maintain(log regclass DEFAULT NULL)
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'eventlog_maintain';
 COMMENT ON PROCEDURE eventlog.maintain(regclass) IS
-  'make partitions ahead, empty the default partition, drop what expired; of all logs of the caller''s if NULL; commits as it goes';
+  'create partitions ahead, empty the default partition, drop expired events, build missing indexes and remove old dead deliveries; NULL: for all logs of the caller; commits as it goes';
 
 CREATE FUNCTION eventlog._log_status(
   log oid,
@@ -179,7 +181,7 @@ CREATE FUNCTION eventlog._log_status(
 RETURNS record LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'eventlog_log_status';
 COMMENT ON FUNCTION eventlog._log_status(oid) IS
-  'for the view eventlog.logs; NULL if the table is gone; waits for no lock';
+  'status of a log, for the view eventlog.logs; NULL if the table is gone; waits for no lock';
 
 CREATE VIEW eventlog.logs AS
 SELECT t.log::pg_catalog.regclass AS log,
@@ -203,29 +205,36 @@ SELECT t.log::pg_catalog.regclass AS log,
            AND c.relkind OPERATOR(pg_catalog.=) 'p') t
  CROSS JOIN LATERAL eventlog._log_status(t.log) s
  WHERE s.problems IS NOT NULL;
-COMMENT ON VIEW eventlog.logs IS 'the logs of this database and how they are';
+COMMENT ON VIEW eventlog.logs IS
+  'the logs of this database, their settings, sizes and problems';
 COMMENT ON COLUMN eventlog.logs.log IS 'the table';
-COMMENT ON COLUMN eventlog.logs.partition_interval IS 'how much a new partition holds';
-COMMENT ON COLUMN eventlog.logs.retention IS 'how long events are kept; NULL: for ever';
-COMMENT ON COLUMN eventlog.logs.premake IS 'how many partitions are kept ahead of the current one';
-COMMENT ON COLUMN eventlog.logs.partitions IS 'how many there are, the default partition included';
-COMMENT ON COLUMN eventlog.logs.estimated_events IS 'how many events, as of the last ANALYZE or VACUUM';
-COMMENT ON COLUMN eventlog.logs.bytes IS 'on disk, indexes included';
-COMMENT ON COLUMN eventlog.logs.oldest IS 'where the first partition begins';
-COMMENT ON COLUMN eventlog.logs.newest IS 'where the last partition ends';
-COMMENT ON COLUMN eventlog.logs.problems IS 'what is wrong; CALL eventlog.maintain() tells what it cannot mend, eventlog.create_log mends a damaged log; empty when all is well; locked: somebody holds a lock that would have to be waited for';
+COMMENT ON COLUMN eventlog.logs.partition_interval IS
+  'the span of time that a new partition covers';
+COMMENT ON COLUMN eventlog.logs.retention IS
+  'how long events are kept; NULL: forever';
+COMMENT ON COLUMN eventlog.logs.premake IS
+  'how many partitions are kept ahead of the current one';
+COMMENT ON COLUMN eventlog.logs.partitions IS
+  'number of partitions, including the default partition';
+COMMENT ON COLUMN eventlog.logs.estimated_events IS
+  'number of events as of the last ANALYZE or VACUUM';
+COMMENT ON COLUMN eventlog.logs.bytes IS 'size on disk, including indexes';
+COMMENT ON COLUMN eventlog.logs.oldest IS 'start of the first partition';
+COMMENT ON COLUMN eventlog.logs.newest IS 'end of the last partition';
+COMMENT ON COLUMN eventlog.logs.problems IS
+  'what is wrong, empty if nothing is; CALL eventlog.maintain() reports what it cannot repair, and eventlog.create_log repairs a damaged log; "locked": another session holds a lock that the view would have to wait for';
 GRANT SELECT ON eventlog.logs TO PUBLIC;
 
 --
--- Reading, as the caller. The filter is one list of arguments, the same names
--- wherever events are chosen, NULL for any.
+-- Reading, with the caller's rights. The filter is the same list of arguments
+-- wherever events are chosen; NULL matches any value.
 --
 
 CREATE FUNCTION eventlog._list_support(internal)
 RETURNS internal LANGUAGE c IMMUTABLE STRICT
 AS 'MODULE_PATHNAME', 'eventlog_list_support';
 COMMENT ON FUNCTION eventlog._list_support(internal) IS
-  'tells the planner that a page has at most page_size rows';
+  'planner support for eventlog.list: a page has at most page_size rows';
 
 CREATE FUNCTION eventlog.list(
   event_type text DEFAULT NULL,
@@ -248,7 +257,7 @@ RETURNS SETOF eventlog.event LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
 SUPPORT eventlog._list_support
 AS 'MODULE_PATHNAME', 'eventlog_list';
 COMMENT ON FUNCTION eventlog.list(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, int, int, uuid, regclass) IS
-  'events, newest first; page_size NULL: all; after: go on behind the event with that id; event_type is a plain prefix, since <= occurred_at < before';
+  'the events that match the filter, newest first; event_type is a plain prefix, since <= occurred_at < before; page_size NULL: all events; after: start behind the event with that id';
 
 CREATE FUNCTION eventlog.explain(
   event_type text DEFAULT NULL,
@@ -270,7 +279,7 @@ CREATE FUNCTION eventlog.explain(
 RETURNS SETOF text LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_explain';
 COMMENT ON FUNCTION eventlog.explain(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, int, int, uuid, regclass) IS
-  'what list does with these arguments, and what it takes';
+  'how eventlog.list would read events with these arguments, and what that takes';
 
 CREATE FUNCTION eventlog.get(id uuid, log regclass DEFAULT NULL)
 RETURNS SETOF eventlog.event LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1
@@ -295,7 +304,7 @@ CREATE FUNCTION eventlog.count(
 RETURNS bigint LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'eventlog_count';
 COMMENT ON FUNCTION eventlog.count(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
-  'how many events';
+  'the number of events that match the filter';
 
 CREATE FUNCTION eventlog.types(
   event_type text DEFAULT NULL,
@@ -315,13 +324,13 @@ RETURNS TABLE (event_type text, level eventlog.level, events bigint,
                last_occurred_at timestamptz) LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
 AS 'MODULE_PATHNAME', 'eventlog_types';
 COMMENT ON FUNCTION eventlog.types(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
-  'which types of events at which levels, how many, and when last';
+  'the types and levels of the events that match the filter, the number of events of each and when the last one occurred';
 
 CREATE FUNCTION eventlog._bucket(width interval, t timestamptz)
 RETURNS timestamptz LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'eventlog_bucket';
 COMMENT ON FUNCTION eventlog._bucket(interval, timestamptz) IS
-  'the start of the bucket that holds a time, in UTC';
+  'the start of the bucket that contains a time, in UTC';
 
 CREATE FUNCTION eventlog.histogram(
   width interval,
@@ -342,10 +351,10 @@ RETURNS TABLE (bucket timestamptz, level eventlog.level, events bigint,
                bar text) LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
 AS 'MODULE_PATHNAME', 'eventlog_histogram';
 COMMENT ON FUNCTION eventlog.histogram(interval, text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
-  'how many events at which level in each bucket of that width, in UTC, weeks from Monday; empty buckets between the first and the last have no level; at most 100,000 rows';
+  'the number of events at each level in each bucket of that width, in UTC, weeks starting on Monday; empty buckets between the first and the last have no level; at most 100,000 rows';
 
 --
--- Writing, as the caller
+-- Writing, with the caller's rights
 --
 
 CREATE FUNCTION eventlog.emit(
@@ -367,7 +376,7 @@ CREATE FUNCTION eventlog.emit(
 RETURNS uuid LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_emit';
 COMMENT ON FUNCTION eventlog.emit(text, text, text, text, text, text, text, text, text, text, text, jsonb, timestamptz, uuid, regclass) IS
-  'write one event and return its id; the same id emitted twice is one event; NULL when a trigger of the log suppressed it';
+  'write an event and return its id; an id that was emitted before is not written again; NULL if a trigger of the log suppressed the event';
 
 --
 -- Clearing, by the same filter as reading
@@ -377,7 +386,7 @@ CREATE FUNCTION eventlog.delete(id uuid, log regclass DEFAULT NULL)
 RETURNS SETOF uuid LANGUAGE c VOLATILE ROWS 1
 AS 'MODULE_PATHNAME', 'eventlog_delete';
 COMMENT ON FUNCTION eventlog.delete(uuid, regclass) IS
-  'delete the event with that id; the id, or no row';
+  'delete the event with that id; returns the id, or no row';
 
 CREATE FUNCTION eventlog.clear(
   event_type text DEFAULT NULL,
@@ -397,7 +406,7 @@ CREATE FUNCTION eventlog.clear(
 RETURNS SETOF uuid LANGUAGE c VOLATILE ROWS 100
 AS 'MODULE_PATHNAME', 'eventlog_clear';
 COMMENT ON FUNCTION eventlog.clear(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, boolean, regclass) IS
-  'delete the events that list would show, in this transaction; their ids';
+  'delete the events that eventlog.list would show, in this transaction; returns their ids';
 
 CREATE PROCEDURE eventlog.purge(
   event_type text DEFAULT NULL,
@@ -419,17 +428,18 @@ CREATE PROCEDURE eventlog.purge(
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'eventlog_purge';
 COMMENT ON PROCEDURE eventlog.purge(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, boolean, int, regclass, bigint) IS
-  'delete the events that list would show, at scale: whole partitions dropped, the rest in committed batches; how many';
+  'delete the events that eventlog.list would show, at scale: drops whole partitions and deletes the other events in committed batches; deleted: the number of events';
 
 --
--- Webhooks, the database side: who is owed what, and its handing out.
--- Nothing here is granted to PUBLIC but the functions, which check for
--- themselves, and the views, which read through them.
+-- Webhooks, the database side: subscriptions and the queue of deliveries.
+-- Only functions and views are granted to PUBLIC: the functions check the
+-- caller's rights themselves, and the views read through functions.
 --
 
--- Whoever may subscribe takes a number each time: they come again when they are
--- used up, and subscribe passes over those that are taken.
+-- Each call of subscribe can take an id, so ids are used again when they run out;
+-- subscribe skips those that are taken.
 CREATE SEQUENCE eventlog._subscription_id AS int CYCLE;
+COMMENT ON SEQUENCE eventlog._subscription_id IS 'ids of subscriptions';
 CREATE TABLE eventlog._subscription (
   id int NOT NULL DEFAULT pg_catalog.nextval('eventlog._subscription_id') PRIMARY KEY,
   name text COLLATE pg_catalog."C" NOT NULL,
@@ -440,21 +450,36 @@ CREATE TABLE eventlog._subscription (
   paused boolean NOT NULL DEFAULT false,
   UNIQUE (log, name)
 );
-COMMENT ON TABLE eventlog._subscription IS 'who is owed which events';
+COMMENT ON TABLE eventlog._subscription IS
+  'subscriptions: which events are delivered to whom';
+COMMENT ON COLUMN eventlog._subscription.id IS
+  'the subscription in the queue and in locks';
+COMMENT ON COLUMN eventlog._subscription.name IS 'name, unique within the log';
+COMMENT ON COLUMN eventlog._subscription.owner IS
+  'the role that the subscription belongs to and that events are read as';
+COMMENT ON COLUMN eventlog._subscription.log IS
+  'the log whose events are delivered';
+COMMENT ON COLUMN eventlog._subscription.levels IS
+  'the levels that are delivered; NULL: all';
+COMMENT ON COLUMN eventlog._subscription.event_type IS
+  'prefix of the event types that are delivered; NULL: all';
+COMMENT ON COLUMN eventlog._subscription.paused IS
+  'true: nothing is handed out';
 
 CREATE FUNCTION eventlog._subscription_changed()
 RETURNS trigger LANGUAGE c
 AS 'MODULE_PATHNAME', 'eventlog_subscription_changed';
 COMMENT ON FUNCTION eventlog._subscription_changed() IS
-  'trigger that tells all sessions that the subscriptions have changed';
+  'trigger that makes all sessions read the subscriptions again';
 CREATE TRIGGER changed
   AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON eventlog._subscription
   FOR EACH STATEMENT EXECUTE FUNCTION eventlog._subscription_changed();
 ALTER TABLE eventlog._subscription ENABLE ALWAYS TRIGGER changed;
 
--- No index is unique and the sequence cycles, so that no row that is restored
--- or planted can make a writer fail.
+-- No index is unique and the sequence cycles, so that no restored or planted row
+-- can make a writer fail.
 CREATE SEQUENCE eventlog._queue_seq CYCLE;
+COMMENT ON SEQUENCE eventlog._queue_seq IS 'numbers of deliveries';
 CREATE TABLE eventlog._queue (
   subscription int NOT NULL,
   seq bigint NOT NULL,
@@ -470,8 +495,16 @@ CREATE INDEX _queue_new ON eventlog._queue (subscription, xid, seq);
 CREATE INDEX _queue_retry ON eventlog._queue (subscription, next_attempt_at, seq)
   WHERE next_attempt_at IS NOT NULL;
 COMMENT ON TABLE eventlog._queue IS
-  'what is owed; next_attempt_at NULL: new, infinity: dead, else to be retried';
-COMMENT ON COLUMN eventlog._queue.xid IS 'the transaction that owes it';
+  'deliveries; next_attempt_at NULL: new, infinity: dead, otherwise to be retried then';
+COMMENT ON COLUMN eventlog._queue.subscription IS 'id of the subscription';
+COMMENT ON COLUMN eventlog._queue.seq IS 'number of the delivery';
+COMMENT ON COLUMN eventlog._queue.xid IS 'the transaction that enqueued it';
+COMMENT ON COLUMN eventlog._queue.event_id IS 'the event to deliver';
+COMMENT ON COLUMN eventlog._queue.attempts IS 'number of failed attempts';
+COMMENT ON COLUMN eventlog._queue.next_attempt_at IS
+  'when it is tried again; NULL: it is new; infinity: it is dead';
+COMMENT ON COLUMN eventlog._queue.failed_at IS 'when it last failed';
+COMMENT ON COLUMN eventlog._queue.last_error IS 'why it last failed';
 
 CREATE TABLE eventlog._tally (
   subscription int PRIMARY KEY,
@@ -481,19 +514,29 @@ CREATE TABLE eventlog._tally (
   last_error text,
   last_error_at timestamptz
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE eventlog._tally IS 'what became of what was owed';
+COMMENT ON TABLE eventlog._tally IS 'delivery statistics of each subscription';
+COMMENT ON COLUMN eventlog._tally.subscription IS 'id of the subscription';
+COMMENT ON COLUMN eventlog._tally.delivered IS
+  'number of acknowledged deliveries';
+COMMENT ON COLUMN eventlog._tally.cancelled IS
+  'number of cancelled deliveries';
+COMMENT ON COLUMN eventlog._tally.last_delivered_at IS
+  'when a delivery was last acknowledged';
+COMMENT ON COLUMN eventlog._tally.last_error IS 'why a delivery last failed';
+COMMENT ON COLUMN eventlog._tally.last_error_at IS
+  'when a delivery last failed';
 
--- The role that makes the extension, often a database's owner and no superuser,
--- is the one that dumps and restores it.  A row that it plants lets it do
--- nothing as another role: whoever uses a subscription must be a member of its
--- owner, and its events are read with that owner's rights.
+-- The role that creates the extension, often the owner of the database and no
+-- superuser, dumps and restores these tables.  Planting a row does not let it act
+-- as another role: only members of a subscription's owner can use the subscription,
+-- and its events are read with that owner's rights.
 GRANT SELECT, INSERT ON
   eventlog._subscription, eventlog._queue, eventlog._tally TO @extowner@;
 GRANT SELECT, UPDATE ON SEQUENCE
   eventlog._subscription_id, eventlog._queue_seq TO @extowner@;
 
--- A subscription whose log or owner is gone is not dumped: its Oid might be
--- another one's by then.
+-- A subscription whose log or owner was dropped is not dumped: its OID may be that
+-- of something else when it is restored.
 SELECT pg_catalog.pg_extension_config_dump('eventlog._subscription',
   'WHERE log::oid IN (SELECT oid FROM pg_catalog.pg_class) AND owner::oid IN (SELECT oid FROM pg_catalog.pg_roles)');
 SELECT pg_catalog.pg_extension_config_dump('eventlog._subscription_id', '');
@@ -511,32 +554,32 @@ CREATE FUNCTION eventlog.subscribe(
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_subscribe';
 COMMENT ON FUNCTION eventlog.subscribe(text, text[], text, regclass) IS
-  'from now on each new event of these levels and this prefix of types is owed to name; again: replaces the filters; needs SELECT on the log';
+  'enqueue each new event of these levels whose type has this prefix for delivery, NULL: all; an existing subscription gets these filters instead of its own; needs SELECT on the log';
 
 CREATE FUNCTION eventlog.unsubscribe(name text, log regclass DEFAULT NULL)
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_unsubscribe';
 COMMENT ON FUNCTION eventlog.unsubscribe(text, regclass) IS
-  'drop a subscription and what it is owed; the owner of its log may too';
+  'drop a subscription and its deliveries; the owner of the log may do so, too';
 
 CREATE FUNCTION eventlog.pause(name text, log regclass DEFAULT NULL)
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_pause';
 COMMENT ON FUNCTION eventlog.pause(text, regclass) IS
-  'what is owed waits until eventlog.resume';
+  'hand out nothing until eventlog.resume; deliveries are kept';
 
 CREATE FUNCTION eventlog.resume(name text, log regclass DEFAULT NULL)
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_resume';
 COMMENT ON FUNCTION eventlog.resume(text, regclass) IS
-  'what is owed is handed out again after eventlog.pause';
+  'hand out deliveries again after eventlog.pause';
 
 CREATE FUNCTION eventlog.alter_subscription(
   name text, owner regrole, log regclass DEFAULT NULL)
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_alter_subscription';
 COMMENT ON FUNCTION eventlog.alter_subscription(text, regrole, regclass) IS
-  'give a subscription to another role, which needs SELECT on the log; the caller must be a member of both';
+  'give a subscription to another role, which needs SELECT on the log; the caller must be a member of both roles';
 
 CREATE FUNCTION eventlog.fetch(
   name text, max int, max_bytes bigint DEFAULT NULL,
@@ -545,14 +588,14 @@ RETURNS TABLE (seq bigint, attempts int, event eventlog.event)
 LANGUAGE c VOLATILE ROWS 100
 AS 'MODULE_PATHNAME', 'eventlog_fetch';
 COMMENT ON FUNCTION eventlog.fetch(text, int, bigint, regclass) IS
-  'the next events owed, at most max and together at most max_bytes unless one alone is larger, and how often each has failed; makes this session the consumer; error 55006 while another one is';
+  'the next deliveries, at most max and together at most max_bytes unless the first one alone is larger, each with its number of failed attempts; makes this session the consumer; error 55006 while another session is';
 
 CREATE FUNCTION eventlog.ack(
   name text, seqs bigint[], log regclass DEFAULT NULL)
 RETURNS bigint LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_ack';
 COMMENT ON FUNCTION eventlog.ack(text, bigint[], regclass) IS
-  'these were delivered and are owed no more; how many';
+  'acknowledge deliveries; returns how many were in the queue';
 
 CREATE FUNCTION eventlog.fail(
   name text, seq bigint, error text DEFAULT NULL,
@@ -560,7 +603,7 @@ CREATE FUNCTION eventlog.fail(
 RETURNS bigint LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_fail';
 COMMENT ON FUNCTION eventlog.fail(text, bigint, text, timestamptz, regclass) IS
-  'this one failed and is handed out again at that time; NULL: it is dead; how many changed';
+  'report a failed delivery, to be handed out again at next_attempt_at, NULL: never, it is dead; returns how many changed';
 
 CREATE FUNCTION eventlog.fail_batch(
   name text, seqs bigint[], errors text[], next_attempt_at timestamptz[],
@@ -568,26 +611,26 @@ CREATE FUNCTION eventlog.fail_batch(
 RETURNS bigint LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_fail_batch';
 COMMENT ON FUNCTION eventlog.fail_batch(text, bigint[], text[], timestamptz[], regclass) IS
-  'these failed, each with its error and its next time; a time that is NULL: it is dead; how many changed';
+  'report failed deliveries, each with its error and the time to hand it out again, NULL: never, it is dead; returns how many changed';
 
 CREATE FUNCTION eventlog.release(name text, log regclass DEFAULT NULL)
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_release';
 COMMENT ON FUNCTION eventlog.release(text, regclass) IS
-  'this session is the consumer no more; what it has not settled is handed out again';
+  'stop being the consumer; what was not acknowledged is handed out again';
 
 CREATE FUNCTION eventlog.listen(name text, log regclass DEFAULT NULL)
 RETURNS boolean LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_listen';
 COMMENT ON FUNCTION eventlog.listen(text, regclass) IS
-  'true: nothing is owed now, and NOTIFY eventlog with this name will tell as soon as something is; false: fetch again shortly';
+  'true: nothing is to be delivered now, and NOTIFY eventlog with this name as payload follows as soon as something is; false: fetch again shortly';
 
 CREATE FUNCTION eventlog.retry(
   name text, seq bigint DEFAULT NULL, log regclass DEFAULT NULL)
 RETURNS bigint LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_retry';
 COMMENT ON FUNCTION eventlog.retry(text, bigint, regclass) IS
-  'dead deliveries, or that one, are owed again; how many';
+  'deliver dead deliveries again, all of them or the one with that seq; returns how many';
 
 CREATE FUNCTION eventlog.replay(
   name text,
@@ -607,10 +650,10 @@ CREATE FUNCTION eventlog.replay(
 RETURNS bigint LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_replay';
 COMMENT ON FUNCTION eventlog.replay(text, text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
-  'past events that the filter and the subscription choose are owed once more; how many';
+  'enqueue past events that match both the filter and the subscription once more; returns how many';
 
--- The views read through functions that return what the caller may see, so
--- that not even a plan tells of anything else.
+-- The views read through functions that return only what the caller may see, so
+-- that not even a plan reveals anything else.
 
 CREATE FUNCTION eventlog._subscriptions()
 RETURNS TABLE (id int, name text, owner regrole, log regclass, levels text[],
@@ -628,7 +671,7 @@ RETURNS TABLE (pending bigint, retrying bigint, dead bigint,
 LANGUAGE c STABLE STRICT COST 1000 ROWS 1
 AS 'MODULE_PATHNAME', 'eventlog_subscription_counts';
 COMMENT ON FUNCTION eventlog._subscription_counts(int) IS
-  'how the deliveries of a subscription are that the caller may see';
+  'counts and statistics of a subscription that the caller may see';
 
 CREATE FUNCTION eventlog._deliveries(subscription int, state text)
 RETURNS TABLE (seq bigint, event_id uuid, attempts int,
@@ -636,7 +679,7 @@ RETURNS TABLE (seq bigint, event_id uuid, attempts int,
 LANGUAGE c STABLE STRICT COST 1000 ROWS 1000
 AS 'MODULE_PATHNAME', 'eventlog_deliveries';
 COMMENT ON FUNCTION eventlog._deliveries(int, text) IS
-  'what is owed, in that state, to a subscription of one''s own roles';
+  'the deliveries in that state of a subscription that belongs to one of the caller''s roles';
 
 CREATE VIEW eventlog.subscriptions AS
 SELECT s.name COLLATE pg_catalog."C" AS name,
@@ -658,22 +701,41 @@ SELECT s.name COLLATE pg_catalog."C" AS name,
   FROM eventlog._subscriptions() s
  CROSS JOIN LATERAL eventlog._subscription_counts(s.id) c;
 COMMENT ON VIEW eventlog.subscriptions IS
-  'the subscriptions of one''s own roles, and how their deliveries are; the owner of a log sees all of that log, and members of pg_read_all_stats all there are, without filters and errors';
-COMMENT ON COLUMN eventlog.subscriptions.log IS 'NULL: dropped';
-COMMENT ON COLUMN eventlog.subscriptions.levels IS 'NULL: all';
-COMMENT ON COLUMN eventlog.subscriptions.event_type IS 'prefix; NULL: all';
-COMMENT ON COLUMN eventlog.subscriptions.paused IS 'paused, or its owner is gone';
-COMMENT ON COLUMN eventlog.subscriptions.consumer IS 'pid of the session that fetches; NULL: nobody does';
-COMMENT ON COLUMN eventlog.subscriptions.pending IS 'owed and not tried yet';
-COMMENT ON COLUMN eventlog.subscriptions.retrying IS 'failed, and to be tried again';
-COMMENT ON COLUMN eventlog.subscriptions.dead IS 'given up; see eventlog.retry';
-COMMENT ON COLUMN eventlog.subscriptions.delivered IS 'how many were acknowledged';
-COMMENT ON COLUMN eventlog.subscriptions.cancelled IS 'how many were deleted, or out of the owner''s sight, before they were handed out';
-COMMENT ON COLUMN eventlog.subscriptions.oldest_pending_at IS 'when the oldest event occurred that is still owed';
+  'the subscriptions of the caller''s roles and the state of their deliveries; the owner of a log sees all subscriptions of that log, and a member of pg_read_all_stats all subscriptions, without filters and errors';
+COMMENT ON COLUMN eventlog.subscriptions.name IS 'name, unique within the log';
+COMMENT ON COLUMN eventlog.subscriptions.owner IS
+  'the role that events are read as, and whose members may use the subscription';
+COMMENT ON COLUMN eventlog.subscriptions.log IS
+  'the log whose events are delivered; NULL: it was dropped';
+COMMENT ON COLUMN eventlog.subscriptions.levels IS
+  'the levels that are delivered; NULL: all';
+COMMENT ON COLUMN eventlog.subscriptions.event_type IS
+  'prefix of the event types that are delivered; NULL: all';
+COMMENT ON COLUMN eventlog.subscriptions.paused IS
+  'true: it is paused, or its owner was dropped';
+COMMENT ON COLUMN eventlog.subscriptions.consumer IS
+  'process ID of the session that fetches; NULL: none does';
+COMMENT ON COLUMN eventlog.subscriptions.pending IS
+  'number of deliveries that were not tried yet';
+COMMENT ON COLUMN eventlog.subscriptions.retrying IS
+  'number of deliveries that failed and will be tried again';
+COMMENT ON COLUMN eventlog.subscriptions.dead IS
+  'number of deliveries that were given up; see eventlog.retry';
+COMMENT ON COLUMN eventlog.subscriptions.delivered IS
+  'number of acknowledged deliveries';
+COMMENT ON COLUMN eventlog.subscriptions.cancelled IS
+  'number of deliveries whose event was deleted, or could not be seen by the owner, before they were handed out';
+COMMENT ON COLUMN eventlog.subscriptions.oldest_pending_at IS
+  'when the oldest event that is pending or retrying occurred';
+COMMENT ON COLUMN eventlog.subscriptions.last_delivered_at IS
+  'when a delivery was last acknowledged';
+COMMENT ON COLUMN eventlog.subscriptions.last_error IS
+  'why a delivery last failed';
+COMMENT ON COLUMN eventlog.subscriptions.last_error_at IS
+  'when a delivery last failed';
 GRANT SELECT ON eventlog.subscriptions TO PUBLIC;
 
--- One branch for each state, so that a condition on the state leaves the
--- others out.
+-- One branch for each state, so that a condition on the state skips the others.
 CREATE VIEW eventlog.deliveries AS
 SELECT s.name COLLATE pg_catalog."C" AS subscription,
        d.seq,
@@ -697,8 +759,16 @@ SELECT s.name COLLATE pg_catalog."C" AS subscription,
               x.last_error
          FROM eventlog._deliveries(s.id, 'dead') x) d;
 COMMENT ON VIEW eventlog.deliveries IS
-  'what is owed to the subscriptions of one''s own roles';
+  'the deliveries in the queue for the subscriptions of the caller''s roles';
+COMMENT ON COLUMN eventlog.deliveries.subscription IS
+  'name of the subscription';
+COMMENT ON COLUMN eventlog.deliveries.seq IS 'number of the delivery';
+COMMENT ON COLUMN eventlog.deliveries.event_id IS 'the event to deliver';
 COMMENT ON COLUMN eventlog.deliveries.state IS 'pending, retrying or dead';
-COMMENT ON COLUMN eventlog.deliveries.attempts IS 'how often it has failed';
-COMMENT ON COLUMN eventlog.deliveries.log IS 'NULL: dropped';
+COMMENT ON COLUMN eventlog.deliveries.attempts IS 'number of failed attempts';
+COMMENT ON COLUMN eventlog.deliveries.next_attempt_at IS
+  'when it is tried again; NULL unless it is retrying';
+COMMENT ON COLUMN eventlog.deliveries.last_error IS 'why it last failed';
+COMMENT ON COLUMN eventlog.deliveries.log IS
+  'the log of the subscription; NULL: it was dropped';
 GRANT SELECT ON eventlog.deliveries TO PUBLIC;
