@@ -11,6 +11,7 @@
 
 #include "access/relation.h"
 #include "catalog/namespace.h"
+#include "commands/comment.h"
 #include "commands/defrem.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -24,6 +25,29 @@
 
 PG_FUNCTION_INFO_V1(eventlog_create_log);
 PG_FUNCTION_INFO_V1(eventlog_alter_log);
+
+/*
+ * comment_log: the table says what it is, and its columns what eventlog.event
+ * says of them.
+ */
+static void
+comment_log(const char *log)
+{
+	Oid			event = get_typ_typrelid(eventlog_type_oid("event"));
+
+	run_sql(psprintf("COMMENT ON TABLE %s IS"
+					 " 'event log, read by eventlog.list; see the view eventlog.logs'",
+					 log), SPI_OK_UTILITY);
+	for (int col = 0; col < EVENT_NCOLUMNS; col++)
+	{
+		char	   *comment = GetComment(event, RelationRelationId, col + 1);
+
+		if (comment != NULL)
+			run_sql(psprintf("COMMENT ON COLUMN %s.%s IS %s", log,
+							 event_columns[col].name,
+							 quote_literal_cstr(comment)), SPI_OK_UTILITY);
+	}
+}
 
 /*
  * create_table: the partitioned table, its keys, constraints and triggers, and
@@ -53,6 +77,7 @@ create_table(const char *name, Oid schema)
 	appendStringInfoString(&sql, "PRIMARY KEY (occurred_at, id))"
 						   " PARTITION BY RANGE (occurred_at)");
 	run_sql(sql.data, SPI_OK_UTILITY);
+	comment_log(log);
 	log_add_level_check(log);
 	log_add_check(log);
 

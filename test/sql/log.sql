@@ -15,6 +15,10 @@ SELECT partition_interval, retention, premake, partitions, estimated_events, pro
 SELECT regexp_replace(pg_get_indexdef(indexrelid), '.* USING ', '') AS index, indisprimary
   FROM pg_index WHERE indrelid = 'log_log'::regclass ORDER BY 2 DESC, 1;
 SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'log_log'::regclass AND contype = 'c' ORDER BY 1;
+-- the table and its columns say what they are
+SELECT obj_description('log_log'::regclass);
+SELECT attname, col_description(attrelid, attnum) FROM pg_attribute
+ WHERE attrelid = 'log_log'::regclass AND attnum > 0 ORDER BY attnum;
 -- no column depends on the extension
 SELECT count(*) FROM pg_attribute a JOIN pg_depend d ON d.refobjid = a.atttypid AND d.deptype = 'e'
  WHERE a.attrelid = 'log_log'::regclass AND a.attnum > 0;
@@ -195,3 +199,16 @@ DROP TABLE log_since;
 SELECT eventlog.create_log('log_defaults', premake => 0);
 SELECT regexp_replace(pg_get_indexdef(indexrelid), '.* USING ', '') AS index FROM pg_index WHERE indrelid = 'log_defaults'::regclass ORDER BY 1;
 DROP TABLE log_defaults;
+
+-- Every object of the extension, and every column, has a comment.
+SELECT pg_describe_object(classid, objid, objsubid) AS without_comment
+  FROM pg_depend d
+  JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+ WHERE e.extname = 'eventlog' AND d.deptype = 'e'
+   AND NOT EXISTS (SELECT FROM pg_description x WHERE x.classoid = d.classid
+                      AND x.objoid = d.objid AND x.objsubid = 0);
+SELECT a.attrelid::regclass AS relation, a.attname AS without_comment
+  FROM pg_attribute a
+  JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'v', 'c')
+ WHERE c.relnamespace = 'eventlog'::regnamespace AND a.attnum > 0
+   AND col_description(a.attrelid, a.attnum) IS NULL;
