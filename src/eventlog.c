@@ -51,7 +51,7 @@ _PG_init(void)
 {
 	DefineCustomStringVariable("eventlog.default_log",
 							   "The log that functions use when none is named.",
-							   "Found by search_path unless it names its schema.",
+							   "It is found by search_path unless it names a schema.",
 							   &eventlog_default_log,
 							   "events",
 							   PGC_USERSET, 0, NULL, NULL, NULL);
@@ -63,19 +63,19 @@ _PG_init(void)
 							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("eventlog.step_timeout",
 							"How long one step of maintain or purge may take.",
-							"It bounds code of a log's owner that such a step runs. 0 turns it off.",
+							"It limits code of the log's owner that runs in a step. 0 means no limit.",
 							&eventlog_step_timeout,
 							60000, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("eventlog.max_subscriptions",
 							"How many subscriptions a log may have.",
-							"A log that has more owes events to the first of them by name.",
+							"Of a log that has more, only the first ones by name get events.",
 							&eventlog_max_subscriptions,
 							100, 0, 10000,
 							PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable("eventlog.scan_method",
-							 "How events are read, for tests and for comparison.",
-							 "auto chooses; the others insist on one way where it is possible.",
+							 "Selects how events are read, for tests and comparisons.",
+							 "auto chooses; the other values force one way where it is possible.",
 							 &eventlog_scan_method,
 							 SCAN_AUTO, scan_methods,
 							 PGC_USERSET, GUC_NOT_IN_SAMPLE,
@@ -192,7 +192,7 @@ eventlog_require_name(void)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the schema of extension \"eventlog\" has been renamed to \"%s\"",
 						get_namespace_name(schema)),
-				 errhint("ALTER SCHEMA %s RENAME TO eventlog",
+				 errhint("Rename it back with ALTER SCHEMA %s RENAME TO eventlog.",
 						 quote_identifier(get_namespace_name(schema)))));
 }
 

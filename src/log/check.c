@@ -61,11 +61,11 @@ require_event_type(const char *type, int len)
 	if (!valid || !in_word)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid event_type \"%.*s\"%s",
-						pg_mbcliplen(type, len, 300), type,
-						len > event_columns[EVENT_TYPE].max_bytes ?
-						psprintf(" of %d bytes", len) : ""),
-				 errhint("An event type is 1 to 255 bytes: words of a-z, 0-9, _ and -, joined by single dots.")));
+				 errmsg("invalid event_type \"%.*s\"",
+						pg_mbcliplen(type, len, 300), type),
+				 len > event_columns[EVENT_TYPE].max_bytes ?
+				 errdetail("It has %d bytes.", len) : 0,
+				 errhint("An event type has 1 to 255 bytes: words of a-z, 0-9, _ and -, joined by single dots.")));
 }
 
 /*
@@ -85,7 +85,7 @@ require_length(EventColumn column, Datum value)
 
 		ereport(ERROR,
 				(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
-				 errmsg("%s is too long: %zu bytes, at most %d are kept",
+				 errmsg("%s is too long: %zu bytes, at most %d are allowed",
 						event_columns[column].name, len, max),
 				 start == NULL ? 0 :
 				 errdetail("It begins with \"%.*s\".",

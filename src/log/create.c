@@ -1,6 +1,6 @@
 /*
  * create.c
- *		eventlog.create_log and eventlog.alter_log: a log made, mended, changed.
+ *		eventlog.create_log and eventlog.alter_log: a log made, repaired, changed.
  *
  * A log is made by statements that its owner could run, as its owner.  What is
  * somebody else's is refused before it is locked, since whoever waits for a
@@ -122,7 +122,7 @@ find_existing(RangeVar *name)
 }
 
 /*
- * examine_existing: what is to be mended of a table, so that it is a log
+ * examine_existing: what is to be repaired of a table, so that it is a log
  * (again); an error when it cannot be one, or is one already.  Gives the
  * table's owner.
  *
@@ -134,15 +134,15 @@ examine_existing(Oid relid, Oid *owner)
 {
 	Relation	rel = relation_open(relid, NoLock);
 	List	   *damage = damage_find(rel);
-	const Damage *fatal = mend_find_obstacle(damage);
+	const Damage *fatal = repair_find_obstacle(damage);
 
 	if (fatal && log_has_trigger(rel))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("log \"%s\" cannot be mended: %s",
+				 errmsg("log \"%s\" cannot be repaired: %s",
 						RelationGetRelationName(rel), fatal->text),
 				 fatal->part == PART_COLUMN ?
-				 errhint("Give the column its name and type back, then call eventlog.create_log again.") : 0,
+				 errhint("Restore the name and type of the column, then call eventlog.create_log again.") : 0,
 				 fatal->part == PART_COLUMN ?
 				 errtablecolname(rel, event_columns[fatal->column].name) :
 				 errtable(rel)));
@@ -153,13 +153,13 @@ examine_existing(Oid relid, Oid *owner)
 						RelationGetRelationName(rel)),
 				 errdetail("A log is partitioned by range of occurred_at and has the columns of eventlog.event."),
 				 errhint("Choose another name.")));
-	if (!mend_is_needed(damage) && !indexes_are_missing(relid))
+	if (!repair_is_needed(damage) && !indexes_are_missing(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_TABLE),
 				 errmsg("log \"%s\" already exists",
 						RelationGetRelationName(rel)),
 				 damage == NIL ? 0 :
-				 errdetail("It is damaged in a way that is not for eventlog.create_log to mend: %s.",
+				 errdetail("It is damaged in a way that eventlog.create_log cannot repair: %s.",
 						   ((Damage *) linitial(damage))->text),
 				 damage == NIL ?
 				 errhint("Change its settings with eventlog.alter_log.") : 0));
@@ -179,7 +179,7 @@ require_room(const PartitionList *list, const LogSettings *settings,
 							 MAX_SINCE + 1) > MAX_SINCE)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("more than %d partitions from %s on", MAX_SINCE,
+				 errmsg("more than %d partitions would be needed from %s on", MAX_SINCE,
 						utc_literal(since)),
 				 errhint("Choose a later time, or a longer partition_interval.")));
 	if (!OidIsValid(list->default_oid))
@@ -307,7 +307,7 @@ indexes_from_array(ArrayType *columns, bool *wanted)
 		if (name == NULL || col == EVENT_NCOLUMNS)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("no filter column to index: %s",
+					 errmsg("not a filter column: %s",
 							name ? quote_literal_cstr(shown_value(DatumGetTextPP(names[i]))) :
 							"NULL"),
 					 errhint("Filter columns are event_type, level, resource_id, resource_type, source_service, source_host, category, user_id and request_id.")));
@@ -335,7 +335,7 @@ require_permanent(Oid schema)
  * returns regclass
  *
  * As the caller, who becomes the owner; a table that is there is made a log,
- * or mended, as its owner, who may be another role where the caller is a
+ * or repaired, as its owner, who may be another role where the caller is a
  * superuser or member.  Such a table keeps its settings if it has any, and
  * its choice of indexes.
  */
@@ -378,7 +378,7 @@ eventlog_create_log(PG_FUNCTION_ARGS)
 	is_other = become_owner(&self, owner);
 	if (OidIsValid(relid))
 	{
-		mend_log(relid, damage, &settings);
+		repair_log(relid, damage, &settings);
 		indexes_change(relid, NULL);
 	}
 	else

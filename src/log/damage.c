@@ -6,7 +6,7 @@
  * can be changed by its owner at any time.  log.c decides quickly whether a
  * table can be used as a log; this file tells the reasons, for people: in the
  * view eventlog.logs, in the warnings of maintain, and to create_log, which
- * mends what can be mended (mend.c).
+ * repairs what can be repaired (repair.c).
  *
  * Nothing here runs code of the table's owner: the partition key is read from
  * the catalog, and constraints are compared as they are stored.
@@ -183,10 +183,10 @@ check_constraints(Relation rel, const AttrNumber *attnum, List **found)
 	}
 	if (check == NULL && old != NULL)
 		add_damage(found, PART_CHECK, EVENT_ID, old,
-				   pstrdup("its CHECK is of an older version"));
+				   pstrdup("its CHECK constraint is of an older version"));
 	else if (check == NULL)
 		add_damage(found, PART_CHECK, EVENT_ID, NULL,
-				   pstrdup("its CHECK is missing"));
+				   pstrdup("its CHECK constraint is missing"));
 	else if (!valid)
 		add_damage(found, PART_VALIDATION, EVENT_ID, check,
 				   psprintf("constraint \"%s\" is not validated", check));

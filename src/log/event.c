@@ -191,6 +191,6 @@ event_find_column(TupleDesc desc, EventColumn column)
 				 errmsg("the table has no column \"%s\" of type %s",
 						event_columns[column].name,
 						format_type_be(event_columns[column].type)),
-				 errhint("eventlog's triggers are for the tables that eventlog.create_log makes.")));
+				 errhint("The triggers of eventlog work on the tables that eventlog.create_log creates.")));
 	return attnum;
 }

@@ -95,7 +95,7 @@ fill_id(FilledRow *row)
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
 				 errmsg("occurred_at of an event must not be null"),
-				 errhint("Leave it out for the clock, give occurred_at => eventlog.id_time(id), or use eventlog.emit.")));
+				 errhint("Leave the column out to use the current time, set it to eventlog.id_time(id), or use eventlog.emit.")));
 	id = DatumGetUUIDP(value_of(row, EVENT_ID, &attnum, &isnull));
 	if (isnull)
 	{
@@ -185,7 +185,7 @@ require_unmoved(FilledRow *row, HeapTuple old, EventColumn column)
 				(errcode(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION),
 				 errmsg("%s of an event cannot be changed",
 						event_columns[column].name),
-				 errhint("Delete the event and emit another.")));
+				 errhint("Delete the event and emit a new one.")));
 }
 
 /*

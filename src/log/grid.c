@@ -44,7 +44,7 @@ grid_require_valid(const Interval *width, const char *what)
 				 errmsg("invalid %s: %s", what,
 						DatumGetCString(DirectFunctionCall1(interval_out,
 															IntervalPGetDatum(width)))),
-				 errhint("Give months alone, or days and time alone, up to a hundred years.")));
+				 errhint("Use either whole months or days and time, up to 100 years.")));
 }
 
 /*

@@ -133,7 +133,7 @@ id_get_time(const pg_uuid_t *id)
 				 errmsg("\"%s\" is not a version 7 UUID",
 						DatumGetCString(DirectFunctionCall1(uuid_out,
 															UUIDPGetDatum(id)))),
-				 errdetail("The id of an event carries its time."),
+				 errdetail("The id of an event contains its time."),
 				 errhint("Make ids with eventlog.new_id(occurred_at, seed).")));
 	id_require_time("id", result);
 	return result;
@@ -153,10 +153,10 @@ id_require_match(const pg_uuid_t *id, TimestampTz occurred_at)
 				 errmsg("the time in id \"%s\" does not match occurred_at",
 						DatumGetCString(DirectFunctionCall1(uuid_out,
 															UUIDPGetDatum(id)))),
-				 errdetail("The id is of %s, occurred_at is %s.",
+				 errdetail("The time in the id is %s, occurred_at is %s.",
 						   pstrdup(timestamptz_to_str(in_id)),
 						   pstrdup(timestamptz_to_str(occurred_at))),
-				 errhint("Give occurred_at => eventlog.id_time(id), or use eventlog.emit.")));
+				 errhint("Set occurred_at to eventlog.id_time(id), or use eventlog.emit.")));
 }
 
 /*
@@ -168,11 +168,11 @@ id_require_time(const char *column, TimestampTz t)
 	if (t < EVENT_MIN_TIME || t >= EVENT_END_TIME)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("time of an event out of range in %s: %s", column,
+				 errmsg("event time in %s is out of range: %s", column,
 						TIMESTAMP_IS_NOBEGIN(t) ? "-infinity" :
 						TIMESTAMP_IS_NOEND(t) ? "infinity" :
 						timestamptz_to_str(t)),
-				 errhint("Times go from 1970-01-01 UTC up to year 9999.")));
+				 errhint("Event times range from 1970-01-01 UTC to the end of year 9999.")));
 }
 
 /*

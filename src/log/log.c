@@ -131,11 +131,11 @@ refuse_relation(Relation rel)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("log \"%s\" is damaged: %s",
 						RelationGetRelationName(rel), reason),
-				 errhint("eventlog.create_log mends what can be mended.")));
+				 errhint("Call eventlog.create_log with the name of the log to repair what can be repaired.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("\"%s\" is not a log", RelationGetRelationName(rel)),
-			 errhint("Logs are made by eventlog.create_log; the view eventlog.logs lists them.")));
+			 errhint("Logs are created by eventlog.create_log and listed in the view eventlog.logs.")));
 }
 
 /*
@@ -206,8 +206,8 @@ log_resolve(FunctionCallInfo fcinfo, int argno)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("log \"%s\" does not exist", eventlog_default_log),
-				 errdetail("It is what eventlog.default_log names."),
-				 errhint("SELECT eventlog.create_log(%s)",
+				 errdetail("It is the value of eventlog.default_log."),
+				 errhint("Create it with SELECT eventlog.create_log(%s).",
 						 quote_literal_cstr(eventlog_default_log))));
 	return relid;
 }

@@ -194,11 +194,11 @@ extern bool damage_is_fatal(const Damage *damage);
 extern char *damage_describe_fatal(Oid relid);
 
 /*
- * mend.c: mending them
+ * repair.c: repairing them
  */
-extern const Damage *mend_find_obstacle(List *found);
-extern bool mend_is_needed(List *found);
-extern void mend_log(Oid relid, List *found, const LogSettings *settings);
+extern const Damage *repair_find_obstacle(List *found);
+extern bool repair_is_needed(List *found);
+extern void repair_log(Oid relid, List *found, const LogSettings *settings);
 
 /*
  * grid.c: the grid of partition bounds, in UTC

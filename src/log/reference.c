@@ -178,7 +178,7 @@ require_readable(const ForeignKey *key)
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied for table %s, which refers to the events",
 					qualified_name(key->referrer)),
-			 errhint("GRANT SELECT ON %s TO %s, and USAGE on its schema.",
+			 errhint("Grant SELECT on %s, and USAGE on its schema, to %s.",
 					 qualified_name(key->referrer),
 					 quote_identifier(GetUserNameFromId(user, false)))));
 }

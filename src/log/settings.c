@@ -155,7 +155,7 @@ settings_require_valid(const LogSettings *settings)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("retention must not be negative, nor longer than %d years",
 						MAX_KEEP_YEARS),
-				 errhint("'90 days' keeps ninety days, '0' keeps for ever.")));
+				 errhint("'90 days' keeps events for ninety days, '0' keeps them forever.")));
 	if (!is_premake(settings->premake))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

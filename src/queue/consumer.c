@@ -215,7 +215,7 @@ consumer_require_idle(const Subscription *subscription)
 	if (consumer && consumer->fetching != InvalidSubTransactionId)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("subscription \"%s\" is being fetched from by this session",
+				 errmsg("subscription \"%s\" is already being fetched from in this session",
 						subscription->name),
 				 errhint("Functions that run while its events are read, such as those of policies, cannot consume the same subscription.")));
 }
@@ -234,8 +234,8 @@ consumer_require(const Subscription *subscription)
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a consumer must see what was committed last"),
-				 errhint("Fetch under the isolation level READ COMMITTED.")));
+				 errmsg("eventlog.fetch and eventlog.listen require isolation level READ COMMITTED"),
+				 errhint("Begin the transaction with ISOLATION LEVEL READ COMMITTED.")));
 	if (consumer_holds(subscription->id))
 	{
 		if (consumer)
@@ -252,8 +252,8 @@ consumer_require(const Subscription *subscription)
 					(errcode(ERRCODE_OBJECT_IN_USE),
 					 errmsg("subscription \"%s\" has another consumer",
 							subscription->name),
-					 pid ? errdetail("It is the session with pid %d.", pid) : 0,
-					 errhint("It is free when that session ends or calls eventlog.release.")));
+					 pid ? errdetail("The consumer is the session with PID %d.", pid) : 0,
+					 errhint("The subscription is free when that session ends or calls eventlog.release.")));
 		}
 	}
 	return create_consumer(subscription->id);

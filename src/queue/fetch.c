@@ -128,7 +128,7 @@ check_event(Fetch *fetch, const Datum *values, const bool *nulls)
 	if (fetch->size > MAX_EVENT_BYTES)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("the event is too large: " INT64_FORMAT " bytes, at most %d can be handed out",
+				 errmsg("the event is too large: " INT64_FORMAT " bytes, at most %d can be delivered",
 						fetch->size, MAX_EVENT_BYTES)));
 	for (int col = 0; converts && col < EVENT_NCOLUMNS; col++)
 	{
@@ -461,18 +461,20 @@ eventlog_fetch(PG_FUNCTION_ARGS)
 	Subscription *subscription = subscription_require(fcinfo, 0, 3);
 	Fetch		fetch = {.subscription = subscription};
 
-	if (PG_ARGISNULL(1) || PG_GETARG_INT32(1) < 1)
+	if (PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("max must be 1 or more%s",
-						PG_ARGISNULL(1) ? ", not null" :
-						psprintf(": %d", PG_GETARG_INT32(1)))));
+				 errmsg("max must not be null")));
+	if (PG_GETARG_INT32(1) < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max must be 1 or more: %d", PG_GETARG_INT32(1))));
 	if (!PG_ARGISNULL(2) && PG_GETARG_INT64(2) < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_bytes must be 1 or more: " INT64_FORMAT,
 						PG_GETARG_INT64(2)),
-				 errhint("NULL stands for no limit.")));
+				 errhint("NULL means no limit.")));
 	fetch.consumer = consumer_require(subscription);
 	bell_disarm(subscription);
 	InitMaterializedSRF(fcinfo, 0);

@@ -153,13 +153,13 @@ begin_at(FetchPosition *position, Datum snapshot, int64 seq)
 static void
 begin_first(FetchPosition *position)
 {
-	static SPIPlanPtr mend = NULL;
+	static SPIPlanPtr reset = NULL;
 	static SPIPlanPtr look = NULL;
 	static const Oid types[] = {INT4OID};
 	Datum		value = Int32GetDatum(position->subscription);
 	bool		isnull;
 
-	(void) run_owned(&mend,
+	(void) run_owned(&reset,
 					 "UPDATE eventlog._queue SET xid = '3'"
 					 " WHERE subscription OPERATOR(pg_catalog.=) $1"
 					 " AND xid OPERATOR(pg_catalog.>=) pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())"

@@ -276,8 +276,8 @@ batch_from_args(FunctionCallInfo fcinfo, FailBatch *batch)
 		if (PG_ARGISNULL(i))
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("arrays of failures must not be null"),
-					 errhint("A NULL among the errors is an empty one, a NULL among the times is a delivery that is dead.")));
+					 errmsg("the arrays of seqs, errors and times must not be null"),
+					 errhint("Elements can be NULL: without an error an empty one is stored, and without a time the delivery is dead.")));
 	}
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), INT8OID, 8, FLOAT8PASSBYVAL,
 					  TYPALIGN_DOUBLE, &batch->seqs, &batch->no_seq, &batch->n);
@@ -289,7 +289,7 @@ batch_from_args(FunctionCallInfo fcinfo, FailBatch *batch)
 	if (nerrors != batch->n || ntimes != batch->n)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("arrays of failures must be of one length: %d, %d and %d",
+				 errmsg("the arrays of seqs, errors and times must have the same length: %d, %d and %d",
 						batch->n, nerrors, ntimes)));
 }
 

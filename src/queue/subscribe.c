@@ -41,12 +41,12 @@ levels_from_args(FunctionCallInfo fcinfo, int argno)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("levels must not be empty"),
-				 errhint("NULL stands for all levels.")));
+				 errhint("NULL means all levels.")));
 	if (n > MAX_LEVELS)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("too many levels: %d", n),
-				 errhint("A list has at most %d; NULL stands for all levels.",
+				 errhint("A list has at most %d; NULL means all levels.",
 						 MAX_LEVELS)));
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
 					  &names, &nulls, &n);
@@ -75,7 +75,7 @@ prefix_from_args(FunctionCallInfo fcinfo, int argno)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("event_type of a subscription is too long: \"%s\"",
 						shown_value(prefix)),
-				 errhint("A prefix is at most %d bytes.", MAX_PREFIX_BYTES)));
+				 errhint("A prefix has at most %d bytes.", MAX_PREFIX_BYTES)));
 	return PointerGetDatum(prefix);
 }
 
@@ -363,7 +363,7 @@ eventlog_alter_subscription(PG_FUNCTION_ARGS)
 	if (!change_owner(subscription, owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("subscription \"%s\" was changed meanwhile",
+				 errmsg("subscription \"%s\" was changed concurrently",
 						subscription->name)));
 	bell_ring_at_commit(subscription);
 	log_close(log, NoLock);

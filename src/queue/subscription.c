@@ -216,14 +216,14 @@ subscription_name_from_arg(FunctionCallInfo fcinfo, int argno)
 	if (PG_ARGISNULL(argno))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("name of a subscription must not be null")));
+				 errmsg("subscription name must not be null")));
 	name = PG_GETARG_TEXT_PP(argno);
 	if (VARSIZE_ANY_EXHDR(name) == 0 ||
 		VARSIZE_ANY_EXHDR(name) > MAX_NAME_BYTES)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid name of a subscription: \"%s\"", shown_value(name)),
-				 errhint("A name is 1 to %d bytes.", MAX_NAME_BYTES)));
+				 errmsg("invalid subscription name: \"%s\"", shown_value(name)),
+				 errhint("A name has 1 to %d bytes.", MAX_NAME_BYTES)));
 	return text_to_cstring(name);
 }
 
@@ -239,7 +239,7 @@ subscription_require_member(const Subscription *subscription)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for subscription \"%s\"",
 						subscription->name),
-				 errhint("Only members of the role that it belongs to may use it.")));
+				 errhint("Only members of the role that owns the subscription can use it.")));
 }
 
 /*

@@ -48,7 +48,7 @@ build_next_index(void *arg)
 	indexes_build_part(upkeep->target.log, index, linitial_oid(missing));
 	upkeep->rows = 1;
 	ereport(NOTICE,
-			(errmsg("built the index on %s of partition %s", what,
+			(errmsg("built the index on %s for partition %s", what,
 					qualified_name(linitial_oid(missing)))));
 }
 
@@ -70,7 +70,7 @@ repeat_step(Upkeep *upkeep, UpkeepStep step)
 		CHECK_FOR_INTERRUPTS();
 		upkeep->rows = 0;
 		result =
-			run_upkeep_step(&upkeep->target, step, upkeep, "build an index");
+			run_upkeep_step(&upkeep->target, step, upkeep, "could not build an index of log %s");
 		SPI_commit();
 	} while (result == STEP_TAKEN && upkeep->rows > 0);
 	upkeep->target.trusted = false;

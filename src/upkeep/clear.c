@@ -61,8 +61,8 @@ clear_require_filter(FunctionCallInfo fcinfo, const Filter *filter)
 	if (!filter->given && !everything)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("no filter was given, nothing is deleted"),
-				 errhint("To delete all events of the log, say everything => true.")));
+				 errmsg("no filter was given, so nothing was deleted"),
+				 errhint("To delete all events of the log, pass everything => true.")));
 }
 
 /*

@@ -245,7 +245,7 @@ require_shipped(SPIPlanPtr plan)
 						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						 errmsg("cannot delete events of foreign table \"%s\"",
 								get_rel_name(entry->relid)),
-						 errdetail("Its server would not run the whole statement, as it cannot where there are triggers or policies for DELETE."),
+						 errdetail("The foreign server would not run the whole statement; triggers and policies for DELETE prevent that."),
 						 errhint("Delete them on the server that holds them.")));
 		}
 	}
@@ -266,7 +266,7 @@ require_deleted(int result, int expected, const char *sql)
 	if (result != expected)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a rule does something else instead of a DELETE"),
+				 errmsg("a rule does something else instead of the DELETE"),
 				 errhint("Drop the rule of the log or of its partition.")));
 }
 

@@ -29,7 +29,7 @@ prune_subscription(UpkeepTarget *target, Subscription *subscription)
 	{
 		CHECK_FOR_INTERRUPTS();
 		(void) run_upkeep_step(target, queue_remove_dead, prune,
-							   "remove dead deliveries");
+							   "could not remove dead deliveries of log %s");
 		SPI_commit();
 		n += prune->removed;
 	} while (prune->removed == SWEEP_BATCH);
@@ -42,7 +42,7 @@ prune_subscription(UpkeepTarget *target, Subscription *subscription)
 	{
 		CHECK_FOR_INTERRUPTS();
 		result = run_upkeep_step(target, queue_cancel_deleted_events, prune,
-								 "cancel deliveries of deleted events");
+								 "could not cancel deliveries of deleted events of log %s");
 		SPI_commit();
 		n += result == STEP_TAKEN ? prune->removed : 0;
 	} while (result == STEP_TAKEN && prune->n == PRUNE_BATCH);
@@ -61,9 +61,9 @@ report_orphan(const Subscription *subscription)
 {
 	ereport(WARNING,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("the owner of subscription \"%s\" of %s is gone",
+			 errmsg("the owner of subscription \"%s\" of log %s was dropped",
 					subscription->name, qualified_name(subscription->log)),
-			 errdetail("It counts as paused."),
+			 errdetail("The subscription is treated as paused."),
 			 errhint("Give it to another role with eventlog.alter_subscription, or drop it with eventlog.unsubscribe.")));
 }
 
@@ -98,14 +98,14 @@ upkeep_sweep_queue(void)
 
 	target.owner = GetUserId();
 	(void) run_upkeep_step(&target, queue_remove_orphaned_subscriptions, NULL,
-						   "remove subscriptions of dropped logs");
+						   "could not remove subscriptions of dropped logs");
 	SPI_commit();
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (run_upkeep_step(&target, queue_remove_orphaned_deliveries,
 							&removed,
-							"remove deliveries of dropped subscriptions") != STEP_TAKEN)
+							"could not remove deliveries of dropped subscriptions") != STEP_TAKEN)
 			removed = 0;
 		SPI_commit();
 	} while (removed == SWEEP_BATCH);

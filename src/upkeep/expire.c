@@ -176,25 +176,29 @@ delete_all_expired(Upkeep *upkeep, Oid partition)
 	upkeep->max_batches = 0;
 	upkeep->referred = false;
 	(void) run_upkeep_step(&upkeep->target, count_batches, upkeep,
-						   "delete expired events");
+						   "could not delete expired events of log %s");
 	SPI_commit();
 	for (int64 i = upkeep->max_batches; i > 0; i--)
 	{
 		CHECK_FOR_INTERRUPTS();
 		upkeep->rows = 0;
 		(void) run_upkeep_step(&upkeep->target, delete_expired, upkeep,
-							   "delete expired events");
+							   "could not delete expired events of log %s");
 		SPI_commit();
 		if (upkeep->rows == 0)
 			break;
 		expired += upkeep->rows;
 	}
-	if (expired > 0)
+	if (expired == 0)
+		return;
+	if (get_rel_name(partition) == NULL)
+		ereport(NOTICE,
+				(errmsg("deleted %lld expired events from a partition that was dropped",
+						(long long) expired)));
+	else
 		ereport(NOTICE,
 				(errmsg("deleted %lld expired events from partition %s",
-						(long long) expired,
-						get_rel_name(partition) ?
-						qualified_name(partition) : "that was dropped")));
+						(long long) expired, qualified_name(partition))));
 }
 
 /*
@@ -244,7 +248,7 @@ keep_referred(Upkeep *upkeep)
 
 		upkeep->log_locked = upkeep->referred = false;
 		result = run_upkeep_step(&upkeep->target, find_references, upkeep,
-								 "drop an expired partition");
+								 "could not drop an expired partition of log %s");
 		SPI_commit();
 		if (result != STEP_TAKEN || !upkeep->referred)
 			return result;
@@ -269,7 +273,7 @@ expire_partition(Upkeep *upkeep, Oid partition)
 		result = keep_referred(upkeep);
 	if (result == STEP_TAKEN)
 		result = run_upkeep_step(&upkeep->target, drop_expired, upkeep,
-								 "drop an expired partition");
+								 "could not drop an expired partition of log %s");
 	SPI_commit();
 	return result;
 }

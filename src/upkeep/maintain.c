@@ -63,7 +63,7 @@ refresh(Upkeep *upkeep)
 	upkeep->name = upkeep->damage = NULL;
 	target.owner = GetUserId();
 	result =
-		run_upkeep_step(&target, read_log, upkeep, "look at the partitions");
+		run_upkeep_step(&target, read_log, upkeep, "could not examine the partitions of log %s");
 	SPI_commit();
 	upkeep->target.last_warning = target.last_warning;
 	upkeep->target.impatient = target.impatient;
@@ -134,7 +134,7 @@ maintain_all(void)
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("skipping log %s, which is damaged: %s",
 							upkeep.name, upkeep.damage),
-					 errhint("eventlog.create_log mends what can be mended.")));
+					 errhint("Call eventlog.create_log with the name of the log to repair what can be repaired.")));
 		else if (upkeep.list == NULL)
 			;					/* dropped meanwhile */
 		else if (has_privs_of_role(GetUserId(), upkeep.target.owner))

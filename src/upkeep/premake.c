@@ -158,11 +158,11 @@ make_partition(void *arg)
 	else
 		(void) partition_create(relid, lower, upper);
 	ereport(NOTICE,
-			(errmsg("made a partition of %s for %s to %s",
+			(errmsg("created a partition of %s from %s to %s",
 					qualified_name(relid), utc_literal(lower),
 					utc_literal(upper)),
 			 upkeep->rows > 0 ?
-			 errdetail("%lld events were moved there from the default partition.",
+			 errdetail("%lld events were moved into it from the default partition.",
 					   (long long) upkeep->rows) : 0));
 }
 
@@ -185,7 +185,7 @@ upkeep_premake(Upkeep *upkeep)
 
 		upkeep->at = at;
 		result = run_upkeep_step(&upkeep->target, make_partition, upkeep,
-								 "make the next partition");
+								 "could not create the next partition of log %s");
 		SPI_commit();
 		if (result == STEP_LOCKED)
 			break;
@@ -307,14 +307,14 @@ report_left(const Upkeep *upkeep, int moves)
 {
 	if (moves == MAX_MOVES)
 		ereport(NOTICE,
-				(errmsg("made %d partitions of %s for events in the default partition",
+				(errmsg("created %d partitions of %s for events in the default partition",
 						moves, upkeep->name),
-				 errhint("What is left there is moved by the next calls.")));
+				 errhint("The next calls will move the remaining events.")));
 	if (upkeep->sparse > 0)
 		ereport(NOTICE,
 				(errmsg("left %lld events in the default partition of %s",
 						(long long) upkeep->sparse, upkeep->name),
-				 errdetail("They are further ahead than its partitions, and fewer than %d in each partition_interval.",
+				 errdetail("They are later than the partitions made ahead, with fewer than %d events in each partition_interval.",
 						   DENSE_CELL)));
 }
 
@@ -341,12 +341,12 @@ upkeep_empty_default(Upkeep *upkeep)
 		CHECK_FOR_INTERRUPTS();
 		upkeep->found = false;
 		(void) run_upkeep_step(&upkeep->target, find_default_rows, upkeep,
-							   "look into the default partition");
+							   "could not examine the default partition of log %s");
 		SPI_commit();			/* keep no lock that another one waits for */
 		if (!upkeep->found)
 			break;
 		result = run_upkeep_step(&upkeep->target, make_partition, upkeep,
-								 "move events out of the default partition");
+								 "could not move events out of the default partition of log %s");
 		SPI_commit();
 		if (result == STEP_LOCKED)
 			break;

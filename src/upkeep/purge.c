@@ -132,7 +132,7 @@ report_progress(const Purge *purge)
 	ereport(NOTICE,
 			(errmsg("purged %lld events so far",
 					(long long) purge->deleted),
-			 errdetail("That is %d %% of the time range, %.0f events a second.",
+			 errdetail("This is %d %% of the time range, at %.0f events per second.",
 					   (int) (done * 100),
 					   purge->deleted / Max(seconds, 0.001))));
 }
@@ -148,7 +148,7 @@ report_unvacuumed(const Purge *purge)
 
 	if (rows >= purge->batch_size)
 		ereport(NOTICE,
-				(errmsg("purged %lld events one by one; their space is not free yet",
+				(errmsg("purged %lld events one by one; the space they took is not free yet",
 						(long long) rows),
 				 errhint("VACUUM %s frees it now; autovacuum does when enough of a partition is gone.",
 						 qualified_name(purge->log))));
@@ -251,7 +251,7 @@ delete_in_batches(Purge *purge)
 		ereport(WARNING,
 				(errmsg("purge ends after %lld events, more than the log held",
 						(long long) purge->chosen),
-				 errhint("See whether a trigger inserts events as others are deleted.")));
+				 errhint("Check whether a trigger inserts events while others are deleted.")));
 	MemoryContextDelete(batch);
 }
 

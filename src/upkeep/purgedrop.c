@@ -99,7 +99,7 @@ drop_purged(void *arg)
 		ereport(NOTICE,
 				(errmsg("purged %lld events with partition %s",
 						(long long) rows, name),
-				 errdetail("That is %d of %d partitions inside the window.",
+				 errdetail("This is partition %d of %d inside the window.",
 						   purge->nth, purge->ninside)));
 	}
 }
@@ -142,12 +142,12 @@ drop_one(Purge *purge, const Partition *item)
 	purge->partition = item->oid;
 	purge->ahead = item->upper > GetCurrentTimestamp();
 	result = run_upkeep_step(&purge->target, check_droppable, purge,
-							 "look at a purged partition");
+							 "could not examine a partition of log %s");
 	SPI_commit();
 	if (result != STEP_TAKEN || !purge->droppable)
 		return result;
 	result = run_upkeep_step(&purge->target, drop_purged, purge,
-							 "drop a purged partition");
+							 "could not drop a purged partition of log %s");
 	SPI_commit();
 	return result;
 }
@@ -163,7 +163,7 @@ purge_drop_partitions(Purge *purge)
 	PartitionList *list;
 
 	(void) run_upkeep_step(&purge->target, read_partitions, purge,
-						   "look at the partitions");
+						   "could not examine the partitions of log %s");
 	SPI_commit();
 	list = purge->list;
 	for (int i = 0; list != NULL && i < list->n; i++)

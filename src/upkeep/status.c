@@ -148,7 +148,7 @@ queue_problems(Oid log)
 
 		if (subscription_is_orphan(subscription))
 			problems = lappend(problems,
-							   psprintf("the owner of subscription \"%s\" is gone",
+							   psprintf("the owner of subscription \"%s\" was dropped",
 										subscription->name));
 	}
 	return problems;
@@ -302,8 +302,8 @@ eventlog_log_status(PG_FUNCTION_ARGS)
 		desc->natts != STATUS_NCOLUMNS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the view eventlog.logs is of another version than the library"),
-				 errhint("ALTER EXTENSION eventlog UPDATE")));
+				 errmsg("the view eventlog.logs does not match the version of the library"),
+				 errhint("Run ALTER EXTENSION eventlog UPDATE.")));
 	desc = BlessTupleDesc(desc);
 	memset(nulls, true, sizeof(nulls));
 

@@ -269,15 +269,39 @@ was_reported(UpkeepTarget *target, StepResult result, const ErrorData *error)
 }
 
 /*
- * run_upkeep_step: take a step as the log's owner; a WARNING when it could
- * not be taken now. `what` completes the sentence "could not … of LOG", or
- * "could not …" where there is no log.
+ * report_failure: a WARNING that a step failed.
+ */
+static void
+report_failure(const UpkeepTarget *target, const char *failure,
+			   StepResult result, const ErrorData *error)
+{
+	char	   *name = get_rel_name(target->log) ?
+	qualified_name(target->log) : psprintf("with OID %u", target->log);
+	char	   *sentence = psprintf(failure, name);
+
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("%s: %s", sentence, error->message),
+			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 result == STEP_LOCKED ?
+			 errhint("The next call will try again.") :
+			 error->hint &&
+			 error->sqlerrcode != ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST ?
+			 errhint("%s", error->hint) : 0));
+	pfree(sentence);
+	pfree(name);
+}
+
+/*
+ * run_upkeep_step: take a step as the log's owner; a WARNING if it could not
+ * be taken now, which says `failure`, a sentence with %s for the log's name, and
+ * the error.
  *
  * To be called in a memory context that outlives transactions.
  */
 StepResult
 run_upkeep_step(UpkeepTarget *target, UpkeepStep step, void *arg,
-				const char *what)
+				const char *failure)
 {
 	ErrorData  *error = try_step(target, step, arg);
 	StepResult	result;
@@ -286,23 +310,7 @@ run_upkeep_step(UpkeepTarget *target, UpkeepStep step, void *arg,
 		return STEP_TAKEN;
 	result = upkeep_is_lock_failure(error) ? STEP_LOCKED : STEP_FAILED;
 	if (!was_reported(target, result, error))
-	{
-		char	   *name = get_rel_name(target->log) ?
-		qualified_name(target->log) : NULL;
-
-		ereport(WARNING,
-				(errcode(error->sqlerrcode),
-				 errmsg("could not %s%s%s: %s", what, name ? " of " : "",
-						name ? name : "", error->message),
-				 error->detail ? errdetail_internal("%s", error->detail) : 0,
-				 result == STEP_LOCKED ?
-				 errhint("It is left for the next call.") :
-				 error->hint &&
-				 error->sqlerrcode != ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST ?
-				 errhint("%s", error->hint) : 0));
-		if (name)
-			pfree(name);
-	}
+		report_failure(target, failure, result, error);
 	FreeErrorData(error);
 	return result;
 }
@@ -360,7 +368,7 @@ upkeep_require_autocommit(FunctionCallInfo fcinfo, const char *name)
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("eventlog.%s cannot run inside a transaction block",
 						name),
-				 errdetail("It commits as it goes."),
+				 errdetail("It commits after each step."),
 				 errhint("Call it on its own, with autocommit on.")));
 }
 

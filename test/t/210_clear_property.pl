@@ -169,7 +169,7 @@ is(query('SELECT pending + cancelled FROM eventlog.subscriptions'), $owed, 'the 
 # It tells how far it is, and how fast.
 query('CALL load(3000);');
 my (undef, undef, $told) = $node->psql('postgres', "CALL eventlog.purge('b', batch_size => 100)");
-my @percent = $told =~ /DETAIL:  That is (\d+) % of the time range, \d+ events a second\./g;
+my @percent = $told =~ /DETAIL:  This is (\d+) % of the time range, at \d+ events per second\./g;
 cmp_ok(scalar @percent, '>', 3, 'a purge tells how far it is');
 is("@percent", join(' ', sort { $a <=> $b } @percent), 'and goes forward');
 

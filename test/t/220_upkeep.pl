@@ -49,7 +49,7 @@ while ($maintain->pumpable)
 }
 $maintain->finish;
 cmp_ok($written, '>', 0, 'writers go on');
-like($output, qr/WARNING: +could not drop an expired partition of public\.events: could not obtain lock on relation "events"\nHINT: +It is left for the next call/,
+like($output, qr/WARNING: +could not drop an expired partition of log public\.events: could not obtain lock on relation "events"\nHINT: +The next call will try again/,
 	'upkeep gives up');
 is(() = $output =~ /WARNING/g, 1, 'at the first partition, since it is the log that is held');
 is(query('SELECT problems FROM eventlog.logs'), '{"retention overdue for 2 partitions"}', 'which shows');
@@ -70,7 +70,7 @@ query("SELECT eventlog.create_log('others', '1 day', premake => 0); INSERT INTO 
 $reader->query_safe('BEGIN; LOCK TABLE events');
 $maintain = begin_maintain(\$output);
 $maintain->finish;
-like($output, qr/WARNING: +could not look at the partitions of public\.events: canceling statement due to lock timeout/, 'a locked log is left');
+like($output, qr/WARNING: +could not examine the partitions of log public\.events: canceling statement due to lock timeout/, 'a locked log is left');
 $reader->query_safe('COMMIT');
 is(query("SELECT problems FROM eventlog.logs WHERE log = 'others'::regclass"), '{}', 'others are not');
 query('CALL eventlog.maintain(); DROP TABLE others;');

@@ -1,6 +1,6 @@
 /*
- * mend.c
- *		Which parts of a damaged log can be mended, and mending them by SQL.
+ * repair.c
+ *		Which parts of a damaged log can be repaired, and repairing them by SQL.
  */
 #include "log/log.h"
 
@@ -9,12 +9,12 @@
 #include "utils/builtins.h"
 
 /*
- * can_be_mended: what create_log sees to.  A column that is not there may have
+ * can_be_repaired: what create_log sees to.  A column that is not there may have
  * been renamed, rights are for those who granted them, and which of two
  * triggers is to stay is for the owner to say.
  */
 static bool
-can_be_mended(const Damage *damage)
+can_be_repaired(const Damage *damage)
 {
 	return damage->part != PART_COLUMN && damage->part != PART_PARTITIONING &&
 		damage->part != PART_OTHER_KEY && damage->part != PART_EXECUTE &&
@@ -22,11 +22,11 @@ can_be_mended(const Damage *damage)
 }
 
 /*
- * mend_find_obstacle: the first that keeps a table from becoming a log and
- * cannot be mended; NULL when there is none.
+ * repair_find_obstacle: the first that keeps a table from becoming a log and
+ * cannot be repaired; NULL when there is none.
  */
 const Damage *
-mend_find_obstacle(List *found)
+repair_find_obstacle(List *found)
 {
 	ListCell   *cell;
 
@@ -34,23 +34,23 @@ mend_find_obstacle(List *found)
 	{
 		Damage	   *damage = lfirst(cell);
 
-		if (damage_is_fatal(damage) && !can_be_mended(damage))
+		if (damage_is_fatal(damage) && !can_be_repaired(damage))
 			return damage;
 	}
 	return NULL;
 }
 
 /*
- * mend_is_needed: is there any that can be mended?
+ * repair_is_needed: is there any that can be repaired?
  */
 bool
-mend_is_needed(List *found)
+repair_is_needed(List *found)
 {
 	ListCell   *cell;
 
 	foreach(cell, found)
 	{
-		if (can_be_mended(lfirst(cell)))
+		if (can_be_repaired(lfirst(cell)))
 			return true;
 	}
 	return false;
@@ -88,11 +88,11 @@ trigger_named(Oid relid, const char *function_name)
 }
 
 /*
- * mend: one part, by SQL.
+ * repair: one part, by SQL.
  */
 static void
-mend(Oid relid, const char *log, const Damage *damage,
-	 const LogSettings *settings)
+repair(Oid relid, const char *log, const Damage *damage,
+	   const LogSettings *settings)
 {
 	const EventColumnInfo *column = &event_columns[damage->column];
 
@@ -145,16 +145,16 @@ mend(Oid relid, const char *log, const Damage *damage,
 							 log), SPI_OK_UTILITY);
 			break;
 		default:
-			elog(ERROR, "cannot mend part %d of a log", damage->part);
+			elog(ERROR, "cannot repair part %d of a log", damage->part);
 	}
 }
 
 /*
- * mend_log: mend what can be mended, and say so; say too what cannot be.
+ * repair_log: repair what can be repaired, and say so; say too what cannot be.
  * Within SPI, as the log's owner, the log locked and not open.
  */
 void
-mend_log(Oid relid, List *found, const LogSettings *settings)
+repair_log(Oid relid, List *found, const LogSettings *settings)
 {
 	char	   *log = qualified_name(relid);
 	ListCell   *cell;
@@ -163,15 +163,15 @@ mend_log(Oid relid, List *found, const LogSettings *settings)
 	{
 		Damage	   *damage = lfirst(cell);
 
-		if (!can_be_mended(damage))
+		if (!can_be_repaired(damage))
 		{
 			ereport(WARNING,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("cannot mend log %s: %s", log, damage->text)));
+					 errmsg("cannot repair log %s: %s", log, damage->text)));
 			continue;
 		}
-		mend(relid, log, damage, settings);
+		repair(relid, log, damage, settings);
 		ereport(NOTICE,
-				(errmsg("mended log %s: %s", log, damage->text)));
+				(errmsg("repaired log %s: %s", log, damage->text)));
 	}
 }
