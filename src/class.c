@@ -1,6 +1,7 @@
 /*
  * class.c
- *		What makes a class of events, and how its columns are compared.
+ *		Which columns make a class of events, and how their values are
+ *		compared.
  */
 #include "eventlog.h"
 
@@ -10,7 +11,8 @@ const ClassIndexShape class_indexes[NCLASS_INDEXES] = {
 };
 
 /*
- * compare_text_c: in the order of an index; NULL is a null, which sorts last.
+ * compare_text_c: compare as collation "C" does, which indexes on these
+ * columns use; NULL stands for a null, which sorts last.
  */
 int
 compare_text_c(const text *a, const text *b)

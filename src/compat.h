@@ -10,10 +10,10 @@
 #endif
 
 /*
- * What SQL calls is exported, and nothing else is: libraries are loaded
- * RTLD_GLOBAL, so an exported name of ours could be taken for another
- * library's, or the other way round.  PostgreSQL 16 builds extensions with
- * hidden visibility by itself.  To be included before fmgr.h.
+ * Only what SQL calls is exported.  Libraries are loaded RTLD_GLOBAL, so an
+ * exported name could be resolved to another library's symbol, or the other
+ * way round.  PostgreSQL 16 builds extensions with hidden visibility by
+ * itself.  Must be included before fmgr.h.
  */
 #if PG_VERSION_NUM < 160000
 #undef PGDLLEXPORT
@@ -106,7 +106,9 @@ extern int	no_such_variable
 #define compat_end_bitmap(name) tbm_end_iterate(name)
 #endif
 
-/* can a DELETE be published, as far as filters and column lists go? */
+/*
+ * may DELETEs be published with these row filters and column lists?
+ */
 #if PG_VERSION_NUM >= 180000
 #define compat_valid_for_delete(pubdesc) \
 	((pubdesc)->rf_valid_for_delete && (pubdesc)->cols_valid_for_delete && \

@@ -1,10 +1,10 @@
 /*
  * eventlog.c
- *		The module itself: its settings, its own objects found by name, and
- *		acting as another role for a while.
+ *		The module itself: its settings, lookups of its own objects, and
+ *		caches of what is known about relations.
  *
- * The extension needs no preloading: everything here is per backend and is
- * made when the library is first used.
+ * The extension needs no preloading: everything here is per backend and is set
+ * up when the library is first used.
  */
 #include "eventlog.h"
 
@@ -84,7 +84,7 @@ _PG_init(void)
 }
 
 /*
- * The extension's schema: which one it is, and whether it has its own name,
+ * The extension's schema and whether it still has its original name.  Valid
  * until anything in pg_namespace changes.
  */
 static Oid	own_schema = InvalidOid;	/* InvalidOid: not looked up yet */
@@ -97,10 +97,10 @@ forget_own_schema(Datum arg, int cacheid, uint32 hashvalue)
 }
 
 /*
- * lookup_own_schema: the schema that is a member of the extension.
+ * lookup_own_schema: find the schema that is a member of the extension.
  *
- * Its name tells nothing: it may have been renamed, and whoever may create
- * schemas can then make another one of the old name.
+ * The name does not identify it: the schema may have been renamed, and anybody
+ * who may create schemas can then create another one with the old name.
  */
 static Oid
 lookup_own_schema(void)
@@ -134,8 +134,8 @@ lookup_own_schema(void)
 }
 
 /*
- * find_own_schema: the same from memory; InvalidOid when the extension is
- * being made or dropped, or has gone.
+ * find_own_schema: the same from a cache; InvalidOid while the extension is
+ * being created or dropped, or after it was dropped.
  */
 static Oid
 find_own_schema(void)
@@ -178,9 +178,10 @@ eventlog_schema_oid(void)
 }
 
 /*
- * eventlog_require_name: an error while the extension's schema has another
- * name than its own.  To be called before any statement that names it: another
- * schema may have the name.
+ * eventlog_require_name: raise an error if the extension's schema was renamed.
+ *
+ * To be called before running any statement that contains the schema's name:
+ * another schema may have that name.
  */
 void
 eventlog_require_name(void)
@@ -197,8 +198,8 @@ eventlog_require_name(void)
 }
 
 /*
- * eventlog_relation_oid: one of the extension's own relations, InvalidOid when
- * the extension is being dropped or has gone.
+ * eventlog_relation_oid: one of the extension's own relations; InvalidOid
+ * while the extension is being dropped, or after.
  */
 Oid
 eventlog_relation_oid(const char *name)
@@ -209,8 +210,8 @@ eventlog_relation_oid(const char *name)
 }
 
 /*
- * eventlog_function_oid: one of the extension's own functions, InvalidOid when
- * there is none with these arguments.
+ * eventlog_function_oid: one of the extension's own functions; InvalidOid if
+ * there is none with these argument types.
  */
 Oid
 eventlog_function_oid(const char *name, int nargs, const Oid *types)
@@ -230,7 +231,7 @@ eventlog_function_oid(const char *name, int nargs, const Oid *types)
 }
 
 /*
- * eventlog_trigger_function: likewise, one that takes no arguments.
+ * eventlog_trigger_function: the same for a function without arguments.
  */
 Oid
 eventlog_trigger_function(const char *name)
@@ -256,8 +257,9 @@ eventlog_type_oid(const char *name)
 }
 
 /*
- * What is told of changed relations.  PostgreSQL has room for ten such
- * callbacks in a backend, for all extensions together: this one has one.
+ * Who is notified of changed relations.  PostgreSQL has room for ten relcache
+ * callbacks per backend, shared by all extensions, so this one registers only
+ * one.
  */
 #define MAX_RELATION_CACHES		4
 #define MAX_RELATION_CALLBACKS	4
@@ -284,7 +286,7 @@ forget_in_cache(HTAB *cache, Oid relid)
 }
 
 /*
- * relation_changed: relation cache callback; InvalidOid forgets all.
+ * relation_changed: relcache callback; InvalidOid means all relations.
  */
 static void
 relation_changed(Datum arg, Oid relid)
@@ -303,9 +305,9 @@ register_relation_changed(void)
 }
 
 /*
- * add_relation_callback: have a function called whenever the relation cache is
- * told that a relation has changed; InvalidOid stands for any.  It must not
- * look into any catalog.
+ * add_relation_callback: have a function called whenever the relation cache
+ * reports a changed relation; InvalidOid means any relation.  The function
+ * must not access catalogs.
  */
 void
 add_relation_callback(void (*forget) (Oid relid))
@@ -317,9 +319,11 @@ add_relation_callback(void (*forget) (Oid relid))
 }
 
 /*
- * create_relation_cache: a hash table for the life of the backend, of what is
- * known of relations.  An entry begins with the Oid of its relation, and goes
- * when the relation cache is told that this one has changed.
+ * create_relation_cache: create a hash table, for the life of the backend, of
+ * facts about relations.
+ *
+ * An entry begins with the OID of its relation.  It is removed when the
+ * relation cache reports a change of that relation.
  */
 HTAB *
 create_relation_cache(const char *name, Size entrysize)
@@ -338,8 +342,8 @@ create_relation_cache(const char *name, Size entrysize)
 }
 
 /*
- * shown_value: the beginning of a value, for an error that refuses it: it may
- * be of any length.
+ * shown_value: the beginning of a value that may be of any length, for an
+ * error message.
  */
 char *
 shown_value(const text *value)

@@ -1,9 +1,10 @@
 /*
  * eventlog.h
- *		What all rooms of the extension share: its settings, the objects of its
- *		schema, statements, roles, the columns of an event and its class.
+ *		What all rooms of the extension share: settings, the objects of
+ *		its schema, statements, roles, the columns of an event and its
+ *		class.
  *
- * Each room has a header of its own, which is all that other rooms see of it:
+ * Each room has one header, which is all that other rooms see of it:
  * log/log.h, read/read.h, queue/queue.h, upkeep/upkeep.h.  Differences between
  * PostgreSQL's major versions live in compat.h and nowhere else.
  */
@@ -26,7 +27,7 @@
 #include "utils/timestamp.h"
 
 /*
- * eventlog.c: settings, the extension's own objects, what is kept of relations
+ * eventlog.c: settings, the extension's own objects, caches of relations
  */
 extern char *eventlog_default_log;
 extern int	eventlog_dead_retention;	/* seconds */
@@ -39,7 +40,7 @@ typedef enum ScanMethod
 	SCAN_AUTO,
 	SCAN_TIME,					/* the index by time alone */
 	SCAN_LISTS,					/* posting lists alone */
-	SCAN_SLICES,				/* slices of time, looked up in them */
+	SCAN_SLICES,				/* slices of time, looked up in posting lists */
 	SCAN_SQL					/* one SQL statement */
 } ScanMethod;
 
@@ -58,7 +59,7 @@ extern void add_relation_callback(void (*forget) (Oid relid));
 extern char *shown_value(const text *value);
 
 /*
- * sql.c: statements of our own making, and what stands in them
+ * sql.c: running our own statements, and building them
  */
 extern void run_sql(const char *sql, int expected);
 extern uint64 sql_into_result(const char *sql, ParamListInfo params,
@@ -92,7 +93,7 @@ extern SysScanDesc begin_owned_scan(Relation *rel, const char *table,
 extern void end_owned_scan(SysScanDesc scan, Relation rel);
 
 /*
- * subtransaction.c
+ * subtransaction.c: what may fail without failing its transaction
  */
 extern ErrorData *try_in_subtransaction(void (*function) (void *arg),
 										void *arg);
@@ -122,8 +123,8 @@ typedef enum EventColumn
 #define EVENT_NCOLUMNS (EVENT_CREATED_AT + 1)
 
 /*
- * class.c: what makes a class of events, and the two indexes of classes, by
- * the order of their columns
+ * class.c: which columns make a class of events, and the two indexes on
+ * classes with their columns in order
  */
 #define CLASS_NCOLUMNS 4
 

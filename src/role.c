@@ -1,13 +1,13 @@
 /*
  * role.c
- *		Acting as another role: as whoever owns a log or a subscription, and as
+ *		Acting as another role: the owner of a log or a subscription, or
  *		the extension's owner.
  *
- * The extension's own tables are read and written as the extension's owner,
- * in two ways: kept statements of our own, and scans by an index.  No role
- * but the extension's owner and the role that made the extension has rights
- * on these tables, so whoever calls these functions has checked what the
- * caller may do.
+ * The extension's own tables are read and written as the extension's owner, in
+ * two ways: by saved plans of our own statements, and by index scans.  Only
+ * the extension's owner and the role that created the extension have
+ * privileges on these tables, so callers of these functions must have checked
+ * what the user may do.
  */
 #include "eventlog.h"
 
@@ -39,12 +39,12 @@ eventlog_owner(void)
 }
 
 /*
- * switch_user: act as user until restore_user(), as VACUUM does.
+ * switch_user: act as another role until restore_user(), as VACUUM does.
  *
- * In a security-restricted context with an empty path: whatever code of that
- * role runs meanwhile (triggers, CHECK functions, index expressions) runs with
- * that role's rights and cannot get out of them.  Settings changed meanwhile
- * with set_local() end with it.  An error ends it too, with its
+ * This is a security-restricted operation with an empty search_path: code of
+ * that role that runs meanwhile (triggers, CHECK functions, index expressions)
+ * runs with that role's privileges and cannot escape them.  Settings made with
+ * set_local() are undone at the end.  An error ends it, too, with its
  * (sub)transaction.  Must not span a commit.
  */
 void
@@ -59,7 +59,7 @@ switch_user(Identity *saved, Oid user)
 }
 
 /*
- * restore_user: be who one was before switch_user().
+ * restore_user: undo switch_user().
  */
 void
 restore_user(const Identity *saved)
@@ -69,7 +69,7 @@ restore_user(const Identity *saved)
 }
 
 /*
- * set_local: a setting for the innermost GUC nest level.
+ * set_local: change a setting until the innermost GUC nest level ends.
  */
 void
 set_local(const char *name, const char *value)
@@ -79,7 +79,7 @@ set_local(const char *name, const char *value)
 }
 
 /*
- * kept_plan: a statement of our own, prepared once a session.
+ * kept_plan: prepare one of our own statements once per session.
  */
 static SPIPlanPtr
 kept_plan(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types)
@@ -96,13 +96,13 @@ kept_plan(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types)
 }
 
 /*
- * run_owned: run such a statement as the extension's owner; how many rows.
- * Within SPI.
+ * run_owned: run one of our own statements as the extension's owner; returns
+ * the number of rows.  Within SPI.
  *
- * Its text is ours and everything in it is qualified: what a caller brings
- * comes as parameters.  Each is made for an index, and shall use it also while
- * the queue has no statistics, or those of when it was empty: a sort of all
- * that is owed at each fetch would be the plan then.
+ * The text is constant and everything in it is qualified; what a caller
+ * provides comes as parameters.  Each statement is written for an index and
+ * must use it even if the queue has no statistics, or stale ones from when it
+ * was empty: otherwise each fetch could sort the whole queue.
  */
 int64
 run_owned(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types,
@@ -127,10 +127,11 @@ run_owned(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types,
 }
 
 /*
- * begin_owned_scan: the rows of a table whose column, the index's first, has
- * this value, in the order of the index.  NULL when there is no such table,
- * as while the extension is being dropped.  A snapshot of NULL is a fresh
- * one.
+ * begin_owned_scan: scan the rows of one of our tables in which a column, the
+ * first one of the index, has this value, in index order.
+ *
+ * Returns NULL if the table does not exist, as while the extension is being
+ * dropped.  A NULL snapshot means a fresh one.
  */
 SysScanDesc
 begin_owned_scan(Relation *rel, const char *table, const char *index,

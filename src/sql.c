@@ -1,7 +1,7 @@
 /*
  * sql.c
- *		Statements of our own making, run within SPI, and what stands in them:
- *		names and times that mean the same in every session.
+ *		Running our own statements within SPI, and building them: names
+ *		and times that mean the same in every session.
  */
 #include "eventlog.h"
 
@@ -20,8 +20,8 @@
 #include "utils/timestamp.h"
 
 /*
- * run_sql: run a statement of our own making within SPI; anything but the
- * expected result code is an error.
+ * run_sql: run one of our own statements within SPI; any result code but the
+ * expected one is an error.
  */
 void
 run_sql(const char *sql, int expected)
@@ -34,11 +34,11 @@ run_sql(const char *sql, int expected)
 }
 
 /*
- * sql_into_result: run a statement that returns rows into a set-returning
- * function's result; how many.  Within SPI.
+ * sql_into_result: run a statement and put its rows into the result of a
+ * set-returning function; returns the number of rows.  Within SPI.
  *
- * The statement returns the columns of the result: a receiver that fetches
- * values stored out of line converts nothing.
+ * The statement must return exactly the result's columns: a receiver that
+ * detoasts values does not convert types.
  */
 uint64
 sql_into_result(const char *sql, ParamListInfo params, bool read_only,
@@ -63,7 +63,7 @@ sql_into_result(const char *sql, ParamListInfo params, bool read_only,
 }
 
 /*
- * qualified_name: schema.table, quoted for SQL.
+ * qualified_name: schema.table, quoted for use in SQL.
  */
 char *
 qualified_name(Oid relid)
@@ -79,7 +79,7 @@ qualified_name(Oid relid)
 }
 
 /*
- * utc_fields: a finite time as year, month and so on in UTC.
+ * utc_fields: split a finite time into year, month and so on in UTC.
  */
 void
 utc_fields(TimestampTz t, struct pg_tm *tm, fsec_t *fsec)
@@ -91,8 +91,8 @@ utc_fields(TimestampTz t, struct pg_tm *tm, fsec_t *fsec)
 }
 
 /*
- * utc_literal: a time as a literal that means the same in every session,
- * without quotes.
+ * utc_literal: a time as text, without quotes, that means the same in every
+ * session.
  */
 char *
 utc_literal(TimestampTz t)
@@ -123,9 +123,9 @@ int8_array(Datum *values, int n)
 }
 
 /*
- * relation_has_rows: does a table hold any row that is visible now?
+ * relation_has_rows: does a table contain a row that is visible now?
  *
- * Checks no rights and tells no more than that.
+ * Checks no privileges, and reveals nothing but the answer.
  */
 bool
 relation_has_rows(Oid relid)

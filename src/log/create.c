@@ -1,11 +1,12 @@
 /*
  * create.c
- *		eventlog.create_log and eventlog.alter_log: a log made, repaired, changed.
+ *		eventlog.create_log and eventlog.alter_log: creating, repairing
+ *		and changing logs.
  *
- * A log is made by statements that its owner could run, as its owner.  What is
- * somebody else's is refused before it is locked, since whoever waits for a
- * lock holds up those who write, and again under the lock, since the table may
- * have got another owner meanwhile.
+ * A log is created by statements that its owner could run, as its owner.
+ * Ownership is checked before the table is locked, since waiting for a lock
+ * holds up writers, and again under the lock, since the owner may have changed
+ * in between.
  */
 #include "log/log.h"
 
@@ -21,14 +22,15 @@
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
 
-#define MAX_SINCE	1000		/* partitions that one call makes for the past */
+#define MAX_SINCE	1000		/* partitions that one call creates for the
+								 * past */
 
 PG_FUNCTION_INFO_V1(eventlog_create_log);
 PG_FUNCTION_INFO_V1(eventlog_alter_log);
 
 /*
- * comment_log: the table says what it is, and its columns what eventlog.event
- * says of them.
+ * comment_log: add comments to the table and its columns, the latter from
+ * eventlog.event.
  */
 static void
 comment_log(const char *log)
@@ -50,8 +52,8 @@ comment_log(const char *log)
 }
 
 /*
- * create_table: the partitioned table, its keys, constraints and triggers, and
- * its default partition.
+ * create_table: create the partitioned table, with its primary key,
+ * constraints and triggers, and its default partition.
  */
 static void
 create_table(const char *name, Oid schema)
@@ -91,8 +93,8 @@ create_table(const char *name, Oid schema)
 }
 
 /*
- * before_adoption: what is somebody else's is refused before it is locked:
- * whoever waits for the lock holds up those who write.
+ * before_adoption: refuse a table of another owner before it is locked, since
+ * waiting for the lock would hold up its writers.
  */
 static void
 before_adoption(const RangeVar *name, Oid relid, Oid old_relid, void *arg)
@@ -106,7 +108,7 @@ before_adoption(const RangeVar *name, Oid relid, Oid old_relid, void *arg)
 }
 
 /*
- * find_existing: the table of that name, locked; InvalidOid when there is
+ * find_existing: find and lock the table of that name; InvalidOid if there is
  * none.
  */
 static Oid
@@ -116,18 +118,18 @@ find_existing(RangeVar *name)
 												 RVR_MISSING_OK,
 												 before_adoption, NULL);
 
-	/* it may have got another owner while we waited for the lock */
+	/* the owner may have changed while we waited for the lock */
 	before_adoption(name, relid, InvalidOid, NULL);
 	return relid;
 }
 
 /*
- * examine_existing: what is to be repaired of a table, so that it is a log
- * (again); an error when it cannot be one, or is one already.  Gives the
- * table's owner.
+ * examine_existing: find out what must be repaired to make a table a log
+ * (again); an error if it cannot become one, or already is one.  Also gives
+ * the table's owner.
  *
- * A table can become a log when it lost the extension's parts to DROP
- * EXTENSION … CASCADE, or some part to its owner.
+ * A table can become a log if DROP EXTENSION ...  CASCADE, or its owner,
+ * removed parts of the log that it was.
  */
 static List *
 examine_existing(Oid relid, Oid *owner)
@@ -169,7 +171,8 @@ examine_existing(Oid relid, Oid *owner)
 }
 
 /*
- * require_room: an error when partitions from `since` to now cannot be made.
+ * require_room: raise an error if the partitions from `since` to now cannot be
+ * created.
  */
 static void
 require_room(const PartitionList *list, const LogSettings *settings,
@@ -198,12 +201,12 @@ require_room(const PartitionList *list, const LogSettings *settings,
 }
 
 /*
- * premake_partitions: the partitions from `since` on (DT_NOEND: from the
- * current one), and those ahead, unless they are there.  Within SPI, as the
- * log's owner, the log locked.
+ * premake_partitions: create the missing partitions from `since` (DT_NOEND:
+ * the current one) on, and those ahead.  Within SPI, as the log's owner, with
+ * the log locked.
  *
- * A range of which the default partition holds events is left to maintain,
- * which moves them.
+ * Ranges for which the default partition contains events are left to maintain,
+ * which moves the events.
  */
 static void
 premake_partitions(Oid relid, TimestampTz since)
@@ -235,7 +238,7 @@ premake_partitions(Oid relid, TimestampTz since)
 }
 
 /*
- * require_argument: an error for a NULL where none may be.
+ * require_argument: raise an error if an argument is NULL.
  */
 static void
 require_argument(FunctionCallInfo fcinfo, int argno, const char *name)
@@ -247,11 +250,11 @@ require_argument(FunctionCallInfo fcinfo, int argno, const char *name)
 }
 
 /*
- * become_owner: act as a log's owner, if that is another role, as it can be
- * where the caller is a superuser or a member of it; did that have to be?
+ * become_owner: act as the log's owner, if that is another role; returns
+ * whether it is.  The caller is a superuser or a member of that role.
  *
- * So none of the owner's code runs as a superuser, and new partitions belong
- * to whom the log does.
+ * So no code of the owner runs as a superuser, and new partitions belong to
+ * the owner of the log.
  */
 static bool
 become_owner(Identity *saved, Oid owner)
@@ -263,7 +266,7 @@ become_owner(Identity *saved, Oid owner)
 }
 
 /*
- * since_from_args: the time from which on partitions are wanted; DT_NOEND when
+ * since_from_args: the time from which on partitions are wanted; DT_NOEND if
  * none is given.
  */
 static TimestampTz
@@ -276,8 +279,8 @@ since_from_args(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
- * indexes_from_array: the columns that a list names, as flags; an error for
- * what is no filter column.
+ * indexes_from_array: turn an array of column names into flags; an error for a
+ * name that is not a filter column.
  */
 static void
 indexes_from_array(ArrayType *columns, bool *wanted)
@@ -316,8 +319,8 @@ indexes_from_array(ArrayType *columns, bool *wanted)
 }
 
 /*
- * require_permanent: a temporary log is one session's, but its subscriptions
- * would be every writer's.
+ * require_permanent: refuse temporary logs.  Such a log belongs to one
+ * session, but its subscriptions would concern all writers.
  */
 static void
 require_permanent(Oid schema)
@@ -330,14 +333,13 @@ require_permanent(Oid schema)
 }
 
 /*
- * eventlog.create_log(name text, partition_interval interval,
- * retention interval, premake int, indexes text[], since timestamptz)
- * returns regclass
+ * eventlog.create_log(name text, partition_interval interval, retention
+ * interval, premake int, indexes text[], since timestamptz) returns regclass
  *
- * As the caller, who becomes the owner; a table that is there is made a log,
- * or repaired, as its owner, who may be another role where the caller is a
- * superuser or member.  Such a table keeps its settings if it has any, and
- * its choice of indexes.
+ * Runs as the caller, who becomes the owner.  An existing table is made a log,
+ * or repaired, as its owner, who may be another role if the caller is a
+ * superuser or a member of it.  Such a table keeps its settings, if it has
+ * any, and its indexes.
  */
 Datum
 eventlog_create_log(PG_FUNCTION_ARGS)
@@ -396,7 +398,8 @@ eventlog_create_log(PG_FUNCTION_ARGS)
 }
 
 /*
- * settings_from_args: change what alter_log is given; true when anything is.
+ * settings_from_args: apply the arguments of alter_log; returns whether any
+ * was given.
  */
 static bool
 settings_from_args(FunctionCallInfo fcinfo, LogSettings *settings)
@@ -412,9 +415,11 @@ settings_from_args(FunctionCallInfo fcinfo, LogSettings *settings)
 }
 
 /*
- * open_to_alter: open a log to change it, as its owner or a member of that
- * role, which is looked at before the lock, so that nobody else can hold up
- * writers, and under it, since the owner may have changed meanwhile.
+ * open_to_alter: open a log to change it; the caller must own it or be a
+ * member of the owner.
+ *
+ * This is checked before locking, so that nobody else can hold up writers, and
+ * again under the lock, since the owner may have changed in between.
  */
 static EventLog *
 open_to_alter(Oid relid)
@@ -432,12 +437,11 @@ open_to_alter(Oid relid)
 }
 
 /*
- * eventlog.alter_log(log regclass, partition_interval interval,
- * retention interval, premake int, indexes text[], since timestamptz)
- * returns void
+ * eventlog.alter_log(log regclass, partition_interval interval, retention
+ * interval, premake int, indexes text[], since timestamptz) returns void
  *
- * The lock that changes of settings need, which writers wait for, is taken
- * last: building indexes takes longest.
+ * Building indexes takes longest, so the lock for changing settings, which
+ * writers wait for, is taken after that.
  */
 Datum
 eventlog_alter_log(PG_FUNCTION_ARGS)

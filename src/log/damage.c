@@ -2,14 +2,14 @@
  * damage.c
  *		What is wrong with the parts of a log.
  *
- * A log is a table of the user's own, so its columns, constraints and triggers
- * can be changed by its owner at any time.  log.c decides quickly whether a
- * table can be used as a log; this file tells the reasons, for people: in the
- * view eventlog.logs, in the warnings of maintain, and to create_log, which
- * repairs what can be repaired (repair.c).
+ * A log belongs to a user, who can change its columns, constraints and
+ * triggers at any time. log.c decides quickly whether a table can be used as a
+ * log; this file finds the reasons: for the view eventlog.logs, for the
+ * warnings of maintain, and for create_log, which repairs what it can
+ * (repair.c).
  *
  * Nothing here runs code of the table's owner: the partition key is read from
- * the catalog, and constraints are compared as they are stored.
+ * the catalog, and constraints are compared in their stored form.
  */
 #include "log/log.h"
 
@@ -31,8 +31,8 @@
 #include "utils/syscache.h"
 
 /*
- * add_damage: note what is wrong with a part.  `name` is of the constraint or
- * trigger that is there, NULL when none is.
+ * add_damage: note what is wrong with a part.  `name` is the name of the
+ * existing constraint or trigger, or NULL.
  */
 static void
 add_damage(List **found, LogPart part, EventColumn column, const char *name,
@@ -54,14 +54,14 @@ add_damage(List **found, LogPart part, EventColumn column, const char *name,
 bool
 damage_is_fatal(const Damage *damage)
 {
-	/* no reader depends on when a row was written */
+	/* no reader depends on this column */
 	if (damage->part == PART_NOT_NULL && damage->column == EVENT_CREATED_AT)
 		return false;
 	return damage->part <= LAST_FATAL_PART;
 }
 
 /*
- * column_named: the number of a column of that name and any type.
+ * column_named: the number of the column with that name, of any type.
  */
 static AttrNumber
 column_named(TupleDesc desc, const char *name)
@@ -77,8 +77,8 @@ column_named(TupleDesc desc, const char *name)
 }
 
 /*
- * check_column: one column of an event: there, of its type and collation, NOT
- * NULL and with a default where it has to.
+ * check_column: check that a column exists, with the right type and collation,
+ * and NOT NULL and a default where needed.
  */
 static void
 check_column(Relation rel, EventColumn column, AttrNumber *attnum,
@@ -118,8 +118,8 @@ check_column(Relation rel, EventColumn column, AttrNumber *attnum,
 }
 
 /*
- * is_call_on_columns: is a stored expression a call of this function on these
- * columns, and nothing else?
+ * is_call_on_columns: is a stored expression nothing but a call of this
+ * function on these columns?
  */
 static bool
 is_call_on_columns(const char *expression, Oid function,
@@ -147,7 +147,7 @@ is_call_on_columns(const char *expression, Oid function,
 }
 
 /*
- * check_constraints: the CHECK that a row is an event, and that of the level.
+ * check_constraints: check the CHECK constraints on the row and on the level.
  */
 static void
 check_constraints(Relation rel, const AttrNumber *attnum, List **found)
@@ -199,10 +199,10 @@ check_constraints(Relation rel, const AttrNumber *attnum, List **found)
 }
 
 /*
- * check_trigger: a trigger of the log's on each row, there and enabled.
+ * check_trigger: check that a row trigger of the log exists and is enabled.
  *
- * The relation's list of triggers is valid until the next look at a catalog:
- * none happens while it is read.
+ * The relation's trigger list is valid until the next catalog access, and
+ * there is none while the list is read.
  */
 static void
 check_trigger(Relation rel, LogPart part, const char *function_name,
@@ -241,8 +241,8 @@ check_trigger(Relation rel, LogPart part, const char *function_name,
 }
 
 /*
- * count_disabled: in how many partitions the clone of a trigger by one of
- * these functions is disabled, though the log's own trigger may not be.
+ * count_disabled: in how many partitions is the clone of one of these triggers
+ * disabled?  The log's own trigger may still be enabled.
  */
 static int
 count_disabled(List *partitions, Oid fill, Oid owe)
@@ -282,7 +282,7 @@ count_disabled(List *partitions, Oid fill, Oid owe)
 }
 
 /*
- * check_partition_triggers: the clones of the triggers in the partitions.
+ * check_partition_triggers: check the clones of the triggers in partitions.
  */
 static void
 check_partition_triggers(Relation rel, List **found)
@@ -303,7 +303,7 @@ check_partition_triggers(Relation rel, List **found)
 }
 
 /*
- * check_primary_key: on (occurred_at, id).
+ * check_primary_key: check that it is on (occurred_at, id).
  */
 static void
 check_primary_key(Relation rel, const AttrNumber *attnum, List **found)
@@ -340,8 +340,8 @@ check_primary_key(Relation rel, const AttrNumber *attnum, List **found)
 }
 
 /*
- * check_rights: writers run the CHECK's function, and the owner needs the
- * triggers' functions for new partitions.
+ * check_rights: writers need EXECUTE on the function of the CHECK constraint,
+ * and the owner on those of the triggers, to create partitions.
  */
 static void
 check_rights(Relation rel, List **found)
@@ -367,7 +367,7 @@ check_rights(Relation rel, List **found)
 }
 
 /*
- * has_fatal: is any of it fatal?
+ * has_fatal: is any of the damage fatal?
  */
 static bool
 has_fatal(List *found)
@@ -383,8 +383,8 @@ has_fatal(List *found)
 }
 
 /*
- * damage_find: all that is wrong with the parts of a log, as a list of Damage;
- * NIL when nothing is.  Waits for no lock.
+ * damage_find: find all that is wrong with the parts of a log, as a list of
+ * Damage; NIL if nothing is.  Waits for no lock.
  */
 List *
 damage_find(Relation rel)
@@ -434,10 +434,9 @@ damage_find(Relation rel)
 
 /*
  * damage_describe_fatal: why a table that has a log's triggers cannot be used
- * as a log; NULL when it can, or is gone.
+ * as a log; NULL if it can, or was dropped.
  *
- * For those who skip such a log with a warning: waits for an ACCESS SHARE lock
- * as log_try_open() does.
+ * Waits for an ACCESS SHARE lock, as log_try_open() does.
  */
 char *
 damage_describe_fatal(Oid relid)

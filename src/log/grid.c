@@ -2,7 +2,7 @@
  * grid.c
  *		The grid of partition bounds.
  *
- * Bounds are computed in UTC whatever the session's time zone is.
+ * Bounds are computed in UTC, regardless of the session's time zone.
  */
 #include "log/log.h"
 
@@ -18,8 +18,8 @@
 #define GRID_ORIGIN	(2 * USECS_PER_DAY)
 
 /*
- * grid_is_valid: does width make a grid: whole months alone, or days and time
- * alone?
+ * grid_is_valid: can width be the width of a grid: either whole months, or
+ * days and time?
  */
 bool
 grid_is_valid(const Interval *width)
@@ -33,7 +33,7 @@ grid_is_valid(const Interval *width)
 }
 
 /*
- * grid_require_valid: an error unless it does.
+ * grid_require_valid: raise an error unless it can.
  */
 void
 grid_require_valid(const Interval *width, const char *what)
@@ -48,7 +48,7 @@ grid_require_valid(const Interval *width, const char *what)
 }
 
 /*
- * month_start: the first instant of month number months since year 0.
+ * month_start: the beginning of a month, given as months since year 0.
  */
 static TimestampTz
 month_start(int months)
@@ -60,8 +60,8 @@ month_start(int months)
 }
 
 /*
- * grid_find_cell: the cell of the grid that holds t, cut to the times of
- * events.
+ * grid_find_cell: the cell of the grid that contains t, cut to the range of
+ * event times.
  */
 void
 grid_find_cell(const Interval *width, TimestampTz t, TimestampTz *lower,

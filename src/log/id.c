@@ -1,13 +1,13 @@
 /*
  * id.c
- *		The identifier of an event: a version 7 UUID (RFC 9562) that carries the
- *		event's time to the microsecond.
+ *		The id of an event: a version 7 UUID (RFC 9562) that contains the
+ *		time of the event to the microsecond.
  *
  * 48 bits of milliseconds since 1970, then in rand_a the microsecond within
  * the millisecond as a fraction of 4096 (RFC 9562, 6.2, method 3), then 62
- * bits that are random or a hash of a seed.  rand_a = us * 4096 / 1000 loses
- * nothing: us = (rand_a * 1000 + 999) / 4096 gives it back.  So ids sort as
- * times do, and an id alone finds its partition.
+ * bits that are random or a hash of a seed. rand_a = us * 4096 / 1000 loses
+ * nothing: us = (rand_a * 1000 + 999) / 4096 restores it.  So ids sort by
+ * time, and an id alone identifies the partition.
  */
 #include "log/log.h"
 
@@ -23,7 +23,7 @@ PG_FUNCTION_INFO_V1(eventlog_new_id);
 PG_FUNCTION_INFO_V1(eventlog_id_time);
 
 /*
- * fill_random: the 8 bytes behind the time, random or a hash of seed.
+ * fill_random: fill the 8 bytes after the time, randomly or by hashing a seed.
  */
 static void
 fill_random(unsigned char *to, const text *seed)
@@ -55,7 +55,7 @@ fill_random(unsigned char *to, const text *seed)
 }
 
 /*
- * id_create: a new id of that time, which must be a valid event time.
+ * id_create: create an id for a time, which must be a valid event time.
  */
 void
 id_create(pg_uuid_t *id, TimestampTz occurred_at, const text *seed)
@@ -71,7 +71,7 @@ id_create(pg_uuid_t *id, TimestampTz occurred_at, const text *seed)
 }
 
 /*
- * read_id: the exact time in an id; false when it is no version 7 UUID.
+ * read_id: get the exact time from an id; false unless it is a version 7 UUID.
  */
 static bool
 read_id(const pg_uuid_t *id, TimestampTz *t)
@@ -87,8 +87,8 @@ read_id(const pg_uuid_t *id, TimestampTz *t)
 }
 
 /*
- * id_find_time: the exact time in an id; false when there can be no event with
- * this id.
+ * id_find_time: get the exact time from an id; false if no event can have this
+ * id.
  */
 bool
 id_find_time(const pg_uuid_t *id, TimestampTz *t)
@@ -97,7 +97,7 @@ id_find_time(const pg_uuid_t *id, TimestampTz *t)
 }
 
 /*
- * id_is_valid: can there be an event with this id?
+ * id_is_valid: can an event have this id?
  */
 bool
 id_is_valid(const pg_uuid_t *id)
@@ -108,8 +108,7 @@ id_is_valid(const pg_uuid_t *id)
 }
 
 /*
- * id_from_arg: the id of an event, from an argument; NULL where there can be
- * no such event.
+ * id_from_arg: the event id in an argument; NULL if no event can have this id.
  */
 const pg_uuid_t *
 id_from_arg(FunctionCallInfo fcinfo, int argno)
@@ -120,7 +119,7 @@ id_from_arg(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
- * id_get_time: the exact time in an id; an error when it is none of ours.
+ * id_get_time: the exact time in an id; an error if it is not an event id.
  */
 TimestampTz
 id_get_time(const pg_uuid_t *id)
@@ -140,7 +139,7 @@ id_get_time(const pg_uuid_t *id)
 }
 
 /*
- * id_require_match: an error unless the time in id is occurred_at.
+ * id_require_match: raise an error unless the time in id is occurred_at.
  */
 void
 id_require_match(const pg_uuid_t *id, TimestampTz occurred_at)
@@ -160,7 +159,7 @@ id_require_match(const pg_uuid_t *id, TimestampTz occurred_at)
 }
 
 /*
- * id_require_time: an error unless t lies between 1970 and year 10000.
+ * id_require_time: raise an error unless t is between 1970 and year 10000.
  */
 void
 id_require_time(const char *column, TimestampTz t)

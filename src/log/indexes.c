@@ -1,21 +1,22 @@
 /*
  * indexes.c
- *		The indexes that a log has besides its primary key: two of classes of
- *		events, BRIN on their time, and one of each filter column of its owner's
- *		choice.
+ *		The indexes of a log besides its primary key: two on classes of
+ *		events, a BRIN index on their time, and one on each filter column
+ *		that the owner chose.
  *
- * None of them ends in the time, as they did up to version 0.2: a B-tree makes
- * posting lists of equal keys, which take a tenth of the room; see
- * src/read/newest.c for how events are found by them.
+ * Unlike those of version 0.2, none of them ends in the time: a B-tree then
+ * keeps equal keys in posting lists, which take a tenth of the space.
+ * src/read/newest.c explains how events are found by them.
  *
- * PostgreSQL builds an index of a log on all partitions at once, with a lock
- * on the log that all writers wait for, and to lock a partition first would
- * deadlock with them.  So that is done only where little is to be built.
- * Otherwise alter_log, or maintain of a log of an older version, makes the
- * log's own index alone, which takes a moment and is not valid yet, and
- * maintain builds the partitions' one by one, each in a transaction of its
- * own; when all are there it is valid, and what it is in place of is dropped.
- * Partitions made meanwhile have it from the beginning.
+ * PostgreSQL builds an index of a partitioned table on all partitions at once,
+ * under a lock on the table that all writers wait for.  Locking a partition
+ * first would deadlock with writers.  So this is done only if there is little
+ * to build.  Otherwise alter_log, or maintain of a log of an older version,
+ * creates the log's own index alone, which takes a moment and leaves it
+ * invalid. maintain then builds the index of one partition after another, each
+ * in a transaction of its own.  When all are there, the log's index becomes
+ * valid, and the index that it replaces is dropped.  Partitions created in
+ * between have it from the start.
  */
 #include "log/log.h"
 
@@ -35,22 +36,24 @@
 #include "utils/timestamp.h"
 
 #define INDEX_LOCK_TIMEOUT	"1s"
-#define MAX_BUILD_BYTES		(16 * 1024 * 1024)	/* of a log whose indexes are
-												 * built at once */
+#define MAX_BUILD_BYTES		(16 * 1024 * 1024)	/* size of a log whose indexes
+												 * are built at once */
 
 /*
- * IndexShape: an index of a log.
+ * IndexShape: an index that a log can have.
  */
 typedef struct IndexShape
 {
-	const char *what;			/* it is on, for people */
-	const char *name;			/* a part of its own */
+	const char *what;			/* what it is on, for people */
+	const char *name;			/* the part of its name that distinguishes it */
 	bool		brin;
 	int			n;
 	EventColumn columns[CLASS_NCOLUMNS];
 } IndexShape;
 
-/* what every log has besides those of its classes */
+/*
+ * every log has this one and those on classes
+ */
 static const IndexShape time_shape = {
 	"occurred_at", "time", true, 1, {EVENT_OCCURRED_AT}
 };
@@ -58,8 +61,8 @@ static const IndexShape time_shape = {
 #define MAX_SHAPES (NCLASS_INDEXES + 1 + EVENT_NCOLUMNS)
 
 /*
- * has_shape: is it an index of these columns, and nothing more?  ends_in_time:
- * and of (occurred_at, id) behind them, as of old.
+ * has_shape: is it an index on exactly these columns? ends_in_time: followed
+ * by (occurred_at, id), as in version 0.2.
  */
 static bool
 has_shape(const Form_pg_index form, HeapTuple tuple, const AttrNumber *attnum,
@@ -82,7 +85,7 @@ has_shape(const Form_pg_index form, HeapTuple tuple, const AttrNumber *attnum,
 }
 
 /*
- * access_method: of an index, as far as it exists.
+ * access_method: the access method of an index; InvalidOid if it was dropped.
  */
 static Oid
 access_method(Oid index)
@@ -99,8 +102,8 @@ access_method(Oid index)
 }
 
 /*
- * find_index: the index of a table that has a shape, and whether it is valid;
- * InvalidOid when it has none.
+ * find_index: find a table's index of a shape, and whether it is valid;
+ * InvalidOid if there is none.
  */
 static Oid
 find_index(Relation rel, const IndexShape *shape, bool ends_in_time,
@@ -137,7 +140,7 @@ find_index(Relation rel, const IndexShape *shape, bool ends_in_time,
 }
 
 /*
- * index_of: the same of a table that is locked and not open.
+ * index_of: the same for a table that is locked and not open.
  */
 static Oid
 index_of(Oid relid, const IndexShape *shape, bool ends_in_time, bool *valid)
@@ -150,7 +153,7 @@ index_of(Oid relid, const IndexShape *shape, bool ends_in_time, bool *valid)
 }
 
 /*
- * create_index: on a table, a name being chosen; its Oid.
+ * create_index: create an index with a generated name; returns its OID.
  */
 static Oid
 create_index(Oid relid, const IndexShape *shape, const char *only)
@@ -199,8 +202,9 @@ column_shape(EventColumn column)
 }
 
 /*
- * shapes_of: what a log has to have: what all have, and the filter columns
- * that are wanted, or of which it has an index if wanted is NULL; how many.
+ * shapes_of: the indexes that a log should have: those of every log, and those
+ * on the filter columns that are wanted, or already indexed if wanted is NULL;
+ * returns how many.
  */
 static int
 shapes_of(Relation rel, const bool *wanted, IndexShape *shapes)
@@ -236,7 +240,7 @@ shapes_of_log(Oid relid, const bool *wanted, IndexShape *shapes)
 }
 
 /*
- * indexes_add: to a log that is new.  Within SPI, as its owner.
+ * indexes_add: create the indexes of a new log.  Within SPI, as its owner.
  */
 void
 indexes_add(Oid relid, const bool *wanted)
@@ -257,8 +261,8 @@ drop_index(Oid index)
 }
 
 /*
- * drop_replaced: drop the index of an older version that a valid one is in
- * place of; was there any?
+ * drop_replaced: drop an index of version 0.2 that a valid one replaces;
+ * returns whether there was any.
  */
 static bool
 drop_replaced(Oid relid, const IndexShape *shape)
@@ -275,8 +279,8 @@ drop_replaced(Oid relid, const IndexShape *shape)
 }
 
 /*
- * has_foreign: an index of a log with foreign partitions does not become valid
- * by its parts.
+ * has_foreign: does the log have foreign partitions?  An index of such a log
+ * never becomes valid by building it partition by partition.
  */
 static bool
 has_foreign(Oid relid)
@@ -292,13 +296,13 @@ has_foreign(Oid relid)
 }
 
 /*
- * indexes_change: see that a log has what every log has, and indexes on these
- * filter columns and no others; NULL: on those on which it has any.  Within
- * SPI, between switch_user() and restore_user() as the log's owner, the log
- * locked against other changes.
+ * indexes_change: give a log the indexes of every log, and those on these
+ * filter columns and no others; NULL: those on the columns already indexed.
+ * Within SPI, between switch_user() and restore_user() as the log's owner,
+ * with the log locked against other changes.
  *
- * A lock that is waited for makes those who write queue up behind, so no wait
- * is long, unless the session has a limit of its own.
+ * Writers queue up behind a lock that is waited for, so waits are short unless
+ * the session has set a limit of its own.
  */
 void
 indexes_change(Oid relid, const bool *wanted)
@@ -361,10 +365,10 @@ indexes_are_missing(Oid relid)
 }
 
 /*
- * indexes_renew_next: make one index that a log of an older version lacks, to
- * be built on its partitions by indexes_build_part(), or drop one that it
- * needs no more.  Within SPI, as the log's owner, the log locked against
- * other changes and not open.
+ * indexes_renew_next: create one index that a log of an older version lacks,
+ * to be built by indexes_build_part(), or drop one that is no longer needed.
+ * Within SPI, as the log's owner, with the log locked against other changes
+ * and not open.
  */
 void
 indexes_renew_next(Oid relid)
@@ -386,7 +390,8 @@ indexes_renew_next(Oid relid)
 }
 
 /*
- * indexed_tables: the tables whose indexes are parts of an index of the log.
+ * indexed_tables: the tables whose indexes are attached to an index of the
+ * log.
  */
 static List *
 indexed_tables(Oid index)
@@ -400,8 +405,8 @@ indexed_tables(Oid index)
 }
 
 /*
- * partitions_without: the partitions that have no part of an index of the log;
- * the current one, to which most is written, last.
+ * partitions_without: the partitions without a part of an index of the log;
+ * the current one, which is written to most, comes last.
  */
 static List *
 partitions_without(const PartitionList *list, Oid index)
@@ -428,8 +433,9 @@ partitions_without(const PartitionList *list, Oid index)
 }
 
 /*
- * indexes_find_unbuilt: an index of the log, on *what, that some partitions
- * lack, and those partitions; NIL when there is none.  Locks nothing.
+ * indexes_find_unbuilt: find an index of the log, described by *what, that
+ * some partitions lack, and return those partitions; NIL if there is none.
+ * Takes no locks.
  */
 List *
 indexes_find_unbuilt(const EventLog *log, const PartitionList *list,
@@ -456,9 +462,9 @@ indexes_find_unbuilt(const EventLog *log, const PartitionList *list,
 }
 
 /*
- * indexes_build_part: a part of the log's index for one partition, which may
- * have had such an index of its own before.  Within SPI, as the log's owner,
- * the log locked against other changes and not open.
+ * indexes_build_part: build or attach one partition's part of the log's index.
+ * Within SPI, as the log's owner, with the log locked against other changes
+ * and not open.
  */
 void
 indexes_build_part(Oid relid, Oid index, Oid partition)

@@ -1,10 +1,11 @@
 /*
  * json.c
- *		An event as JSON: the nested form that applications and webhooks get.
+ *		An event as JSON: the nested form that applications and webhooks
+ *		get.
  *
- * It is written as text, once, and eventlog.to_json reads that as jsonb: a
- * webhook's body needs no jsonb, and to build one costs more than to read an
- * event and to send it.
+ * It is written as text, and eventlog.to_json parses that text into jsonb.  A
+ * webhook's body needs no jsonb, and building one would cost more than reading
+ * and sending an event.
  */
 #include "log/log.h"
 
@@ -21,7 +22,7 @@ PG_FUNCTION_INFO_V1(eventlog_to_json);
 PG_FUNCTION_INFO_V1(eventlog_utc);
 
 /*
- * Member: a key, and the column with its value; or what stands between them.
+ * Member: the text before a value, and the column of the value.
  */
 typedef struct Member
 {
@@ -50,7 +51,7 @@ static const Member members[] = {
 #define AFTER_MEMBERS	"}}}"
 
 /*
- * append_utc: ISO 8601, UTC, six digits.
+ * append_utc: append a time as ISO 8601 in UTC with six digits.
  */
 static void
 append_utc(StringInfo to, TimestampTz t)
@@ -83,7 +84,7 @@ append_hex(StringInfo to, const pg_uuid_t *id)
 }
 
 /*
- * append_value: a column's value as JSON.
+ * append_value: append a column's value as JSON.
  */
 static void
 append_value(StringInfo to, EventColumn column, Datum value)
@@ -119,7 +120,7 @@ append_value(StringInfo to, EventColumn column, Datum value)
 }
 
 /*
- * append_event: the nested form of a composite eventlog.event.
+ * append_event: append the nested form of a composite eventlog.event.
  */
 static void
 append_event(StringInfo to, HeapTupleHeader event)

@@ -1,7 +1,7 @@
 /*
  * level.c
- *		How bad an event is: the five levels, and the names that others have for
- *		them.
+ *		The five levels of severity, and the names that other systems have
+ *		for them.
  */
 #include "log/log.h"
 
@@ -14,8 +14,7 @@ const char *const level_names[EVENT_NLEVELS] = {
 };
 
 /*
- * The names that the neighbours have for levels: RFC 5424 (syslog),
- * OpenTelemetry, log4j.
+ * Level names of RFC 5424 (syslog), OpenTelemetry and log4j.
  */
 static const struct
 {
@@ -42,7 +41,7 @@ is_name(const char *known, const char *name, int len)
 }
 
 /*
- * level_find: which level a name is, in any case; -1 if none.
+ * level_find: the level with this name, in any case; -1 if there is none.
  */
 int
 level_find(const char *name, int len)
@@ -61,7 +60,7 @@ level_find(const char *name, int len)
 }
 
 /*
- * level_require: which level a name is, with an error that lists the valid
+ * level_require: the same; if there is none, an error that lists the valid
  * ones.
  */
 EventLevel
@@ -78,7 +77,7 @@ level_require(const text *name)
 }
 
 /*
- * The values of eventlog.level, until the enum's rows in the catalog change;
+ * OIDs of the values of eventlog.level, until the enum changes in the catalog;
  * InvalidOid: not looked up yet.
  */
 static Oid	level_oids[EVENT_NLEVELS];
@@ -109,7 +108,7 @@ lookup_level_oid(EventLevel level)
 }
 
 /*
- * level_enum_oid: the value of eventlog.level of that name.
+ * level_enum_oid: the value of eventlog.level with this name.
  */
 Oid
 level_enum_oid(const text *name)

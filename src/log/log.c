@@ -1,11 +1,12 @@
 /*
  * log.c
- *		A log: a table of the user's own that is partitioned by range of
- *		occurred_at, has the columns of an event, and carries the settings.
+ *		A log: a table that belongs to a user, is partitioned by range of
+ *		occurred_at, has the columns of an event, and carries its
+ *		settings.
  *
- * Anybody can make a table look like a log.  So its shape and its settings
- * are checked each time a log is opened.  What is wrong with a damaged log is
- * told by damage.c; logs are made in create.c.
+ * Anybody can make a table look like a log.  So its shape and its settings are
+ * checked each time a log is opened. damage.c explains what is wrong with a
+ * damaged log; create.c creates logs.
  */
 #include "log/log.h"
 
@@ -33,11 +34,11 @@ log_trigger_functions(Oid *functions)
 }
 
 /*
- * has_log_columns: the columns of an event, of which those that say what it is
- * are NOT NULL; where they stand.
+ * has_log_columns: does a table have the columns of an event, with NOT NULL
+ * where readers rely on it?  Also gives their attribute numbers.
  *
- * So no reader meets a null there, also where somebody made a table look like
- * a log: partitions cannot be laxer than their parent.
+ * Readers never find a null in those columns, even if somebody made the table
+ * look like a log: a partition cannot drop a NOT NULL of its parent.
  */
 static bool
 has_log_columns(Relation rel, AttrNumber *attnum)
@@ -56,7 +57,7 @@ has_log_columns(Relation rel, AttrNumber *attnum)
 }
 
 /*
- * shape_of_log: fill in *log; false when rel is none.
+ * shape_of_log: fill in *log; false if rel is not a log.
  */
 static bool
 shape_of_log(Relation rel, EventLog *log)
@@ -72,7 +73,7 @@ shape_of_log(Relation rel, EventLog *log)
 }
 
 /*
- * log_try_open: open a log; NULL when the table is none, or gone.
+ * log_try_open: open a log; NULL if the table is not a log, or was dropped.
  */
 EventLog *
 log_try_open(Oid relid, LOCKMODE lockmode)
@@ -91,8 +92,8 @@ log_try_open(Oid relid, LOCKMODE lockmode)
 }
 
 /*
- * log_has_trigger: does a table carry any trigger of a log's, so that it is or
- * was meant to be one?
+ * log_has_trigger: does a table have any of a log's triggers, so that it is or
+ * was meant to be a log?
  */
 bool
 log_has_trigger(Relation rel)
@@ -101,7 +102,7 @@ log_has_trigger(Relation rel)
 	TriggerDesc *triggers;
 
 	log_trigger_functions(functions);
-	triggers = rel->trigdesc;	/* no look at a catalog from here on */
+	triggers = rel->trigdesc;	/* no catalog access from here on */
 	for (int i = 0; triggers && i < triggers->numtriggers; i++)
 	{
 		for (int j = 0; j < lengthof(functions); j++)
@@ -115,8 +116,8 @@ log_has_trigger(Relation rel)
 }
 
 /*
- * refuse_relation: an error for a table that is no log; for a damaged log, one
- * that tells the damage.
+ * refuse_relation: raise an error for a table that is not a log; for a damaged
+ * log, it says what is wrong.
  */
 static void
 refuse_relation(Relation rel)
@@ -139,9 +140,9 @@ refuse_relation(Relation rel)
 }
 
 /*
- * log_open: open a log; an error when the table is none.
+ * log_open: open a log; an error if the table is not a log.
  *
- * Checks no rights: whoever reads or writes by it without SQL does.
+ * Checks no privileges: callers that read or write without SQL must do so.
  */
 EventLog *
 log_open(Oid relid, LOCKMODE lockmode)
@@ -159,7 +160,7 @@ log_open(Oid relid, LOCKMODE lockmode)
 }
 
 /*
- * log_close: close it, letting the lock go unless lockmode is NoLock.
+ * log_close: close a log, and release the lock unless lockmode is NoLock.
  */
 void
 log_close(EventLog *log, LOCKMODE lockmode)
@@ -169,8 +170,8 @@ log_close(EventLog *log, LOCKMODE lockmode)
 }
 
 /*
- * log_require_usage: an error unless the current role has USAGE on the schema
- * of a table, as it would need to name the table in a statement.
+ * log_require_usage: raise an error unless the current role has USAGE on a
+ * table's schema, as it would need to name the table in a statement.
  */
 void
 log_require_usage(Oid relid)
@@ -179,15 +180,15 @@ log_require_usage(Oid relid)
 	AclResult	acl;
 
 	if (!OidIsValid(schema))
-		return;					/* whoever opens the table says so */
+		return;					/* opening the table will fail */
 	acl = compat_schema_aclcheck(schema, GetUserId());
 	if (acl != ACLCHECK_OK)
 		aclcheck_error(acl, OBJECT_SCHEMA, get_namespace_name(schema));
 }
 
 /*
- * log_resolve: the log that argument argno names, or eventlog.default_log.
- * The caller must be able to name it.
+ * log_resolve: the log in argument argno, or else eventlog.default_log.  The
+ * caller must be able to name it in SQL.
  */
 Oid
 log_resolve(FunctionCallInfo fcinfo, int argno)
@@ -213,8 +214,8 @@ log_resolve(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
- * log_list_all: the Oids of all logs in this database, damaged ones included:
- * of each partitioned table that has a log's trigger of its own.
+ * log_list_all: the OIDs of all logs in this database, including damaged ones:
+ * all partitioned tables that have a log's trigger of their own.
  */
 List *
 log_list_all(void)

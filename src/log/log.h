@@ -1,6 +1,6 @@
 /*
  * log.h
- *		What a log is made of: events and their ids, its settings, parts,
+ *		What a log consists of: events and their ids, settings, parts,
  *		partitions and indexes.
  */
 #ifndef EVENTLOG_LOG_H
@@ -32,7 +32,7 @@ extern void id_require_match(const pg_uuid_t *id, TimestampTz occurred_at);
 extern void id_require_time(const char *column, TimestampTz t);
 
 /*
- * level.c: how bad an event is
+ * level.c: the severity of an event
  */
 typedef enum EventLevel
 {
@@ -58,7 +58,7 @@ typedef struct EventColumnInfo
 {
 	const char *name;
 	Oid			type;
-	int			max_bytes;		/* of a value as it is kept; 0: no limit */
+	int			max_bytes;		/* of a stored value; 0: no limit */
 	bool		collate_c;
 	bool		not_null;
 	const char *default_value;	/* as SQL; NULL: none */
@@ -67,16 +67,14 @@ typedef struct EventColumnInfo
 extern const EventColumnInfo event_columns[EVENT_NCOLUMNS];
 
 /*
- * EventErrorContext: what errors about a value are about, for as long as it
- * lasts.
+ * EventErrorContext: what errors about a value refer to while it is pushed.
  */
 typedef struct EventErrorContext
 {
 	ErrorContextCallback callback;
-	Oid			relid;			/* a log or its partition; InvalidOid: not
-								 * known */
-	const pg_uuid_t *id;		/* of the event, where relid is not known */
-	EventColumn column;			/* that is being looked at */
+	Oid			relid;			/* a log or its partition; InvalidOid: unknown */
+	const pg_uuid_t *id;		/* of the event, if relid is unknown */
+	EventColumn column;			/* that is being examined */
 } EventErrorContext;
 
 extern void event_push_error_context(EventErrorContext *subject, Oid relid);
@@ -88,10 +86,10 @@ extern AttrNumber event_find_column(TupleDesc desc, EventColumn column);
 extern bool event_map_columns(TupleDesc desc, AttrNumber *attnum);
 
 /*
- * check.c: what may stand in the columns
+ * check.c: which values the columns may have
  *
- * The columns that the CHECK constraint of a log looks at, in the order of
- * the arguments of eventlog._check.  Logs made before version 1.0 have a
+ * The columns that the CHECK constraint of a log examines, in the order of the
+ * arguments of eventlog._check.  Logs made before version 1.0 have a
  * constraint on the first CHECK_OLD_NCOLUMNS.
  */
 #define CHECK_NCOLUMNS		13
@@ -107,7 +105,7 @@ extern pg_uuid_t event_last_checked(void);
 typedef struct LogSettings
 {
 	Interval	partition_interval;
-	Interval	retention;		/* zero: for ever */
+	Interval	retention;		/* zero: forever */
 	int			premake;
 } LogSettings;
 
@@ -125,7 +123,7 @@ extern void settings_write(const char *log, const LogSettings *settings);
 extern void settings_require_valid(const LogSettings *settings);
 
 /*
- * log.c: a log, opened and known to be one
+ * log.c: an open log
  */
 typedef struct EventLog
 {
@@ -145,7 +143,7 @@ extern List *log_list_all(void);
 extern bool log_has_trigger(Relation rel);
 
 /*
- * parts.c: the parts of a log, made by SQL
+ * parts.c: the parts of a log, created by SQL
  */
 #define EVENT_CHECK			"eventlog_check"
 #define LEVEL_CHECK			"eventlog_level_check"
@@ -158,7 +156,7 @@ extern void log_add_queue_trigger(const char *log);
 /*
  * damage.c: what is wrong with the parts of a log
  *
- * The parts come first that a table must have to be used as a log.
+ * Parts that a table needs to be usable as a log come first.
  */
 typedef enum LogPart
 {
@@ -185,7 +183,8 @@ typedef struct Damage
 {
 	LogPart		part;
 	EventColumn column;
-	char	   *name;			/* of what is there and is not as it should be */
+	char	   *name;			/* of an existing part that is not as it
+								 * should be */
 	char	   *text;			/* what is wrong, for people */
 } Damage;
 
@@ -224,8 +223,8 @@ typedef struct PartitionList
 	int			n;
 	Partition  *items;			/* ascending, without the default */
 	int			ndetaching;
-	Partition  *detaching;		/* list_own_partitions: those whose DETACH
-								 * CONCURRENTLY is not finished */
+	Partition  *detaching;		/* partition_list_own: those with an
+								 * unfinished DETACH CONCURRENTLY */
 } PartitionList;
 
 extern bool partition_is_by_time(Relation rel, AttrNumber occurred_at);
@@ -253,7 +252,7 @@ extern TimestampTz partition_expiry(const LogSettings *settings,
 extern Oid	partition_create(Oid log, TimestampTz lower, TimestampTz upper);
 
 /*
- * indexes.c: the indexes of a log, some of the owner's choice
+ * indexes.c: the indexes of a log
  */
 extern void indexes_add(Oid relid, const bool *wanted);
 extern void indexes_change(Oid relid, const bool *wanted);
@@ -265,7 +264,7 @@ extern bool indexes_are_missing(Oid relid);
 extern void indexes_renew_next(Oid relid);
 
 /*
- * size.c: sizes, without locking anything
+ * size.c: sizes, without taking locks
  */
 extern void log_sum_sizes(Oid relid, int64 *events, int64 *bytes);
 
@@ -276,7 +275,7 @@ typedef struct ForeignKey
 {
 	char	   *name;
 	Oid			referrer;
-	bool		blocks;			/* does it refuse the DELETE of an event? */
+	bool		blocks;			/* does it prevent the DELETE of an event? */
 	char	   *refers;			/* SQL: does a row of the referrer refer to e? */
 } ForeignKey;
 
@@ -286,7 +285,7 @@ extern bool foreign_key_is_used(Oid partition, List *keys);
 extern char *foreign_key_list_names(List *keys);
 
 /*
- * timescan.c: the rows of one table in order of time
+ * timescan.c: the rows of one table, ordered by time
  */
 typedef struct TimeScan TimeScan;
 

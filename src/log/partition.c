@@ -1,10 +1,10 @@
 /*
  * partition.c
- *		The partitions of a log, which stand on the grid of grid.c.
+ *		The partitions of a log.
  *
- * Their bounds are read back from the catalog, never from a name.  Where the
- * interval was changed on a log with data, the grid's cell is cut to what is
- * free between its neighbours, so bounds never overlap.
+ * Their bounds are read from the catalog, never from their names.  If the
+ * interval of a log that has data was changed, a new partition gets what its
+ * neighbours leave free of the grid's cell, so bounds never overlap.
  */
 #include "log/log.h"
 
@@ -30,8 +30,8 @@
 /*
  * partition_is_by_time: is rel partitioned by range of occurred_at alone?
  *
- * The catalog tells.  The relation cache would simplify the expressions of a
- * key and so run functions of the table's owner, whoever only looks.
+ * Read from the catalog: the relation cache would simplify the expressions of
+ * a partition key, and so run functions of the table's owner as whoever asks.
  */
 bool
 partition_is_by_time(Relation rel, AttrNumber occurred_at)
@@ -69,7 +69,8 @@ bound_time(PartitionBoundInfo bounds, int i)
 }
 
 /*
- * fill_list: the partitions of a descriptor, ascending, and the default.
+ * fill_list: the partitions of a partition descriptor, ascending, and the
+ * default partition.
  */
 static PartitionList *
 fill_list(PartitionDesc desc)
@@ -99,8 +100,8 @@ fill_list(PartitionDesc desc)
 }
 
 /*
- * partition_list: what the log consists of, from the relation cache, for those
- * who read: as PostgreSQL itself sees it under the active snapshot.
+ * partition_list: the partitions of a log for readers: those that PostgreSQL
+ * itself sees under the active snapshot.
  */
 PartitionList *
 partition_list(Relation parent)
@@ -109,8 +110,8 @@ partition_list(Relation parent)
 }
 
 /*
- * detaching_partitions: those whose DETACH CONCURRENTLY is not finished, from
- * the catalog, whatever a snapshot says.
+ * detaching_partitions: the partitions with an unfinished DETACH CONCURRENTLY,
+ * from the catalog, regardless of snapshots.
  */
 static List *
 detaching_partitions(Oid parent)
@@ -137,9 +138,11 @@ detaching_partitions(Oid parent)
 }
 
 /*
- * partition_list_own: the same for upkeep.  A partition that its owner is
- * detaching is none of the log's any more, and no other can have its range
- * yet: it is in a list of its own.
+ * partition_list_own: the partitions of a log for upkeep.
+ *
+ * A partition that is being detached no longer belongs to the log, but no
+ * other partition can have its range yet.  So these are in a list of their
+ * own.
  */
 PartitionList *
 partition_list_own(Relation parent)
@@ -177,8 +180,8 @@ partition_list_free(PartitionList *list)
 }
 
 /*
- * partition_find: the partition whose bounds hold t; NULL when only the
- * default would take it.
+ * partition_find: the partition whose bounds contain t; NULL if only the
+ * default partition would take it.
  */
 const Partition *
 partition_find(const PartitionList *list, TimestampTz t)
@@ -200,7 +203,7 @@ partition_find(const PartitionList *list, TimestampTz t)
 }
 
 /*
- * cut_by: cut a range that holds t to what some partitions leave of it.
+ * cut_by: reduce a range that contains t to what these partitions leave of it.
  */
 static void
 cut_by(const Partition *items, int n, TimestampTz t, TimestampTz *lower,
@@ -216,8 +219,8 @@ cut_by(const Partition *items, int n, TimestampTz t, TimestampTz *lower,
 }
 
 /*
- * partition_free_range: bounds for a new partition that holds t: the grid's
- * cell, less what its neighbours have of it.  There must be no partition at
+ * partition_free_range: bounds for a new partition that contains t: the grid's
+ * cell without what its neighbours have of it.  There must be no partition at
  * t.
  */
 void
@@ -231,8 +234,9 @@ partition_free_range(const PartitionList *list, const Interval *width,
 }
 
 /*
- * partition_horizon: up to when partitions are wanted: the grid's cell
- * of now, and as many behind it as the log wants.
+ * partition_horizon: the time until which partitions are wanted: the end of
+ * the current cell of the grid and of as many cells after it as the log asks
+ * for.
  */
 TimestampTz
 partition_horizon(const LogSettings *settings, TimestampTz now)
@@ -246,10 +250,10 @@ partition_horizon(const LogSettings *settings, TimestampTz now)
 }
 
 /*
- * partition_next_gap: go on to the first time from *at on that only the
- * default would take; false when there is none before `until`.
+ * partition_next_gap: advance *at to the first time that only the default
+ * partition would take; false if there is none before `until`.
  *
- * Gaps are sought by the real bounds: partitions of another width, or made by
+ * Gaps are found by real bounds: partitions of another width, or created by
  * hand, may end within a cell of the grid.
  */
 bool
@@ -264,8 +268,8 @@ partition_next_gap(const PartitionList *list, TimestampTz until,
 }
 
 /*
- * partition_count_gaps: how many partitions are missing from one time until
- * another; no more than max are counted.
+ * partition_count_gaps: how many partitions are missing between two times;
+ * counts no more than max.
  */
 int
 partition_count_gaps(const PartitionList *list, const LogSettings *settings,
@@ -285,8 +289,8 @@ partition_count_gaps(const PartitionList *list, const LogSettings *settings,
 }
 
 /*
- * partition_find_detaching: the partition that is being detached and has t,
- * or NULL.  No other partition can be made there until that is done.
+ * partition_find_detaching: the partition that is being detached and contains
+ * t, or NULL.  No other partition can be created there until that is finished.
  */
 const Partition *
 partition_find_detaching(const PartitionList *list, TimestampTz t)
@@ -300,10 +304,10 @@ partition_find_detaching(const PartitionList *list, TimestampTz t)
 }
 
 /*
- * partition_expiry: a partition that ends at or before this time has
- * expired; DT_NOBEGIN when nothing does.
+ * partition_expiry: partitions that end at or before this time have expired;
+ * DT_NOBEGIN if none expire.
  *
- * Reckoned as a timestamp without time zone, that is, in UTC.
+ * Computed as timestamp without time zone, that is, in UTC.
  */
 TimestampTz
 partition_expiry(const LogSettings *settings, TimestampTz now)
@@ -318,7 +322,7 @@ partition_expiry(const LogSettings *settings, TimestampTz now)
 }
 
 /*
- * partition_suffix: what tells a partition's name from its siblings'; for
+ * partition_suffix: the part of a partition's name that distinguishes it; for
  * people only.
  */
 static char *
@@ -335,7 +339,7 @@ partition_suffix(TimestampTz lower)
 }
 
 /*
- * tablespace_clause: what PARTITION OF would take over by itself.
+ * tablespace_clause: PARTITION OF would inherit the tablespace, LIKE does not.
  */
 static const char *
 tablespace_clause(Oid relid)
@@ -349,8 +353,8 @@ tablespace_clause(Oid relid)
 }
 
 /*
- * access_method_clause: the same of a partitioned table's access method, which
- * it can have from PostgreSQL 17 on.
+ * access_method_clause: the same for the access method, which a partitioned
+ * table can have since PostgreSQL 17.
  */
 static const char *
 access_method_clause(Oid relid)
@@ -365,8 +369,8 @@ access_method_clause(Oid relid)
 }
 
 /*
- * replica_identity: of the log, as a clause of ALTER TABLE for a partition;
- * NULL where it is the default.
+ * replica_identity: the log's replica identity, as a clause of ALTER TABLE for
+ * a partition; NULL if it is the default.
  */
 static char *
 replica_identity(Oid relid, Oid partition)
@@ -391,17 +395,17 @@ replica_identity(Oid relid, Oid partition)
 }
 
 /*
- * partition_create: make and attach an empty partition.
+ * partition_create: create and attach an empty partition; returns its OID.
  *
- * Within SPI, as the log's owner, the log locked and not open (ALTER TABLE
- * refuses a table that its own session has open).  ATTACH takes SHARE UPDATE
- * EXCLUSIVE on the parent, where CREATE … PARTITION OF would take ACCESS
- * EXCLUSIVE, and for a moment ACCESS EXCLUSIVE on the default partition, which
- * must hold no row of the range.
+ * Within SPI, as the log's owner, with the log locked but not open (ALTER
+ * TABLE refuses a table that its own session has open).  ATTACH takes SHARE
+ * UPDATE EXCLUSIVE on the parent, where CREATE ...  PARTITION OF would take
+ * ACCESS EXCLUSIVE, and for a moment ACCESS EXCLUSIVE on the default
+ * partition, which must not contain rows of the range.
  *
- * The partition is as CREATE … PARTITION OF would make it.  The replica
- * identity of the log is carried to it besides, so that a log that is
- * published stays so.
+ * The partition is like one made by CREATE ...  PARTITION OF.  In addition it
+ * gets the replica identity of the log, so that a published log stays
+ * published.
  */
 Oid
 partition_create(Oid relid, TimestampTz lower, TimestampTz upper)

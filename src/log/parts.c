@@ -1,14 +1,16 @@
 /*
  * parts.c
- *		The parts that make a table a log, made by SQL: constraints and triggers.
+ *		The constraints and triggers that make a table a log, created by
+ *		SQL.
  */
 #include "log/log.h"
 
 #include "executor/spi.h"
 
 /*
- * log_add_check: the constraint that a row is an event.  Its name sorts before
- * the level's, so that its better errors come first.
+ * log_add_check: add the constraint that a row is an event.  Its name sorts
+ * before that of the level's constraint, so that its better error messages
+ * come first.
  */
 void
 log_add_check(const char *log)
@@ -26,8 +28,8 @@ log_add_check(const char *log)
 }
 
 /*
- * log_add_level_check: the constraint on the level, which needs nothing of the
- * extension.
+ * log_add_level_check: add the constraint on the level, which does not need
+ * the extension.
  */
 void
 log_add_level_check(const char *log)
@@ -39,8 +41,8 @@ log_add_level_check(const char *log)
 }
 
 /*
- * log_add_fill_trigger, log_add_queue_trigger: fill in, and owe, row by row,
- * in every partition.
+ * log_add_fill_trigger, log_add_queue_trigger: add the triggers that fill in
+ * and enqueue each row, in all partitions.
  */
 void
 log_add_fill_trigger(const char *log)

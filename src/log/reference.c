@@ -1,14 +1,14 @@
 /*
  * reference.c
- *		Foreign keys that refer to a log: what they allow upkeep to drop and to
+ *		Foreign keys that refer to a log, and what they allow upkeep to
  *		delete.
  *
- * DROP TABLE refuses a partition of a table that foreign keys refer to,
- * whether or not a row refers to it; DETACH PARTITION refuses only the
- * latter.  So such a partition is detached and then dropped.  Where a row
- * refers to one of its events, the other events are deleted: by DELETE, so
- * that ON DELETE CASCADE and SET NULL do what they say, but for events that
- * NO ACTION and RESTRICT keep.
+ * DROP TABLE refuses to drop a partition of a table that foreign keys refer
+ * to, even if no row refers to it; DETACH PARTITION refuses only if a row
+ * does.  So such a partition is detached and then dropped.  If rows refer to
+ * some of its events, the other events are deleted instead.  This is done by
+ * DELETE, so that ON DELETE CASCADE and SET NULL take effect, and spares
+ * events that NO ACTION or RESTRICT protect.
  */
 #include "log/log.h"
 
@@ -28,7 +28,7 @@
 #include "utils/syscache.h"
 
 /*
- * operator_sql: an operator, for SQL in any search_path.
+ * operator_sql: an operator, for SQL under any search_path.
  */
 static char *
 operator_sql(Oid oid)
@@ -48,8 +48,8 @@ operator_sql(Oid oid)
 }
 
 /*
- * refers_sql: the condition that a row of the referring table refers to the
- * event e.
+ * refers_sql: the condition that a row of the referring table refers to event
+ * e.
  */
 static char *
 refers_sql(HeapTuple tuple)
@@ -80,10 +80,10 @@ refers_sql(HeapTuple tuple)
 }
 
 /*
- * constraints_to: the Oids of the foreign keys that refer to a table.
+ * constraints_to: the OIDs of the foreign keys that refer to a table.
  *
- * By the triggers that they have there: pg_constraint has no index for this,
- * and upkeep asks for each partition.
+ * Found by the triggers that foreign keys have on it: pg_constraint has no
+ * index for this, and upkeep asks for each partition.
  */
 static List *
 constraints_to(Oid relid)
@@ -111,8 +111,8 @@ constraints_to(Oid relid)
 }
 
 /*
- * foreign_key: what a constraint says, if it is a foreign key that refers to a
- * table, else NULL.
+ * foreign_key: a constraint as a ForeignKey if it is one that refers to a
+ * table; else NULL.
  */
 static ForeignKey *
 foreign_key(Oid constraint, Oid relid)
@@ -138,8 +138,8 @@ foreign_key(Oid constraint, Oid relid)
 }
 
 /*
- * foreign_key_list: the foreign keys that refer to a table, in the order in
- * which they were made.
+ * foreign_key_list: the foreign keys that refer to a table, in order of
+ * creation.
  */
 List *
 foreign_key_list(Oid relid)
@@ -158,8 +158,8 @@ foreign_key_list(Oid relid)
 }
 
 /*
- * require_readable: an error with a hint where the log's owner may not read a
- * referring table, which PostgreSQL asks for in DETACH PARTITION too.
+ * require_readable: raise an error, with a hint, if the log's owner may not
+ * read a referring table.  PostgreSQL requires that for DETACH PARTITION, too.
  */
 static void
 require_readable(const ForeignKey *key)
@@ -168,7 +168,7 @@ require_readable(const ForeignKey *key)
 	Oid			user = GetUserId();
 
 	if (!OidIsValid(schema))
-		return;					/* dropped meanwhile */
+		return;					/* dropped concurrently */
 	if (compat_schema_aclcheck(schema, user) == ACLCHECK_OK &&
 		(pg_class_aclcheck(key->referrer, user, ACL_SELECT) == ACLCHECK_OK ||
 		 pg_attribute_aclcheck_all(key->referrer, user, ACL_SELECT,
@@ -184,8 +184,8 @@ require_readable(const ForeignKey *key)
 }
 
 /*
- * foreign_key_append_unreferred: AND, that no foreign key refuses the DELETE
- * of event e.
+ * foreign_key_append_unreferred: append the conditions that no foreign key
+ * prevents the DELETE of event e, each with AND before it.
  */
 void
 foreign_key_append_unreferred(StringInfo sql, List *keys)

@@ -1,6 +1,6 @@
 /*
  * repair.c
- *		Which parts of a damaged log can be repaired, and repairing them by SQL.
+ *		Repairing a damaged log by SQL.
  */
 #include "log/log.h"
 
@@ -9,9 +9,10 @@
 #include "utils/builtins.h"
 
 /*
- * can_be_repaired: what create_log sees to.  A column that is not there may have
- * been renamed, rights are for those who granted them, and which of two
- * triggers is to stay is for the owner to say.
+ * can_be_repaired: can create_log repair it?
+ *
+ * A missing column may have been renamed, privileges are up to those who
+ * granted them, and the owner must say which one of two triggers is to stay.
  */
 static bool
 can_be_repaired(const Damage *damage)
@@ -22,8 +23,8 @@ can_be_repaired(const Damage *damage)
 }
 
 /*
- * repair_find_obstacle: the first that keeps a table from becoming a log and
- * cannot be repaired; NULL when there is none.
+ * repair_find_obstacle: the first fatal damage that cannot be repaired; NULL
+ * if there is none.
  */
 const Damage *
 repair_find_obstacle(List *found)
@@ -41,7 +42,7 @@ repair_find_obstacle(List *found)
 }
 
 /*
- * repair_is_needed: is there any that can be repaired?
+ * repair_is_needed: is there any damage that can be repaired?
  */
 bool
 repair_is_needed(List *found)
@@ -57,19 +58,19 @@ repair_is_needed(List *found)
 }
 
 /*
- * enable_trigger: in the log and in all its partitions.
+ * enable_trigger: enable a trigger of the log and its clones in partitions.
  */
 static void
 enable_trigger(const char *log, const char *name)
 {
 	if (name == NULL)
-		return;					/* a second one was dropped meanwhile */
+		return;					/* a second trigger was dropped concurrently */
 	run_sql(psprintf("ALTER TABLE %s ENABLE TRIGGER %s", log,
 					 quote_identifier(name)), SPI_OK_UTILITY);
 }
 
 /*
- * trigger_named: the name of the log's trigger by a function.
+ * trigger_named: the name of the log's trigger with this function.
  */
 static char *
 trigger_named(Oid relid, const char *function_name)
@@ -88,7 +89,7 @@ trigger_named(Oid relid, const char *function_name)
 }
 
 /*
- * repair: one part, by SQL.
+ * repair: repair one part.
  */
 static void
 repair(Oid relid, const char *log, const Damage *damage,
@@ -150,8 +151,8 @@ repair(Oid relid, const char *log, const Damage *damage,
 }
 
 /*
- * repair_log: repair what can be repaired, and say so; say too what cannot be.
- * Within SPI, as the log's owner, the log locked and not open.
+ * repair_log: repair what can be repaired, with a NOTICE each, and warn about
+ * the rest.  Within SPI, as the log's owner, with the log locked but not open.
  */
 void
 repair_log(Oid relid, List *found, const LogSettings *settings)

@@ -1,15 +1,16 @@
 /*
  * settings.c
- *		The settings of a log, which it carries itself.
+ *		The settings of a log, which are stored on the log itself.
  *
- * They are the arguments of a trigger of the log, eventlog_settings: so they
- * follow it through rename, dump and restore, and go with it.  It is a
- * TRUNCATE trigger because such a one stands on the parent alone: to change
- * them touches no partition, and it costs no writer anything.  What has this
- * trigger (and the right shape) is a log; nothing else knows of it.
+ * They are the arguments of a trigger of the log, eventlog_settings.  So they
+ * follow the log through rename, dump and restore, and are dropped with it.
+ * It is a TRUNCATE trigger because such a trigger exists on the parent only:
+ * changing it touches no partition, and it costs writers nothing.  A table
+ * that has this trigger, and the right shape, is a log; nothing else records
+ * that.
  *
- * Anybody can put such a trigger on a table of theirs, with any arguments.  So
- * they are checked each time they are read.
+ * Anybody can put such a trigger on a table of their own, with any arguments.
+ * So the arguments are checked each time they are read.
  */
 #include "log/log.h"
 
@@ -19,8 +20,11 @@
 #define SETTINGS_TRIGGER	"eventlog_settings"
 #define INTERVAL_FORMAT		"%d months %d days " INT64_FORMAT " microseconds"
 
-/* bounds of the settings; such a retention lies in what a timestamp can be */
-#define MIN_TIME_WIDTH		USECS_PER_MINUTE	/* as names tell */
+/*
+ * bounds of the settings; they keep time arithmetic within range
+ */
+#define MIN_TIME_WIDTH		USECS_PER_MINUTE	/* the resolution of partition
+												 * names */
 #define MAX_KEEP_YEARS		1000
 #define MAX_KEEP_DAYS		(MAX_KEEP_YEARS * 366)
 #define MAX_PREMAKE			1000
@@ -28,7 +32,7 @@
 PG_FUNCTION_INFO_V1(eventlog_settings);
 
 /*
- * eventlog._settings(): a trigger for its arguments' sake.
+ * eventlog._settings(): does nothing; its arguments are the settings.
  */
 Datum
 eventlog_settings(PG_FUNCTION_ARGS)
@@ -37,7 +41,7 @@ eventlog_settings(PG_FUNCTION_ARGS)
 }
 
 /*
- * parse_interval: read back what format_interval() wrote, nothing else.
+ * parse_interval: read what format_interval() wrote, and nothing else.
  */
 static bool
 parse_interval(const char *string, Interval *interval)
@@ -50,7 +54,7 @@ parse_interval(const char *string, Interval *interval)
 }
 
 /*
- * parse_premake: likewise.
+ * parse_premake: the same for premake.
  */
 static bool
 parse_premake(const char *string, int *premake)
@@ -61,7 +65,7 @@ parse_premake(const char *string, int *premake)
 }
 
 /*
- * is_width, is_retention, is_premake: can the setting be kept to?
+ * is_width, is_retention, is_premake: is the setting within its bounds?
  */
 static bool
 is_width(const Interval *width)
@@ -93,10 +97,10 @@ format_interval(const Interval *interval)
 }
 
 /*
- * read_settings: the settings from a trigger's arguments; false unless they
- * are such as create_log would write.
+ * read_settings: read the settings from a trigger's arguments; false unless
+ * create_log could have written them.
  *
- * Whoever wrote others by hand must not make the upkeep of all logs fail, or
+ * Arguments written by hand must not make the upkeep of all logs fail, or
  * never end.
  */
 static bool
@@ -112,10 +116,10 @@ read_settings(const Trigger *trigger, LogSettings *settings)
 }
 
 /*
- * settings_find: the settings on an open table.
+ * settings_find: find the settings of an open table.
  *
- * The relation's list of triggers is valid until the next look at a catalog:
- * so the function is looked up before, and nothing while the list is read.
+ * The relation's trigger list is valid until the next catalog access.  So the
+ * function is looked up first, and nothing else while the list is read.
  */
 SettingsState
 settings_find(Relation rel, LogSettings *settings)
@@ -140,7 +144,7 @@ settings_find(Relation rel, LogSettings *settings)
 }
 
 /*
- * settings_require_valid: refuse what cannot be kept to.
+ * settings_require_valid: raise an error for settings out of bounds.
  */
 void
 settings_require_valid(const LogSettings *settings)
@@ -164,7 +168,7 @@ settings_require_valid(const LogSettings *settings)
 }
 
 /*
- * settings_write: keep them on the table.
+ * settings_write: store the settings on the table.
  */
 void
 settings_write(const char *log, const LogSettings *settings)

@@ -1,9 +1,9 @@
 /*
  * size.c
- *		How much a log holds, without locking anything.
+ *		The size of a log, without taking any locks.
  *
  * Sizes are read from the file system, since pg_total_relation_size() waits
- * for every index.
+ * for locks on every index.
  */
 #include "log/log.h"
 
@@ -22,8 +22,7 @@
 #include "utils/syscache.h"
 
 /*
- * file_bytes: the size of one fork in all its segments; 0 for what is not
- * there, or gone.
+ * file_bytes: the size of one fork, all segments; 0 if it does not exist.
  */
 static int64
 file_bytes(const char *path)
@@ -45,7 +44,7 @@ file_bytes(const char *path)
 }
 
 /*
- * storage_bytes: the size of a table, an index or the like by itself.
+ * storage_bytes: the size of one table, index or the like by itself.
  */
 static int64
 storage_bytes(Oid relid)
@@ -54,7 +53,7 @@ storage_bytes(Oid relid)
 	Datum		path;
 	int64		bytes = 0;
 
-	/* its result may be null, which DirectFunctionCall does not allow */
+	/* the result may be null, which DirectFunctionCall does not allow */
 	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = ObjectIdGetDatum(relid);
 	fcinfo->args[0].isnull = false;
@@ -94,8 +93,8 @@ index_bytes(Relation pg_index, Oid relid)
 }
 
 /*
- * add_partition_size: add what a partition is estimated to hold, and its
- * bytes, indexes and what is stored out of line included.
+ * add_partition_size: add a partition's estimated number of events and its
+ * size, including indexes and TOAST.
  */
 static void
 add_partition_size(Relation pg_index, Oid relid, int64 *events, int64 *bytes)
@@ -118,7 +117,7 @@ add_partition_size(Relation pg_index, Oid relid, int64 *events, int64 *bytes)
 }
 
 /*
- * log_sum_sizes: of all partitions of a table, without locking any.
+ * log_sum_sizes: the same for all partitions of a table.
  */
 void
 log_sum_sizes(Oid relid, int64 *events, int64 *bytes)

@@ -1,9 +1,9 @@
 /*
  * timescan.c
- *		The rows of one table between two times, in order of time.
+ *		Scans of the rows of one table between two times, ordered by time.
  *
- * By the primary key, which begins with occurred_at, under a snapshot of now.
- * Checks no rights, and no policy applies.
+ * They use the primary key, which begins with occurred_at, and a current
+ * snapshot.  They check no privileges and no policies.
  */
 #include "log/log.h"
 
@@ -52,7 +52,8 @@ is_time_index(Oid oid, AttrNumber occurred_at)
 }
 
 /*
- * time_index: the table's primary key, if it is one of these, else InvalidOid.
+ * time_index: the table's primary key if it begins with occurred_at, else
+ * InvalidOid.
  */
 static Oid
 time_index(Relation rel)
@@ -82,8 +83,9 @@ time_scan_is_possible(Relation rel)
 }
 
 /*
- * time_scan_begin: scan rows with lower <= occurred_at < upper.  The table is
- * open and locked until time_scan_end().  An error where it has no such index.
+ * time_scan_begin: scan rows with lower <= occurred_at < upper; an error if
+ * the table has no such index.  The table must stay open and locked until
+ * time_scan_end().
  */
 TimeScan *
 time_scan_begin(Relation rel, TimestampTz lower, TimestampTz upper,
@@ -114,7 +116,7 @@ time_scan_begin(Relation rel, TimestampTz lower, TimestampTz upper,
 }
 
 /*
- * time_scan_next: go on to the next row; false when there is none.
+ * time_scan_next: advance to the next row; false if there is none.
  */
 bool
 time_scan_next(TimeScan *scan)
@@ -148,11 +150,11 @@ time_scan_end(TimeScan *scan)
 }
 
 /*
- * time_scan_finds_rows: does a table hold any row of these times that is
- * visible now?  Tells no more than that.
+ * time_scan_finds_rows: does a table contain a row of this range that is
+ * visible now?  Reveals nothing but the answer.
  *
- * Where it has no primary key by time, or that is locked: whether it holds any
- * row.
+ * If there is no primary key by time, or it is locked: does the table contain
+ * any row?
  */
 bool
 time_scan_finds_rows(Oid relid, TimestampTz lower, TimestampTz upper)
