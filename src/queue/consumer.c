@@ -1,31 +1,31 @@
 /*
  * consumer.c
- *		Which subscriptions this session consumes, and how far it has come in
- *		what is owed to each.
+ *		The subscriptions that this session consumes, and how far it has
+ *		come in the queue of each.
  *
- * 1. Nothing is written to hand something out
+ * 1. Handing out a delivery writes nothing
  *
- * A consumer holds its subscription by a lock of its session (doorbell.c), so
- * what it was handed needs no mark: the session remembers it.  Delivery costs
- * one insert, by the writer, and one delete, by ack.  In which order it is
- * handed out is told in generation.c.
+ * A consumer holds a session lock on its subscription (doorbell.c), so
+ * deliveries that it was handed need no mark: the session remembers them.  A
+ * delivery costs one insert, by the writer, and one delete, by ack.
+ * generation.c explains the order in which deliveries are handed out.
  *
- * 2. What is rolled back was not handed out
+ * 2. Rolled back deliveries were not handed out
  *
- * How far the session has come, its position, changes with the transaction or
- * savepoint in which it fetches: if that fails, be it in fetch or in what the
- * caller does with its rows, the session goes back to where it was.  Otherwise
- * what the caller has never got would wait for another session.
+ * The session's position changes with the transaction or savepoint in which it
+ * fetches.  If that fails, be it in fetch or in what the caller does with the
+ * rows, the session returns to its previous position.  Otherwise deliveries
+ * that the caller never got would wait for another session.
  *
- * Of a transaction that is prepared nobody can say yet whether it fails.  Its
- * session begins again: what was handed out in it, or was settled in it, may
- * come twice, and nothing is missed.
+ * Whether a prepared transaction will fail is unknown.  Its session starts
+ * again from the beginning: deliveries that were handed out or settled in the
+ * transaction may be handed out twice, and none is missed.
  *
- * 3. A consumer that is being fetched from is busy
+ * 3. A consumer is busy while it fetches
  *
- * To read events is to run code of the log's owner: policies, and functions of
- * its indexes.  That code may call any of our functions.  It is refused those
- * that would change or free the position that the fetch around it works on.
+ * Reading events runs code of the log's owner: policies, and functions of its
+ * indexes.  That code may call any of our functions.  Those that would change
+ * or free the position that the outer fetch works on are refused.
  */
 #include "queue/queue.h"
 
@@ -36,8 +36,7 @@ static List *consumers = NIL;	/* of Consumer, in TopMemoryContext */
 static bool registered = false;
 
 /*
- * consumer_find: this session's consumer of a subscription; NULL if it is
- * none.
+ * consumer_find: this session's consumer of a subscription, or NULL.
  */
 Consumer *
 consumer_find(int subscription)
@@ -55,7 +54,7 @@ consumer_find(int subscription)
 }
 
 /*
- * forget_consumer: what was handed out is nobody's again.
+ * forget_consumer: what it was handed out can be handed out again.
  */
 static void
 forget_consumer(Consumer *consumer)
@@ -86,10 +85,10 @@ consumer_set_position(Consumer *consumer, FetchPosition *position)
 }
 
 /*
- * keep_place: the transaction has committed: there is no way back.
+ * keep_position: the transaction has committed, so drop older positions.
  */
 static void
-keep_place(Consumer *consumer)
+keep_position(Consumer *consumer)
 {
 	FetchPosition *position = consumer->position;
 
@@ -104,8 +103,8 @@ keep_place(Consumer *consumer)
 }
 
 /*
- * restore_position: what was done since this subtransaction began has failed;
- * those within it have greater numbers.
+ * restore_position: return to the position before this subtransaction, which
+ * failed; those nested in it have greater numbers.
  */
 static void
 restore_position(Consumer *consumer, SubTransactionId failed)
@@ -120,15 +119,15 @@ restore_position(Consumer *consumer, SubTransactionId failed)
 }
 
 /*
- * restart: the session has got nothing yet.  Allocates nothing: it is too
- * late for an error.
+ * restart: return to the beginning.  Allocates no memory: it is too late for
+ * an error.
  */
 static void
 restart(Consumer *consumer)
 {
 	FetchPosition *position;
 
-	keep_place(consumer);
+	keep_position(consumer);
 	position = consumer->position;
 	position->previous = position->current = (Datum) 0;
 	position->seq = 0;
@@ -145,7 +144,7 @@ at_transaction_event(XactEvent event, void *arg)
 		Consumer   *consumer = lfirst(cell);
 
 		if (event == XACT_EVENT_COMMIT)
-			keep_place(consumer);
+			keep_position(consumer);
 		else if (event == XACT_EVENT_PREPARE)
 		{
 			if (consumer->position->set_in != InvalidSubTransactionId)
@@ -204,7 +203,7 @@ create_consumer(int subscription)
 }
 
 /*
- * consumer_require_idle: an error while the session fetches from this
+ * consumer_require_idle: raise an error if this session is fetching from the
  * subscription.
  */
 void
@@ -221,8 +220,8 @@ consumer_require_idle(const Subscription *subscription)
 }
 
 /*
- * consumer_require: be or become the consumer; error 55006 while another
- * session is.
+ * consumer_require: be or become the consumer; error 55006 if another session
+ * is.
  */
 Consumer *
 consumer_require(const Subscription *subscription)
@@ -260,7 +259,7 @@ consumer_require(const Subscription *subscription)
 }
 
 /*
- * consumer_end: this session is the consumer no more, if it was.
+ * consumer_end: stop being the consumer, if this session is.
  */
 void
 consumer_end(const Subscription *subscription)

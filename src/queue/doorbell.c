@@ -1,6 +1,7 @@
 /*
  * doorbell.c
- *		Who consumes a subscription, and how a sleeping consumer is woken.
+ *		Which session consumes a subscription, and how a sleeping consumer
+ *		is woken.
  *
  * 1. Locks
  *
@@ -9,63 +10,63 @@
  *
  *	C (CONSUMER)	one for each subscription.  Held Exclusive by the consumer's
  *					session, from its first fetch until it ends or releases.
- *	T (BELL)		NSLOTS for each log; a subscription's is found by its number.
+ *	T (BELL)		NSLOTS for each log; a subscription's T is found by its id.
  *					Held Share by a session while it sleeps as the consumer of
  *					any of T's subscriptions; held RowExclusive by a transaction
- *					that owes something to any of them, from just before its
- *					commit to its end.
+ *					that has enqueued a delivery for any of them, from just
+ *					before its commit to its end.
  *
- * Nobody ever waits for either: both sides only try.
+ * Nobody ever waits for either lock: both sides only try.
  *
  * 2. The bell
  *
- * A committing NOTIFY holds a lock of the whole database until its WAL is
+ * A committing NOTIFY holds a lock on the whole database until its WAL is
  * flushed, so notifying transactions commit one at a time.  So the bell works
- * as a network card's interrupt does: on when idle, off under load.
+ * like a network card's interrupts: on when idle, off under load.
  *
- *	writer, before it commits, for each subscription that it owes something:
+ *	writer, before it commits, for each subscription that it enqueued for:
  *						try T in RowExclusive mode.
- *		It has it:		no consumer of T sleeps.  Keep it to the end; ring
+ *		granted:		no consumer of T sleeps.  Keep T to the end; ring
  *						nothing.
- *		It has not:		one does.  NOTIFY, with the subscription's name.
- *	consumer, nothing found:	try T in Share mode.
- *		It has not:		a writer is committing: look again soon.
- *		It has it:		look once more; if there is still nothing, sleep.
+ *		refused:		one does.  NOTIFY, with the subscription's name.
+ *	consumer that found nothing:	try T in Share mode.
+ *		refused:		a writer is committing: look again soon.
+ *		granted:		look once more; if there is still nothing, sleep.
  *
- * RowExclusive does not conflict with itself, nor Share with itself; they
- * conflict with each other.  A transaction lets its locks go after what it did
- * has become visible.  So for any writer W that owes something to a
- * subscription S, and any sleep of a consumer of S:
+ * RowExclusive does not conflict with itself, nor does Share; they conflict
+ * with each other.  A transaction releases its locks after its changes have
+ * become visible.  So for any writer W that enqueues for a subscription S, and
+ * any sleep of a consumer of S:
  *
- *	- W tried T after the consumer's session had it: W could not have it, and
- *	  its NOTIFY for S comes with its commit.
- *	- W had T before the session tried: either W still held it, and then the
- *	  consumer did not sleep; or W had let it go, and then what it owes was
+ *	- W tried T after the consumer's session had got it: W was refused, and its
+ *	  NOTIFY for S comes with its commit.
+ *	- W got T before the session tried: either W still held it, so that the
+ *	  consumer did not sleep; or W had released it, so that its deliveries were
  *	  visible when the consumer looked once more.
  *
- * Nothing is lost.  It is done just before the commit and not when the row is
- * owed, so that a writer that idles in its transaction keeps nobody awake,
- * and so that a savepoint's rollback cannot let the lock go.  What was owed
- * in a savepoint that was rolled back rings or locks for nothing, which is
- * harmless.  A transaction that is prepared does neither (NOTIFY would make
- * it fail); a consumer finds what it owes by its slow poll.
+ * Nothing is lost.  The writer tries just before its commit, not when it
+ * enqueues, so that a transaction that stays open keeps no consumer awake, and
+ * a savepoint's rollback cannot release the lock.  For deliveries that were
+ * rolled back with a savepoint, the writer rings or locks for nothing, which
+ * is harmless.  A prepared transaction does neither (NOTIFY would make it
+ * fail); consumers find its deliveries when they poll.
  *
- * 3. One bell for many
+ * 3. One bell for many subscriptions
  *
- * With a lock for each subscription, whoever may subscribe to a log could have
- * its writers take as many locks as they like.  So subscriptions share T.  The
- * argument above holds as it stands, since it never asks whose consumer it is
- * that holds T, only that S's does:
+ * With a lock for each subscription, anybody who may subscribe to a log could
+ * make its writers take any number of locks.  So subscriptions share T.  The
+ * argument above still holds, since it does not depend on whose consumer holds
+ * T, only that S's does:
  *
  *	- A session that sleeps for two subscriptions of one T takes it once, and
- *	  keeps it until it sleeps for neither.  For the second one "the session
- *	  had it" may be long before it looks once more.  Whoever tried T since
- *	  then has rung for that one too, and that NOTIFY comes after the look, or
- *	  its commit before it.
- *	- A consumer of another subscription of T that sleeps makes W ring for S
- *	  though nobody sleeps there: one NOTIFY too many.
- *	- A writer that owes something to another subscription of T keeps S's
- *	  consumer awake until it has committed: one look too many.
+ *	  keeps it until it sleeps for neither.  For the second one, it may have got
+ *	  T long before it looks once more.  Whoever tried T in between has rung for
+ *	  that subscription, too, and that NOTIFY comes after the look, or its commit
+ *	  before it.
+ *	- A sleeping consumer of another subscription of T makes W ring for S although
+ *	  nobody sleeps there: one NOTIFY too many.
+ *	- A writer that enqueues for another subscription of T keeps S's consumer
+ *	  awake until it has committed: one look too many.
  */
 #include "queue/queue.h"
 
@@ -77,16 +78,21 @@
 
 #define CHANNEL			"eventlog"
 
-/* fields of the lock tags; T's slots are numbered from LOCK_BELL on */
-#define LOCK_CLASS		0x65766c67	/* "evlg", 1702259815 */
+/*
+ * fields of the lock tags; bells are numbered from LOCK_BELL on
+ */
+#define LOCK_CLASS		0x65766c67	/* "evlg", 1702259815; the notifier has
+									 * it, too */
 #define LOCK_CONSUMER	3
 #define LOCK_BELL		64
 #define NSLOTS			64
 
-#define MAX_KEPT		1000	/* entries of a table that is kept */
+#define MAX_KEPT		1000	/* entries of a table that is kept across
+								 * transactions */
 
 /*
- * PendingRing: a subscription that this transaction owes something.
+ * PendingRing: a subscription for which this transaction has enqueued
+ * deliveries.
  */
 typedef struct PendingRing
 {
@@ -96,7 +102,7 @@ typedef struct PendingRing
 } PendingRing;
 
 /*
- * Sleep: a subscription that this session sleeps for.
+ * Sleep: a subscription for which this session sleeps.
  */
 typedef struct Sleep
 {
@@ -104,8 +110,8 @@ typedef struct Sleep
 	LOCKTAG		tag;
 } Sleep;
 
-static HTAB *pending_rings = NULL;	/* kept, empty between transactions */
-static uint64 transaction = 1;	/* the number of the current one, for marks */
+static HTAB *pending_rings = NULL;	/* kept, and empty between transactions */
+static uint64 transaction = 1;	/* number of the current one */
 static List *sleeps = NIL;		/* of Sleep, in TopMemoryContext */
 
 static LOCKTAG
@@ -123,14 +129,14 @@ bell_tag(Oid log, int subscription)
 {
 	LOCKTAG		tag;
 
-	/* neighbours in number are of different slots */
+	/* subscriptions with adjacent ids use different slots */
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_CLASS, log,
 						 LOCK_BELL + (uint32) subscription % NSLOTS);
 	return tag;
 }
 
 /*
- * consumer_lock: become the consumer; false when another session is.
+ * consumer_lock: become the consumer; false if another session is.
  */
 bool
 consumer_lock(int subscription)
@@ -142,7 +148,7 @@ consumer_lock(int subscription)
 
 /*
  * consumer_holds: is this session the consumer?  DISCARD ALL and
- * pg_advisory_unlock_all() let all such locks of a session go.
+ * pg_advisory_unlock_all() release the lock.
  */
 bool
 consumer_holds(int subscription)
@@ -161,8 +167,8 @@ consumer_unlock(int subscription)
 }
 
 /*
- * consumer_pid: which session is the consumer, by GetLockStatusData(); 0 when
- * none is.
+ * consumer_pid: the process ID of the consumer, from GetLockStatusData(); 0 if
+ * there is none.
  */
 int
 consumer_pid(const LockData *locks, int subscription)
@@ -189,8 +195,8 @@ is_same_lock(const LOCKTAG *a, const LOCKTAG *b)
 }
 
 /*
- * forget_sleeps: of one subscription, or of all that share this T.  Tells
- * whether any is left that shares it.
+ * forget_sleeps: forget that the session sleeps for one subscription, or for
+ * all that share this T; returns whether any remain.
  */
 static bool
 forget_sleeps(const LOCKTAG *tag, int subscription, bool all)
@@ -216,8 +222,8 @@ forget_sleeps(const LOCKTAG *tag, int subscription, bool all)
 }
 
 /*
- * remember_sleep: the session sleeps for this subscription, for all that is
- * known beforehand.
+ * remember_sleep: remember that the session is about to sleep for this
+ * subscription.
  */
 static void
 remember_sleep(const LOCKTAG *tag, int subscription)
@@ -235,10 +241,10 @@ remember_sleep(const LOCKTAG *tag, int subscription)
 }
 
 /*
- * bell_arm: the consumer's try for T; false when a writer is committing.
+ * bell_arm: the consumer's try for T; false if a writer is committing.
  *
- * Where DISCARD ALL or pg_advisory_unlock_all() has let T go, those that the
- * session slept for by it sleep no more.
+ * If DISCARD ALL or pg_advisory_unlock_all() released T, the session no longer
+ * sleeps for the subscriptions that shared it.
  */
 bool
 bell_arm(const Subscription *subscription)
@@ -256,8 +262,8 @@ bell_arm(const Subscription *subscription)
 }
 
 /*
- * bell_disarm: let T go, if it is held, unless the session sleeps for another
- * of its subscriptions.
+ * bell_disarm: release T, if it is held, unless the session sleeps for another
+ * subscription that shares it.
  */
 void
 bell_disarm(const Subscription *subscription)
@@ -283,7 +289,7 @@ ring_bells(void)
 	{
 		LOCKTAG		tag = bell_tag(entry->log, entry->subscription);
 
-		/* one's own locks do not conflict, but one may go to sleep oneself */
+		/* a session's own locks do not conflict, but it may sleep itself */
 		if (compat_lock_held_by_me(&tag, ShareLock) ||
 			LockAcquire(&tag, RowExclusiveLock, false, true) ==
 			LOCKACQUIRE_NOT_AVAIL)
@@ -292,8 +298,8 @@ ring_bells(void)
 }
 
 /*
- * clear_pending_rings: the transaction has ended.  A table that has become
- * large is not kept.
+ * clear_pending_rings: the transaction has ended.  A table that grew large is
+ * not kept.
  */
 static void
 clear_pending_rings(void)
@@ -327,7 +333,7 @@ at_transaction_event(XactEvent event, void *arg)
 }
 
 /*
- * create_pending_rings: the table of what a transaction owes.
+ * create_pending_rings: create the table, once per session.
  */
 static void
 create_pending_rings(void)
@@ -347,8 +353,10 @@ create_pending_rings(void)
 }
 
 /*
- * bell_ring_at_commit: this transaction owes something to a subscription.
- * That is marked in it, so that the next row costs one look.
+ * bell_ring_at_commit: this transaction has enqueued a delivery for a
+ * subscription, or changed it.
+ *
+ * The subscription is marked, so that the next row costs one comparison.
  */
 void
 bell_ring_at_commit(Subscription *subscription)

@@ -1,20 +1,21 @@
 /*
  * enqueue.c
- *		What is owed: the trigger that owes an event to each subscription that
- *		wants it.
+ *		The trigger that enqueues an event for each subscription that it
+ *		matches.
  *
- * One small row per event and subscription, in the transaction of the event
- * and so with its fate.  No payload: the event is read when it is handed out.
- * The rows are put into eventlog._queue directly, not by SQL: a writer needs
- * no right on it, no role is switched, and a row takes microseconds.
+ * It inserts one small row per event and subscription, in the transaction of
+ * the event.  The row has no payload: the event is read when it is handed out.
+ * Rows are inserted into eventlog._queue directly, not by SQL: writers need no
+ * privilege on it, no role is switched, and a row takes microseconds.
  *
- * Anyone may attach eventlog._owe to a table of theirs.  It trusts nothing
- * about that table: the log is found from the catalog (only a log's owner can
- * make a table a partition of it), the columns by name and type, and what is
- * owed is an id, which the consumer looks up in the log with the rights of the
- * subscription's owner.  What is no event of a log is owed to nobody.
+ * Anybody may attach eventlog._owe to a table of their own.  It trusts nothing
+ * about that table: the log is found in the catalog (only a log's owner can
+ * make a table a partition of it), the columns are found by name and type, and
+ * what is enqueued is an id, which the consumer looks up in the log with the
+ * rights of the subscription's owner.  An id that is no event of the log is
+ * delivered to nobody.
  *
- * No index on eventlog._queue is unique.  The role that made the extension
+ * No index on eventlog._queue is unique.  The role that created the extension
  * restores dumps of that table and its sequence, and no row that it plants may
  * make a writer fail.
  */
@@ -34,7 +35,7 @@
 PG_FUNCTION_INFO_V1(eventlog_owe);
 
 /*
- * LogOfTable: the log that a table is part of.
+ * LogOfTable: the log that a table is a part of.
  */
 typedef struct LogOfTable
 {
@@ -47,8 +48,8 @@ static HTAB *logs_of_tables = NULL;
 /*
  * log_of_table: the topmost table that this one is a partition of, or itself.
  *
- * While a partition is being detached concurrently it has no ancestors any
- * more, though it still is a partition.
+ * While a partition is being detached concurrently, it has no ancestors,
+ * although it still is a partition.
  */
 static Oid
 log_of_table(Relation rel)
@@ -72,7 +73,7 @@ log_of_table(Relation rel)
 }
 
 /*
- * queue_open_writer: make ready for rows to be put into the queue.
+ * queue_open_writer: prepare to insert rows into the queue.
  */
 void
 queue_open_writer(QueueWriter *writer)
@@ -100,8 +101,8 @@ queue_close_writer(QueueWriter *writer)
 }
 
 /*
- * queue_enqueue: owe an event to a subscription; false when the id is no
- * event's.
+ * queue_enqueue: enqueue an event for a subscription; false if the id is not
+ * one of an event.
  */
 bool
 queue_enqueue(QueueWriter *writer, Subscription *subscription,
@@ -136,7 +137,7 @@ queue_enqueue(QueueWriter *writer, Subscription *subscription,
 }
 
 /*
- * QueuedEvent: what matters of a row that the trigger fired for.
+ * QueuedEvent: what is needed of the row that the trigger fired for.
  */
 typedef struct QueuedEvent
 {
@@ -146,8 +147,8 @@ typedef struct QueuedEvent
 } QueuedEvent;
 
 /*
- * column_of: a column of the row that a trigger fired for; false when there is
- * none of that name and type, or no value in it.
+ * column_of: a column of the row that the trigger fired for; false if there is
+ * none of that name and type, or it is null.
  */
 static bool
 column_of(const TriggerData *trigdata, EventColumn column, Datum *value)
@@ -180,8 +181,8 @@ event_of(const TriggerData *trigdata, QueuedEvent *event)
 }
 
 /*
- * fires_for_each_row: does a trigger fire for each row inserted now, whatever
- * is in it?
+ * fires_for_each_row: does a trigger fire now for each inserted row, whatever
+ * its contents?
  */
 static bool
 fires_for_each_row(const Trigger *trigger)
@@ -196,14 +197,14 @@ fires_for_each_row(const Trigger *trigger)
 }
 
 /*
- * is_first: is this the first of the table's triggers that owe?  More than one
- * would owe an event more than once.
+ * is_first: is this the first enabled trigger of its kind on the table?  A
+ * second one must not enqueue events again.
  */
 static bool
 is_first(const TriggerData *trigdata)
 {
-	TriggerDesc *triggers = trigdata->tg_relation->trigdesc;	/* until the next look
-																 * at a catalog */
+	TriggerDesc *triggers = trigdata->tg_relation->trigdesc;	/* valid until the next
+																 * catalog access */
 
 	for (int i = 0; triggers && i < triggers->numtriggers; i++)
 	{
@@ -217,7 +218,7 @@ is_first(const TriggerData *trigdata)
 }
 
 /*
- * enqueue_event: a row to each subscription that wants the event.
+ * enqueue_event: enqueue the event for each subscription that it matches.
  */
 static void
 enqueue_event(const TriggerData *trigdata, SubscriptionSet *set)
@@ -258,7 +259,7 @@ eventlog_owe(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("eventlog._owe is a trigger AFTER INSERT FOR EACH ROW")));
 
-	AcceptInvalidationMessages();	/* before the first look at any copy */
+	AcceptInvalidationMessages();	/* before any cache is consulted */
 	set = subscription_cache_get(log_of_table(trigdata->tg_relation));
 	if (set->n > 0)
 		enqueue_event(trigdata, set);

@@ -1,34 +1,34 @@
 /*
  * fetch.c
- *		eventlog.fetch: what is owed is handed out.
+ *		eventlog.fetch: handing out deliveries.
  *
  * 1. Whose rights
  *
  * The caller must be a member of the subscription's owner.  The queue is read
- * and written by statements of our own as the extension's owner; the events
- * are read with the rights of the subscription's owner.  What that role may
- * not see, and what is gone, is cancelled.
+ * and written by our own statements as the extension's owner; events are read
+ * with the rights of the subscription's owner.  Deliveries of events that this
+ * role may not see, or that were deleted, are cancelled.
  *
- * 2. What cannot be read
+ * 2. Unreadable events
  *
- * Reading an event can fail: a policy raises an error, its text has no
- * equivalent in the client's encoding, memory lacks.  Such an event must not
- * hold up the others.  So events are read in a subtransaction, as many as come
- * without an error in one.  Where one fails, what was handed out before it
- * stays so; it is dead, with the error as its reason, and the next
- * subtransaction begins behind it.
+ * Reading an event can fail: a policy raises an error, the text has no
+ * equivalent in the client's encoding, memory runs out.  Such an event must
+ * not hold up the others.  So events are read in a subtransaction, as many as
+ * come without an error.  If one fails, the ones before it are still handed
+ * out; it becomes dead, with the error as the reason, and the next
+ * subtransaction starts behind it.
  *
- * Some errors are no event's fault and end the fetch: those by which the
- * backend ends a statement, those of putting an event into the result, and
- * those that the same statement gives when it looks for no event at all, as
- * when the owner may not execute a policy's function.  Which error is the
- * backend's own is told by the place that raised it: an SQLSTATE can be
- * raised by any function.
+ * Some errors are not the fault of an event and end the fetch: those by which
+ * the backend ends a statement, those of putting an event into the result, and
+ * those that also occur when the same statement looks for no event at all, as
+ * when the owner may not execute a policy's function.  An error of the backend
+ * itself is recognized by the function that raised it, since any function can
+ * raise any SQLSTATE.
  *
  * 3. Memory
  *
- * Each event is read in a context that is reset for the next.  The result is a
- * tuplestore, which goes to disk beyond work_mem.
+ * Each event is read in a memory context that is reset for the next one.  The
+ * result is a tuplestore, which spills to disk beyond work_mem.
  */
 #include "queue/queue.h"
 #include "read/read.h"
@@ -48,13 +48,14 @@
 #include "utils/typcache.h"
 
 #define MAX_FETCH		10000	/* what one call hands out at most */
-#define FETCH_BATCH		1000	/* what is looked for at once */
-#define MAX_EVENT_BYTES	(32 * 1024 * 1024)	/* of one that can be rendered */
+#define FETCH_BATCH		1000	/* what is read from the queue at once */
+#define MAX_EVENT_BYTES	(32 * 1024 * 1024)	/* of an event that can be
+											 * delivered */
 
 PG_FUNCTION_INFO_V1(eventlog_fetch);
 
 /*
- * Batch: some of what is owed, on its way.
+ * Batch: a part of the queue that is being handed out.
  */
 typedef struct Batch
 {
@@ -65,7 +66,7 @@ typedef struct Batch
 } Batch;
 
 /*
- * Fetch: a call of fetch.
+ * Fetch: a call of eventlog.fetch.
  */
 typedef struct Fetch
 {
@@ -78,16 +79,18 @@ typedef struct Fetch
 	int			max;
 	int64		max_bytes;
 	int			n;				/* handed out */
-	int			nexamined;		/* looked at */
+	int			nexamined;		/* examined, including cancelled and dead ones */
 	int64		bytes;			/* of what was handed out */
 	bool		full;			/* the next event does not fit */
-	/* while a log is being read */
+	/* while the log is open */
 	EventLog   *log;
-	PartitionList *partitions;	/* the default one locked before any snapshot
-								 * is taken: nothing is moved out of it */
+	PartitionList *partitions;	/* the default partition was locked before any
+								 * snapshot was taken, so no event is moved
+								 * out of it */
 	Batch	   *batch;
-	void		(*step) (struct Fetch *fetch);	/* taken as the owner */
-	/* the current event */
+	void		(*step) (struct Fetch *fetch);	/* taken as the subscription's
+												 * owner */
+	/* the current delivery and its event */
 	const Delivery *delivery;
 	bool		found;
 	bool		storing;
@@ -96,7 +99,7 @@ typedef struct Fetch
 } Fetch;
 
 /*
- * check_text: an error if a text cannot be sent to the client.
+ * check_text: raise an error if a text cannot be sent to the client.
  */
 static void
 check_text(const text *value)
@@ -109,7 +112,7 @@ check_text(const text *value)
 }
 
 /*
- * check_event: an error if the event cannot be rendered or sent.  Sets its
+ * check_event: raise an error if the event cannot be delivered.  Also sets its
  * size.
  */
 static void
@@ -147,7 +150,7 @@ check_event(Fetch *fetch, const Datum *values, const bool *nulls)
 }
 
 /*
- * take_event: a sink: the event in the slot.
+ * take_event: a sink that keeps the event in the slot.
  */
 static void
 take_event(OpenPartition *open, void *arg)
@@ -164,7 +167,8 @@ take_event(OpenPartition *open, void *arg)
 }
 
 /*
- * read_event_by_sql: the same where the log cannot be read by its index.
+ * read_event_by_sql: the same by SQL, if the log cannot be read by its
+ * indexes.
  */
 static void
 read_event_by_sql(Fetch *fetch, const pg_uuid_t *id)
@@ -191,8 +195,7 @@ read_event_by_sql(Fetch *fetch, const pg_uuid_t *id)
 }
 
 /*
- * read_event: the current event, if it is to be seen under the active
- * snapshot.
+ * read_event: find the current event under the active snapshot.
  */
 static void
 read_event(Fetch *fetch)
@@ -206,7 +209,7 @@ read_event(Fetch *fetch)
 }
 
 /*
- * put_event_in_result: the current event into the result; false when it does
+ * put_event_in_result: put the current event into the result; false if it does
  * not fit.
  */
 static bool
@@ -241,8 +244,8 @@ is_full(const Fetch *fetch)
 }
 
 /*
- * put_batch: hand out the batch from where it stands, until the call has
- * enough.  As the subscription's owner.
+ * put_batch: hand out the rest of the batch, until the call has enough.  As
+ * the subscription's owner.
  */
 static void
 put_batch(Fetch *fetch)
@@ -267,7 +270,7 @@ put_batch(Fetch *fetch)
 }
 
 /*
- * read_no_event: look for no event, at the time of the current one.
+ * read_no_event: look for an event that does not exist.
  */
 static void
 read_no_event(Fetch *fetch)
@@ -295,7 +298,7 @@ call_as_owner(void *arg)
 }
 
 /*
- * try_as_owner: the same in a subtransaction; the error, or NULL.
+ * try_as_owner: the same in a subtransaction; returns the error, or NULL.
  */
 static ErrorData *
 try_as_owner(Fetch *fetch, void (*step) (struct Fetch *fetch))
@@ -317,8 +320,8 @@ is_of_backend(const ErrorData *error)
 }
 
 /*
- * fail_unreadable: the current event cannot be read: it is dead.  What is no
- * fault of its own is thrown on.
+ * fail_unreadable: the current event cannot be read, so its delivery is dead.
+ * Rethrows errors that are not the event's fault.
  */
 static void
 fail_unreadable(Fetch *fetch, ErrorData *error)
@@ -337,8 +340,10 @@ fail_unreadable(Fetch *fetch, ErrorData *error)
 }
 
 /*
- * hand_out: hand out what was found, as the subscription's owner sees it; how
- * far it came.  What is gone is cancelled, what cannot be read is dead.
+ * hand_out: hand out deliveries as the subscription's owner sees their events;
+ * returns how many were dealt with.
+ *
+ * Those of events that are gone are cancelled, unreadable ones become dead.
  */
 static int
 hand_out(Fetch *fetch, const DeliveryList *list)
@@ -374,7 +379,7 @@ hand_out(Fetch *fetch, const DeliveryList *list)
 }
 
 /*
- * has_enough: has the call handed out, or looked at, as many as it may?
+ * has_enough: has the call handed out or examined as many as it may?
  */
 static bool
 has_enough(const Fetch *fetch)
@@ -383,8 +388,8 @@ has_enough(const Fetch *fetch)
 }
 
 /*
- * fetch_deliveries: retries, then generations, until the call has enough or
- * nothing is left.  Within SPI.
+ * fetch_deliveries: hand out retries, then generations, until the call has
+ * enough or nothing is left.  Within SPI.
  */
 static void
 fetch_deliveries(Fetch *fetch)
@@ -412,8 +417,7 @@ fetch_deliveries(Fetch *fetch)
 }
 
 /*
- * open_log: make ready to read the log's events.  A log that was dropped has
- * none.
+ * open_log: prepare to read events of the log, if it still exists.
  */
 static void
 open_log(Fetch *fetch)
@@ -428,7 +432,7 @@ open_log(Fetch *fetch)
 }
 
 /*
- * fetch_from: what the subscription is owed, into the result.
+ * fetch_from: put the subscription's next deliveries into the result.
  */
 static void
 fetch_from(Fetch *fetch)

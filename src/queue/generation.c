@@ -1,37 +1,40 @@
 /*
  * generation.c
- *		In which order what is owed is handed out.
+ *		The order in which deliveries are handed out.
  *
  * 1. Generations
  *
  * Events commit out of the order of their sequence numbers, so "seq above the
- * last one seen" would skip late committers.  The session hands out in
- * generations.  A generation has a snapshot, and consists of what is visible
- * in it and was not in that of the generation before: what has a transaction
- * id in the former snapshot's list of those in progress or at or above its
- * xmax.  Within a generation, by seq.  The first generation is all there is.
+ * last one seen" would skip transactions that commit late.  So the session
+ * hands out generations.  A generation has a snapshot, and consists of the
+ * deliveries that are visible in it but were not in the snapshot of the
+ * previous generation: their transaction id is among those in progress in the
+ * previous snapshot, or at or above its xmax.  Within a generation, deliveries
+ * are ordered by seq.  The first generation contains everything that is
+ * visible.
  *
- * A generation's first seq is found by the index (subscription, xid, seq),
- * which shows the new transactions' rows alone; from there on the index
- * (subscription, seq) is read, each fetch from where the last one came to.
- * So a fetch costs the same whether a million rows are owed, or were
- * delivered and cannot be vacuumed because of an old transaction elsewhere.
+ * The first seq of a generation is found by the index (subscription, xid,
+ * seq), which leads to the rows of new transactions only.  From there on, the
+ * index (subscription, seq) is read, each fetch continuing where the last one
+ * stopped.  So a fetch costs the same whether the queue has a million rows, or
+ * had them and they cannot be vacuumed because of an old transaction
+ * elsewhere.
  *
- * The session's own transaction counts as one in progress, so what it owes is
- * handed out once it has committed, and none of it is passed over.
+ * The session's own transaction counts as in progress, so its deliveries are
+ * handed out once it has committed, and none is skipped.
  *
- * Data restored from another cluster may bear transaction ids of the future,
- * which would be new for ever: before the first generation such rows are
- * given the least id there is, which is visible in every snapshot.
+ * Data restored from another cluster may contain transaction ids of the
+ * future, which would be new forever.  Before the first generation, such rows
+ * are given the lowest transaction id, which is visible in every snapshot.
  *
  * 2. Retries
  *
- * What failed has a time, and an index of its own; it comes before what is
- * new.  Of retries that were handed out the session keeps the numbers: they
- * are few, as many as are in flight.
+ * A failed delivery has the time of its next attempt, which has an index of
+ * its own.  Retries come before new deliveries.  The session keeps the numbers
+ * of the retries that it was handed: they are few, as many as are in flight.
  *
- * The queue is read by statements of our own as the extension's owner.  All of
- * this is within SPI, and runs no code of others.
+ * The queue is read by our own statements as the extension's owner.  All of
+ * this is within SPI, and runs nobody else's code.
  */
 #include "queue/queue.h"
 
@@ -41,7 +44,7 @@
 #include "utils/xid8.h"
 
 /*
- * add_rows: the rows (seq, attempts, event_id) that SPI has found.
+ * add_rows: the rows (seq, attempts, event_id) in SPI_tuptable.
  */
 static void
 add_rows(DeliveryList *list, bool retry)
@@ -65,8 +68,8 @@ add_rows(DeliveryList *list, bool retry)
 }
 
 /*
- * generation_find_retries: what failed and is due, and is not with the caller
- * already.
+ * generation_find_retries: find failed deliveries to be tried now, without
+ * those that the caller has.
  */
 void
 generation_find_retries(const FetchPosition *position, DeliveryList *list)
@@ -89,8 +92,8 @@ generation_find_retries(const FetchPosition *position, DeliveryList *list)
 }
 
 /*
- * add_own_transaction: a snapshot in which the session's own transaction is
- * in progress, as it is to everybody else: its list is of others alone.
+ * add_own_transaction: a snapshot in which the session's own transaction is in
+ * progress, as it is for everybody else.  Its own list has only others.
  */
 static Datum
 add_own_transaction(Datum snapshot)
@@ -128,7 +131,7 @@ add_own_transaction(Datum snapshot)
 }
 
 /*
- * begin_at: a generation begins, behind that seq.
+ * begin_at: begin a generation behind that seq.
  */
 static void
 begin_at(FetchPosition *position, Datum snapshot, int64 seq)
@@ -142,13 +145,15 @@ begin_at(FetchPosition *position, Datum snapshot, int64 seq)
 	MemoryContextSwitchTo(outer);
 }
 
-/* not owed by the session's own transaction */
+/*
+ * not of the session's own transaction
+ */
 #define NOT_OWN_TRANSACTION \
 	" AND COALESCE(xid OPERATOR(pg_catalog.<>)" \
 	" pg_catalog.pg_current_xact_id_if_assigned(), true)"
 
 /*
- * begin_first: all there is.
+ * begin_first: begin the first generation.
  */
 static void
 begin_first(FetchPosition *position)
@@ -174,8 +179,8 @@ begin_first(FetchPosition *position)
 }
 
 /*
- * begin_next: what has become visible since the generation before; false
- * when that is nothing.
+ * begin_next: begin a generation of what has become visible since the previous
+ * one; false if that is nothing.
  */
 static bool
 begin_next(FetchPosition *position)
@@ -215,7 +220,7 @@ begin_next(FetchPosition *position)
 }
 
 /*
- * generation_begin: the next generation; false when there is nothing in it.
+ * generation_begin: begin the next generation; false if it would be empty.
  */
 bool
 generation_begin(FetchPosition *position)
@@ -239,7 +244,7 @@ end_generation(FetchPosition *position)
 }
 
 /*
- * generation_find_new: what the generation has next.
+ * generation_find_new: find the next deliveries of the generation.
  */
 void
 generation_find_new(FetchPosition *position, DeliveryList *list)
@@ -271,8 +276,7 @@ generation_find_new(FetchPosition *position, DeliveryList *list)
 }
 
 /*
- * generation_advance: the first n of what the generation had next were handed
- * out.
+ * generation_advance: the first n of the deliveries found were handed out.
  */
 void
 generation_advance(FetchPosition *position, const DeliveryList *list, int n)
@@ -284,8 +288,8 @@ generation_advance(FetchPosition *position, const DeliveryList *list, int n)
 }
 
 /*
- * generation_has_deliveries: is there anything to hand out now, as far as one
- * can tell without looking for all of it?
+ * generation_has_deliveries: is there anything to hand out now, as far as this
+ * can be said without searching all of the queue?
  */
 bool
 generation_has_deliveries(const FetchPosition *position)
@@ -297,7 +301,8 @@ generation_has_deliveries(const FetchPosition *position)
 
 	if (DatumGetPointer(position->current) != NULL ||
 		DatumGetPointer(position->previous) == NULL)
-		return true;			/* a generation is not at its end: fetch tells */
+		return true;			/* a generation is not at its end: fetch finds
+								 * out */
 	next = position_copy(position->subscription, position);
 	generation_find_retries(next, &list);
 	found = list.n > 0 || begin_next(next);

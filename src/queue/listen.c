@@ -1,6 +1,7 @@
 /*
  * listen.c
- *		eventlog.listen and eventlog.release: a consumer goes to sleep, or away.
+ *		eventlog.listen and eventlog.release: a consumer goes to sleep, or
+ *		ends.
  */
 #include "queue/queue.h"
 
@@ -37,7 +38,7 @@ has_deliveries(const Subscription *subscription, const Consumer *consumer)
 /*
  * eventlog.listen(name text, log regclass) returns boolean
  *
- * The look after the bell is armed is at the subscription too: it may have
+ * After the bell is armed, the subscription is read again, too: it may have
  * been resumed.
  */
 Datum

@@ -1,13 +1,14 @@
 /*
  * position.c
- *		How far a session has come in what is owed to a subscription.
+ *		How far a session has come in the queue of a subscription.
  */
 #include "queue/queue.h"
 
 #include "utils/memutils.h"
 
 /*
- * copy_snapshot: a pg_snapshot into the current context; 0 if there is none.
+ * copy_snapshot: copy a pg_snapshot into the current memory context; 0 if
+ * there is none.
  */
 static Datum
 copy_snapshot(Datum snapshot)
@@ -18,8 +19,8 @@ copy_snapshot(Datum snapshot)
 }
 
 /*
- * position_copy: a copy of a position, or the beginning, to go on from; it is
- * the current context's until it is taken.
+ * position_copy: copy a position, or make one for the beginning if it is NULL.
+ * It belongs to the current memory context until consumer_set_position().
  */
 FetchPosition *
 position_copy(int subscription, const FetchPosition *from)
@@ -50,7 +51,7 @@ position_copy(int subscription, const FetchPosition *from)
 }
 
 /*
- * position_add_retry: it has been handed out.
+ * position_add_retry: remember a retry that was handed out.
  */
 void
 position_add_retry(FetchPosition *position, int64 seq)

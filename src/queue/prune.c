@@ -1,10 +1,10 @@
 /*
  * prune.c
- *		Batches of the queue that upkeep removes: what is owed of events that are
- *		gone, what has been dead for long, and what belongs to no subscription or
- *		no log any more.
+ *		What upkeep removes from the queue, batch by batch: deliveries of
+ *		deleted events, old dead deliveries, and what belongs to no
+ *		subscription or log any more.
  *
- * None waits for anybody: rows that an open ack or fail has locked are left.
+ * It never waits: rows that an open ack or fail has locked are skipped.
  */
 #include "queue/queue.h"
 #include "read/read.h"
@@ -16,8 +16,8 @@
 #include "utils/snapmgr.h"
 
 /*
- * event_is_gone: has the log no event of this id any more?  A partition that
- * cannot be looked into without SQL is believed to have it.
+ * event_is_gone: does the log no longer have the event with this id?  A
+ * partition that can only be read by SQL is assumed to have it.
  */
 static bool
 event_is_gone(const PartitionList *list, const pg_uuid_t *id,
@@ -44,7 +44,7 @@ event_is_gone(const PartitionList *list, const pg_uuid_t *id,
 }
 
 /*
- * read_batch: what is owed next.
+ * read_batch: read the next deliveries.
  */
 static void
 read_batch(QueuePrune *prune)
@@ -75,13 +75,13 @@ read_batch(QueuePrune *prune)
 }
 
 /*
- * find_gone: which events of the batch are gone.
+ * find_gone: find the deliveries of the batch whose events are gone.
  *
- * The log is looked into after the queue was read, so that the event of
- * whatever was found owed is there to be seen.  The default partition is
- * locked before that, so that no row is moved out of it between the snapshot
- * and the list of partitions.  As the log's owner: to load what belongs to an
- * index can run functions of that role.
+ * The log is read after the queue, so that the event of each delivery found
+ * can be seen.  The default partition is locked before that, so that no row is
+ * moved out of it between taking the snapshot and reading the list of
+ * partitions.  This runs as the log's owner, since loading an index can run
+ * functions of that role.
  */
 static void
 find_gone(QueuePrune *prune)
@@ -93,7 +93,7 @@ find_gone(QueuePrune *prune)
 
 	prune->ngone = 0;
 	if (log == NULL)
-		return;					/* it has gone meanwhile */
+		return;					/* it was dropped */
 	if (log->owner != GetUserId())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -115,8 +115,8 @@ find_gone(QueuePrune *prune)
 }
 
 /*
- * cancel_gone: cancel them; how many.  None while somebody else is settling
- * deliveries of this subscription: that is left for the next call.
+ * cancel_gone: cancel them; returns how many.  None while another session
+ * settles deliveries of this subscription: the next call will do it.
  */
 static int64
 cancel_gone(QueuePrune *prune)
@@ -152,8 +152,8 @@ cancel_gone(QueuePrune *prune)
 }
 
 /*
- * queue_cancel_deleted_events: a step: cancel what is owed of events that are
- * gone, of the next batch.
+ * queue_cancel_deleted_events: a step that cancels the deliveries of deleted
+ * events in the next batch.
  */
 void
 queue_cancel_deleted_events(void *arg)
@@ -167,8 +167,7 @@ queue_cancel_deleted_events(void *arg)
 }
 
 /*
- * queue_remove_dead: a step: remove a batch of what has been dead for too
- * long.
+ * queue_remove_dead: a step that removes a batch of old dead deliveries.
  */
 void
 queue_remove_dead(void *arg)
@@ -198,8 +197,8 @@ queue_remove_dead(void *arg)
 	" WHERE c.oid OPERATOR(pg_catalog.=) s.log::pg_catalog.oid)"
 
 /*
- * queue_remove_orphaned_subscriptions: a step: remove the subscriptions whose
- * log is gone, and tallies of none.
+ * queue_remove_orphaned_subscriptions: a step that removes the subscriptions
+ * of dropped logs, and statistics without a subscription.
  */
 void
 queue_remove_orphaned_subscriptions(void *arg)
@@ -208,7 +207,7 @@ queue_remove_orphaned_subscriptions(void *arg)
 	static SPIPlanPtr subscriptions = NULL;
 	static SPIPlanPtr tallies = NULL;
 
-	/* a DELETE, of no row too, makes all sessions read the table again */
+	/* any DELETE, even of no row, makes all sessions read the table again */
 	if (run_owned(&look, "SELECT FROM eventlog._subscription s" WITHOUT_LOG
 				  " LIMIT 1", 0, NULL, NULL, NULL) > 0)
 		(void) run_owned(&subscriptions,
@@ -225,9 +224,9 @@ queue_remove_orphaned_subscriptions(void *arg)
 }
 
 /*
- * queue_remove_orphaned_deliveries: a step: remove a batch of what is owed to
- * subscriptions that are gone.  These are found by hopping from one to the
- * next in the index.
+ * queue_remove_orphaned_deliveries: a step that removes a batch of deliveries
+ * without a subscription.  It finds them by skipping from one subscription to
+ * the next in the index.
  */
 void
 queue_remove_orphaned_deliveries(void *arg)

@@ -1,6 +1,6 @@
 /*
  * queue.h
- *		What is owed to whom: what the files of the queue share.
+ *		Subscriptions, and the queue of their deliveries.
  */
 #ifndef EVENTLOG_QUEUE_H
 #define EVENTLOG_QUEUE_H
@@ -26,7 +26,7 @@ enum
 };
 
 /*
- * Subscription: as the backend knows it.
+ * Subscription: a row of eventlog._subscription.
  */
 typedef struct Subscription
 {
@@ -78,7 +78,7 @@ extern SubscriptionSet *subscription_cache_get(Oid log);
 /*
  * enqueue.c
  *
- * QueueWriter: eventlog._queue and its indexes, open for rows to be put in.
+ * QueueWriter: eventlog._queue and its indexes, open for inserting rows.
  */
 typedef struct QueueWriter
 {
@@ -104,23 +104,23 @@ extern void bell_disarm(const Subscription *subscription);
 extern void bell_ring_at_commit(Subscription *subscription);
 
 /*
- * FetchPosition: how far a session has come in what is owed to a
- * subscription.  All of it is in a context of its own.
+ * FetchPosition: how far a session has come in the queue of a subscription.
+ * It has a memory context of its own.
  */
 typedef struct FetchPosition
 {
 	MemoryContext context;
 	int			subscription;
-	Datum		previous;		/* pg_snapshot of the generation before; 0:
+	Datum		previous;		/* pg_snapshot of the previous generation; 0:
 								 * none */
 	Datum		current;		/* pg_snapshot of this generation; 0: none */
-	int64		seq;			/* handed out up to this one in this
-								 * generation */
-	int			nretries;		/* retries handed out and not settled */
+	int64		seq;			/* the last one handed out in this generation */
+	int			nretries;		/* retries handed out and not settled yet */
 	int			maxretries;
 	Datum	   *retries;		/* their seq */
 	SubTransactionId set_in;	/* subtransaction; invalid: one committed */
-	struct FetchPosition *older;	/* where to go back to if that fails */
+	struct FetchPosition *older;	/* to return to if that subtransaction
+									 * fails */
 } FetchPosition;
 
 /*
@@ -131,19 +131,20 @@ typedef struct Consumer
 	int			subscription;
 	MemoryContext context;
 	FetchPosition *position;
-	ItemPointerData statistics; /* where the row in eventlog._tally was last */
-	SubTransactionId fetching;	/* a fetch that began in it goes on; invalid:
-								 * none does */
+	ItemPointerData statistics; /* last known ctid of its row in
+								 * eventlog._tally */
+	SubTransactionId fetching;	/* subtransaction of a running fetch; invalid:
+								 * none is running */
 } Consumer;
 
 /*
- * Delivery: one delivery on its way to the caller.
+ * Delivery: a delivery that is being handed out.
  */
 typedef struct Delivery
 {
 	int64		seq;
 	int			attempts;
-	bool		retry;			/* it was handed out before */
+	bool		retry;			/* it failed before */
 	pg_uuid_t	event_id;
 } Delivery;
 
@@ -191,7 +192,7 @@ extern text *queue_error_text(const char *error, int len);
 #define SWEEP_BATCH	10000
 
 /*
- * QueuePrune: a sweep through what is owed to one subscription.
+ * QueuePrune: a pass through the queue of one subscription.
  */
 typedef struct QueuePrune
 {

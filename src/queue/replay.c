@@ -1,12 +1,11 @@
 /*
  * replay.c
- *		eventlog.replay and eventlog.retry: past events and dead deliveries owed
- *		once more.
+ *		eventlog.replay and eventlog.retry: past events, or dead
+ *		deliveries, are delivered again.
  *
- * What replay's filter and the subscription choose, with the rights of the
- * subscription's owner.  A few are found as list finds them, newest first,
- * and owed from the oldest on; where they are many, one statement reads them
- * in that order, batch by batch.
+ * replay enqueues the events that the filter and the subscription choose, read
+ * with the rights of the subscription's owner, oldest first.  A few are found
+ * as list finds them.  Many are read by one statement, batch by batch.
  */
 #include "queue/queue.h"
 #include "read/read.h"
@@ -23,19 +22,19 @@ PG_FUNCTION_INFO_V1(eventlog_replay);
 PG_FUNCTION_INFO_V1(eventlog_retry);
 
 /*
- * Replay: what is chosen, newest first.
+ * Replay: the chosen events, newest first.
  */
 typedef struct Replay
 {
 	Subscription *subscription;
-	int			n;				/* of the filter */
-	int			nids;			/* and of the subscription too */
+	int			n;				/* that match the filter */
+	int			nids;			/* and the subscription, too */
 	pg_uuid_t  *ids;
 } Replay;
 
 /*
- * wants: does the subscription want an event of these?  A column may be null
- * where the log's owner has made it so.
+ * wants: does the subscription want an event with these values?  The log's
+ * owner may have allowed nulls.
  */
 static bool
 wants(const Subscription *subscription, Datum event_type, bool no_type,
@@ -47,8 +46,8 @@ wants(const Subscription *subscription, Datum event_type, bool no_type,
 }
 
 /*
- * narrow: make the filter choose no event that the subscription's type cannot
- * be of, and no level beyond its levels; false when nothing is left.
+ * narrow: restrict the filter to the event types and levels of the
+ * subscription, as far as it can express them; false if nothing is left.
  */
 static bool
 narrow(const Subscription *subscription, Filter *filter)
@@ -101,8 +100,8 @@ put_replayed(OpenPartition *open, void *arg)
 }
 
 /*
- * replay_found: what is found as list finds it; -1 when that cannot be, or is
- * too much.
+ * replay_found: replay events found as list finds them; -1 if that is
+ * impossible, or they are too many.
  */
 static int64
 replay_found(const EventLog *log, Subscription *subscription,
@@ -124,7 +123,7 @@ replay_found(const EventLog *log, Subscription *subscription,
 }
 
 /*
- * replay_batch: owe what is wanted of the events just read.
+ * replay_batch: enqueue those of the rows just read that are wanted.
  */
 static int64
 replay_batch(Subscription *subscription, QueueWriter *writer)
@@ -150,7 +149,7 @@ replay_batch(Subscription *subscription, QueueWriter *writer)
 }
 
 /*
- * replay_by_sql: by one statement, in batches.
+ * replay_by_sql: replay events read by one statement, in batches.
  */
 static int64
 replay_by_sql(const EventLog *log, Subscription *subscription,

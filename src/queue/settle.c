@@ -1,6 +1,6 @@
 /*
  * settle.c
- *		What became of deliveries: acknowledged, failed or cancelled.
+ *		Deliveries that were acknowledged, failed or cancelled.
  */
 #include "queue/queue.h"
 
@@ -18,7 +18,8 @@ PG_FUNCTION_INFO_V1(eventlog_fail);
 PG_FUNCTION_INFO_V1(eventlog_fail_batch);
 
 /*
- * forget_retries: these are settled, in the session that was handed them.
+ * forget_retries: these retries are settled; forget them in the session that
+ * was handed them.
  */
 static void
 forget_retries(int subscription, const Datum *seqs, const bool *nulls, int n)
@@ -56,11 +57,11 @@ forget_retries(int subscription, const Datum *seqs, const bool *nulls, int n)
 	" WHERE subscription OPERATOR(pg_catalog.=) $1"
 
 /*
- * queue_add_statistics: add to what became of a subscription's deliveries.
+ * queue_add_statistics: add to the statistics of a subscription.  Within SPI.
  *
- * The row is updated often, and where an old transaction keeps its dead
- * versions from being removed, to find it by its key would walk all of them.
- * So a consumer tries where it was last, first.  Within SPI.
+ * The row is updated often.  If an old transaction prevents its dead versions
+ * from being removed, finding it by its key would visit all of them.  So a
+ * consumer first tries the ctid where it was last.
  */
 void
 queue_add_statistics(int subscription, int64 delivered, int64 cancelled,
@@ -92,7 +93,7 @@ queue_add_statistics(int subscription, int64 delivered, int64 cancelled,
 	{
 		if (run_owned(&by_key, UPDATE_STATISTICS " RETURNING ctid", 4, types,
 					  values, nulls) == 0)
-			return;				/* unsubscribed meanwhile */
+			return;				/* unsubscribed concurrently */
 	}
 	if (consumer)
 		consumer->statistics = *(ItemPointer)
@@ -102,7 +103,8 @@ queue_add_statistics(int subscription, int64 delivered, int64 cancelled,
 }
 
 /*
- * delete_deliveries: owed no more; how many were.  Within SPI.
+ * delete_deliveries: remove deliveries from the queue; returns how many.
+ * Within SPI.
  */
 static int64
 delete_deliveries(int subscription, Datum seqs)
@@ -121,7 +123,7 @@ delete_deliveries(int subscription, Datum seqs)
 }
 
 /*
- * queue_cancel: these are owed no more, and were not delivered; how many.
+ * queue_cancel: remove deliveries that will not be made; returns how many.
  * Within SPI.
  */
 int64
@@ -138,8 +140,8 @@ queue_cancel(int subscription, Datum *seqs, int n)
 }
 
 /*
- * fail_delivery: this one failed, and is to be tried again then (infinity:
- * never); how many changed.  Within SPI.
+ * fail_delivery: a delivery failed, and will be tried again at that time
+ * (infinity: never); returns how many rows changed.  Within SPI.
  */
 static int64
 fail_delivery(int subscription, int64 seq, text *error,
@@ -164,7 +166,7 @@ fail_delivery(int subscription, int64 seq, text *error,
 }
 
 /*
- * queue_fail: the same, and it is the last error.
+ * queue_fail: the same, and note it as the last error.
  */
 int64
 queue_fail(int subscription, int64 seq, text *error,
@@ -178,7 +180,7 @@ queue_fail(int subscription, int64 seq, text *error,
 }
 
 /*
- * queue_error_text: what went wrong, cut to what is kept.
+ * queue_error_text: an error message, cut to the length that is kept.
  */
 text *
 queue_error_text(const char *error, int len)
@@ -252,7 +254,7 @@ eventlog_fail(PG_FUNCTION_ARGS)
 }
 
 /*
- * FailBatch: the arrays that fail_batch is given.
+ * FailBatch: the arrays in the arguments of fail_batch.
  */
 typedef struct FailBatch
 {

@@ -1,18 +1,18 @@
 /*
  * subcache.c
- *		The backend's copy of the subscriptions, which every writer looks at.
+ *		The backend's cache of subscriptions, which every writer consults.
  *
- * It is kept log by log: a log's subscriptions are read when something is
- * first written to it, by an index and at most as many as a log may have.  So
- * a writer pays for those of its own log, whatever there is of others.
+ * It is kept per log: a log's subscriptions are read when something is first
+ * written to it, by an index, and no more than a log may have.  So a writer
+ * only pays for the subscriptions of its own log.
  *
- * A set is read with a fresh catalog snapshot, so that it is right under
- * REPEATABLE READ too, and all sets are thrown away when the relation cache
- * is told that eventlog._subscription has changed.  A statement trigger on
- * that table tells so, whoever changes it: our own functions, a restore, or a
- * superuser by hand.  Whoever looks accepts invalidations first: a statement
- * of an open transaction, whose locks are held already, would miss what was
- * committed since.
+ * A set is read with a fresh catalog snapshot, so that it is also right under
+ * REPEATABLE READ.  All sets are discarded when the relation cache reports a
+ * change of eventlog._subscription.  A statement trigger on that table causes
+ * such reports, whoever changes the table: our own functions, a restore, or a
+ * superuser.  Callers accept invalidations first: a statement of an open
+ * transaction, which takes no new locks, would otherwise miss what was
+ * committed in between.
  */
 #include "queue/queue.h"
 
@@ -20,7 +20,8 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 
-#define MAX_SETS	256			/* of a backend; with more logs all begin anew */
+#define MAX_SETS	256			/* of a backend; with more logs, all are
+								 * discarded */
 
 PG_FUNCTION_INFO_V1(eventlog_subscription_changed);
 
@@ -53,7 +54,7 @@ eventlog_subscription_changed(PG_FUNCTION_ARGS)
 }
 
 /*
- * begin_sets: throw all sets away.
+ * begin_sets: discard all sets.
  */
 static void
 begin_sets(void)
@@ -77,10 +78,10 @@ begin_sets(void)
 }
 
 /*
- * read_set: the subscriptions of a log, into the current context.
+ * read_set: read the subscriptions of a log into the current memory context.
  *
- * A row that makes no sense is passed over: no writer may fail because of what
- * somebody put into the table.
+ * Invalid rows are skipped: no writer may fail because of what somebody put
+ * into the table.
  */
 static Subscription *
 read_set(Oid log, int *n)
@@ -109,8 +110,8 @@ read_set(Oid log, int *n)
 }
 
 /*
- * read_new_set: read a log's set and keep it.  What fails on the way leaves
- * nothing behind.
+ * read_new_set: read the set of a log and keep it.  An error leaves nothing
+ * behind.
  */
 static SubscriptionSet *
 read_new_set(Oid log)
@@ -136,7 +137,7 @@ read_new_set(Oid log)
 
 /*
  * subscription_cache_get: the subscriptions of a log; valid until the next
- * call.  The caller has accepted invalidations.
+ * call.  The caller must have accepted invalidations.
  */
 SubscriptionSet *
 subscription_cache_get(Oid log)
@@ -149,8 +150,10 @@ subscription_cache_get(Oid log)
 		begin_sets();
 		read_from = eventlog_relation_oid("_subscription");
 		if (!OidIsValid(read_from))
-			return &none;		/* the extension is gone: look again next time */
-		sets_are_valid = true;	/* until an invalidation, even while we read */
+			return &none;		/* the extension was dropped: look again next
+								 * time */
+		sets_are_valid = true;	/* until an invalidation, even one during the
+								 * reading */
 	}
 	set = hash_search(sets, &log, HASH_FIND, NULL);
 	return set ? set : read_new_set(log);

@@ -1,6 +1,7 @@
 /*
  * subscribe.c
- *		eventlog.subscribe and what else changes subscriptions.
+ *		eventlog.subscribe, and the other functions that change
+ *		subscriptions.
  */
 #include "queue/queue.h"
 
@@ -13,7 +14,8 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-#define MAX_LEVELS			32	/* elements of a list; several may be the same */
+#define MAX_LEVELS			32	/* elements of an array; levels may be
+								 * repeated */
 
 PG_FUNCTION_INFO_V1(eventlog_subscribe);
 PG_FUNCTION_INFO_V1(eventlog_unsubscribe);
@@ -22,7 +24,7 @@ PG_FUNCTION_INFO_V1(eventlog_resume);
 PG_FUNCTION_INFO_V1(eventlog_alter_subscription);
 
 /*
- * levels_from_args: the levels as they are kept, each checked.
+ * levels_from_args: the levels in the form in which they are stored.
  */
 static Datum
 levels_from_args(FunctionCallInfo fcinfo, int argno)
@@ -63,7 +65,7 @@ levels_from_args(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
- * prefix_from_args: a prefix of types of events.
+ * prefix_from_args: a prefix of event types.
  */
 static Datum
 prefix_from_args(FunctionCallInfo fcinfo, int argno)
@@ -80,13 +82,13 @@ prefix_from_args(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
- * Filters: what subscribe is given.
+ * Filters: the arguments of subscribe.
  */
 typedef struct Filters
 {
 	Datum		levels;
 	Datum		event_type;
-	char		nulls[2];		/* of these two, as SPI wants them */
+	char		nulls[2];		/* of both, in the form that SPI expects */
 } Filters;
 
 static Filters
@@ -108,8 +110,8 @@ filters_from_args(FunctionCallInfo fcinfo)
 }
 
 /*
- * replace_filters: of a subscription that is there; false when it has gone or
- * has got another owner meanwhile.  Within SPI.
+ * replace_filters: replace the filters of an existing subscription; false if
+ * it was dropped, or its owner was changed, concurrently.  Within SPI.
  */
 static bool
 replace_filters(const Subscription *found, const Filters *filters)
@@ -133,10 +135,11 @@ replace_filters(const Subscription *found, const Filters *filters)
 }
 
 /*
- * require_below_cap: an error when a log has more subscriptions than it may.
+ * require_below_cap: raise an error if a log has more subscriptions than it
+ * may.
  *
- * This is asked once one's own row is there, and it counts those of open
- * transactions too: of two who add the last one at once, at least one is
+ * This is checked after inserting the row, and counts rows of open
+ * transactions, too: if two sessions add the last one at once, at least one is
  * refused.
  */
 static void
@@ -163,8 +166,8 @@ require_below_cap(Relation log)
 }
 
 /*
- * insert_subscription: a new one, of the caller; false when another session
- * has just made one of that name.  Within SPI.
+ * insert_subscription: insert a subscription that belongs to the caller; false
+ * if another session has just made one of that name.  Within SPI.
  */
 static bool
 insert_subscription(Relation log, const char *name, const Filters *filters)
@@ -198,15 +201,15 @@ insert_subscription(Relation log, const char *name, const Filters *filters)
 }
 
 /*
- * subscribe: replace the filters of the subscription of that name, or make it;
- * false when that is to be tried again.
+ * subscribe: create the subscription of that name, or replace its filters;
+ * false if it should be tried again.
  */
 static bool
 subscribe(Relation log, const char *name, const Filters *filters)
 {
 	Subscription *found = subscription_find(RelationGetRelid(log), name);
 
-	/* whoever cannot read the log is not told which names there are */
+	/* do not reveal names to a role that cannot read the log */
 	if (found == NULL || !has_privs_of_role(GetUserId(), found->owner))
 		subscription_require_readable(log, GetUserId());
 	if (found == NULL)
@@ -244,7 +247,7 @@ eventlog_subscribe(PG_FUNCTION_ARGS)
 /*
  * eventlog.unsubscribe(name text, log regclass)
  *
- * If that is rolled back, the session is its consumer no more all the same.
+ * The session stops being the consumer even if this is rolled back.
  */
 Datum
 eventlog_unsubscribe(PG_FUNCTION_ARGS)
@@ -312,7 +315,8 @@ eventlog_resume(PG_FUNCTION_ARGS)
 }
 
 /*
- * change_owner: false when it has gone or has got another owner meanwhile.
+ * change_owner: false if it was dropped, or its owner was changed,
+ * concurrently.
  */
 static bool
 change_owner(const Subscription *subscription, Oid owner)
@@ -339,7 +343,8 @@ change_owner(const Subscription *subscription, Oid owner)
 /*
  * eventlog.alter_subscription(name text, owner regrole, log regclass)
  *
- * As with ALTER … OWNER TO, the caller must be able to become the new owner.
+ * As with ALTER ...  OWNER TO, the caller must be able to become the new
+ * owner.
  */
 Datum
 eventlog_alter_subscription(PG_FUNCTION_ARGS)

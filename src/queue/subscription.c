@@ -1,14 +1,15 @@
 /*
  * subscription.c
- *		Who is owed which events: rows of eventlog._subscription.
+ *		Rows of eventlog._subscription: which events are delivered to
+ *		whom.
  *
- * A subscription's name is its log's own, as a trigger's is its table's.  It
- * belongs to a role: members of that role may use and change it, and its
- * events are read with that role's rights, whoever fetches them.
+ * A subscription's name is unique within its log, as a trigger's is within its
+ * table.  The subscription belongs to a role: members of that role may use and
+ * change it, and its events are read with that role's rights, whoever fetches
+ * them.
  *
  * These functions read the row by the index on (log, name) with a fresh
- * catalog snapshot.  The copy that writers look at is another matter:
- * subcache.c.
+ * catalog snapshot.  Writers use a cache instead: subcache.c.
  */
 #include "queue/queue.h"
 
@@ -27,13 +28,14 @@
 #include "utils/syscache.h"
 
 #define MAX_NAME_BYTES		(NAMEDATALEN - 1)
-#define MAX_LEVELS_BYTES	4096	/* of a stored list */
+#define MAX_LEVELS_BYTES	4096	/* of a stored array */
 
 /*
- * subscription_scan: the rows of a log, of all logs if that is InvalidOid, or
- * the one with that name.  NULL when there is no such table, as while the
- * extension is being dropped.  A snapshot of NULL is a fresh one.  To be ended
- * by end_owned_scan().
+ * subscription_scan: scan the subscriptions of a log, or of all logs if that
+ * is InvalidOid, or the one with that name; to be ended by end_owned_scan().
+ *
+ * Returns NULL if the table does not exist, as while the extension is being
+ * dropped.  A NULL snapshot means a fresh one.
  */
 SysScanDesc
 subscription_scan(Relation *rel, Oid log, const char *name, Snapshot snapshot)
@@ -57,8 +59,8 @@ subscription_scan(Relation *rel, Oid log, const char *name, Snapshot snapshot)
 }
 
 /*
- * read_levels: the levels of a stored list as flags; all if it is null.  What
- * is no list of levels, or longer than any of ours, has none.
+ * read_levels: read a stored array of levels as flags; null means all.  An
+ * array that is not valid, or longer than any of ours, has none.
  */
 static void
 read_levels(Subscription *subscription, Datum stored, bool isnull)
@@ -86,10 +88,11 @@ read_levels(Subscription *subscription, Datum stored, bool isnull)
 }
 
 /*
- * subscription_read: a row of the table; false when it lacks what each has.
+ * subscription_read: read a row of the table; false if a value is missing that
+ * each row has.
  *
- * Rows come from restores, from superusers, and from the role that made the
- * extension: what they hold beyond our bounds wants no event.
+ * Rows also come from restores, from superusers, and from the role that
+ * created the extension.  One with values beyond our limits matches no event.
  */
 bool
 subscription_read(HeapTuple row, TupleDesc desc, Subscription *subscription)
@@ -129,7 +132,7 @@ subscription_read(HeapTuple row, TupleDesc desc, Subscription *subscription)
 }
 
 /*
- * subscription_wants: is an event of this type and level owed to it?
+ * subscription_wants: does it match an event of this type and level?
  */
 bool
 subscription_wants(const Subscription *subscription, const text *event_type,
@@ -148,8 +151,8 @@ subscription_wants(const Subscription *subscription, const text *event_type,
 }
 
 /*
- * subscription_is_orphan: is the role that it belongs to gone?  It counts as
- * paused then.
+ * subscription_is_orphan: was its owner dropped?  It is then treated as
+ * paused.
  */
 bool
 subscription_is_orphan(const Subscription *subscription)
@@ -159,7 +162,7 @@ subscription_is_orphan(const Subscription *subscription)
 }
 
 /*
- * subscription_list: the subscriptions of a log, each a copy.
+ * subscription_list: copies of all subscriptions of a log.
  */
 List *
 subscription_list(Oid log)
@@ -184,8 +187,8 @@ subscription_list(Oid log)
 }
 
 /*
- * subscription_find: the subscription of that name, in the current context;
- * NULL when there is none.
+ * subscription_find: find a subscription by name, in the current memory
+ * context; NULL if there is none.
  */
 Subscription *
 subscription_find(Oid log, const char *name)
@@ -206,7 +209,7 @@ subscription_find(Oid log, const char *name)
 }
 
 /*
- * subscription_name_from_arg: a subscription's name.
+ * subscription_name_from_arg: the name of a subscription in an argument.
  */
 char *
 subscription_name_from_arg(FunctionCallInfo fcinfo, int argno)
@@ -228,8 +231,8 @@ subscription_name_from_arg(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
- * subscription_require_member: only members of its owner may use a
- * subscription.
+ * subscription_require_member: raise an error unless the caller is a member of
+ * the owner.
  */
 void
 subscription_require_member(const Subscription *subscription)
@@ -243,8 +246,8 @@ subscription_require_member(const Subscription *subscription)
 }
 
 /*
- * subscription_owns_log: does the caller own this log, or has it the rights
- * of the role that does?
+ * subscription_owns_log: does the caller own the log, or have the rights of
+ * its owner?
  */
 bool
 subscription_owns_log(Oid log)
@@ -260,8 +263,8 @@ subscription_owns_log(Oid log)
 }
 
 /*
- * subscription_find_by_args: the subscription that two arguments name,
- * whoever it belongs to; an error when there is none.
+ * subscription_find_by_args: find the subscription that two arguments name,
+ * whoever owns it; an error if there is none.
  */
 Subscription *
 subscription_find_by_args(FunctionCallInfo fcinfo, int name_arg, int log_arg)
@@ -284,8 +287,7 @@ subscription_find_by_args(FunctionCallInfo fcinfo, int name_arg, int log_arg)
 }
 
 /*
- * subscription_require: the same, as the caller's own; an error when the
- * caller may not use it.
+ * subscription_require: the same; an error if the caller may not use it.
  */
 Subscription *
 subscription_require(FunctionCallInfo fcinfo, int name_arg, int log_arg)
@@ -297,7 +299,8 @@ subscription_require(FunctionCallInfo fcinfo, int name_arg, int log_arg)
 }
 
 /*
- * subscription_require_readable: an error unless a role may read all of a log.
+ * subscription_require_readable: raise an error unless a role may read all of
+ * a log.
  */
 void
 subscription_require_readable(Relation log, Oid role)

@@ -1,13 +1,13 @@
 /*
  * views.c
- *		What the views eventlog.subscriptions and eventlog.deliveries show.
+ *		The contents of the views eventlog.subscriptions and
+ *		eventlog.deliveries.
  *
  * The views read through these functions and not from the tables, so that not
- * even a plan's row counts tell anything of subscriptions that are not one's
- * own.  Each function checks for itself what the caller may see: all of a
- * subscription that belongs to a role of one's own; its name and counts, but
- * no filter and no error, if one owns its log or is a member of
- * pg_read_all_stats.
+ * even the row counts of a plan reveal anything about subscriptions of others.
+ * Each function checks what the caller may see: everything about subscriptions
+ * that belong to the caller's roles; names and counts, but no filters or
+ * errors, if the caller owns the log or is a member of pg_read_all_stats.
  */
 #include "queue/queue.h"
 
@@ -32,7 +32,7 @@ typedef enum Visibility
 } Visibility;
 
 /*
- * visibility_of: what the caller may see of a role's subscription of a log.
+ * visibility_of: what the caller may see of a role's subscription to a log.
  */
 static Visibility
 visibility_of(Oid owner, Oid log)
@@ -44,7 +44,7 @@ visibility_of(Oid owner, Oid log)
 }
 
 /*
- * visibility_by_id: the same for a subscription by its number.
+ * visibility_by_id: the same for a subscription given by its id.
  */
 static Visibility
 visibility_by_id(int id)
@@ -71,8 +71,8 @@ visibility_by_id(int id)
 }
 
 /*
- * put_subscription: a row (id, name, owner, log, levels, event_type, paused,
- * consumer), if the caller may see it.
+ * put_subscription: put a row (id, name, owner, log, levels, event_type,
+ * paused, consumer) into the result, if the caller may see it.
  */
 static void
 put_subscription(ReturnSetInfo *rsinfo, HeapTuple row, TupleDesc desc,
@@ -201,7 +201,7 @@ put_counts(int subscription, Datum *values, bool *nulls)
 
 /*
  * put_tally: delivered, cancelled, last_delivered_at, last_error,
- * last_error_at; NULLs when there is none.
+ * last_error_at; nulls if there are no statistics.
  */
 static void
 put_tally(int subscription, Visibility sees, ReturnSetInfo *rsinfo,
@@ -250,7 +250,7 @@ eventlog_subscription_counts(PG_FUNCTION_ARGS)
 }
 
 /*
- * state_from_arg: one of the states; -1 for a name of none.
+ * state_from_arg: the state with this name; -1 if there is none.
  */
 static int
 state_from_arg(const text *name)
@@ -291,8 +291,8 @@ put_delivery(ReturnSetInfo *rsinfo, const DeliveryRow *delivery)
 /*
  * eventlog._deliveries(subscription int, state text)
  *
- * What has failed is found by an index of its own, so that the few that are to
- * be retried need no look at the many that are new.
+ * Failed deliveries have an index of their own, so that finding the few
+ * retries does not visit the many new deliveries.
  */
 Datum
 eventlog_deliveries(PG_FUNCTION_ARGS)
