@@ -1,8 +1,9 @@
 /*
  * check.c
- *		What may stand in the columns of an event: eventlog._check, in a log's
- *		CHECK constraint, which holds where triggers do not fire, as on a
- *		logical subscriber.
+ *		Which values the columns of an event may have: eventlog._check.
+ *
+ * It is called by a CHECK constraint of a log, which also holds where triggers
+ * do not fire, as on a logical subscriber.
  */
 #include "log/log.h"
 
@@ -20,12 +21,14 @@ const EventColumn check_columns[CHECK_NCOLUMNS] = {
 	EVENT_MESSAGE, EVENT_DETAILS
 };
 
-/* The id of the row that _check has looked at last. */
+/*
+ * The id of the row that _check has examined last.
+ */
 static pg_uuid_t last_checked;
 
 /*
- * event_check_function: eventlog._check for so many columns; InvalidOid when
- * there is none.
+ * event_check_function: the variant of eventlog._check for so many columns;
+ * InvalidOid if there is none.
  */
 Oid
 event_check_function(int ncolumns)
@@ -38,7 +41,8 @@ event_check_function(int ncolumns)
 }
 
 /*
- * require_event_type: an error unless words of [a-z0-9_-], joined by dots.
+ * require_event_type: raise an error unless the type consists of words of
+ * [a-z0-9_-], joined by dots.
  */
 static void
 require_event_type(const char *type, int len)
@@ -69,8 +73,8 @@ require_event_type(const char *type, int len)
 }
 
 /*
- * require_length: an error when a column holds more than it may.  The size is
- * known without fetching a value that is stored out of line.
+ * require_length: raise an error if a value is too long.  The size is known
+ * without detoasting.
  */
 static void
 require_length(EventColumn column, Datum value)
@@ -96,7 +100,7 @@ require_length(EventColumn column, Datum value)
 }
 
 /*
- * check_value: one column of an event that is not null.
+ * check_value: check one column that is not null.
  */
 static void
 check_value(EventColumn column, Datum value)
@@ -118,9 +122,9 @@ check_value(EventColumn column, Datum value)
  * source_service, source_host, category, user_id, request_id, base_url,
  * message, details) returns boolean
  *
- * True, or an error that names the column and the value.  NULLs are for the
- * NOT NULL constraints.  In logs made before version 1.0 without the last
- * three.
+ * Returns true, or raises an error that names the column and the value.  Nulls
+ * are left to NOT NULL constraints.  Logs made before version 1.0 call it
+ * without the last three.
  */
 Datum
 eventlog_check(PG_FUNCTION_ARGS)
@@ -148,9 +152,8 @@ eventlog_check(PG_FUNCTION_ARGS)
 }
 
 /*
- * event_last_checked: the id of the row that _check has looked at last: of
- * the one that was inserted last, unless code of a user's has inserted others
- * since.
+ * event_last_checked: the id of the row that _check has examined last.  It is
+ * the row inserted last, unless code of a user has inserted others since.
  */
 pg_uuid_t
 event_last_checked(void)

@@ -1,11 +1,11 @@
 /*
  * emit.c
- *		eventlog.emit: one event into a log, as the caller.
+ *		eventlog.emit: writing one event, as the caller.
  *
- * A plain INSERT by a plan that is kept for the session, so that a writer
- * needs INSERT on the log and nothing else.  Only where an id was given can
- * the event be there already: then the INSERT has ON CONFLICT DO NOTHING
- * without a target, since naming one would need SELECT.
+ * It runs a plain INSERT by a plan that is kept for the session, so that a
+ * writer needs only INSERT on the log.  Only an event with a given id can
+ * already exist: then the INSERT has ON CONFLICT DO NOTHING, without a target,
+ * since naming one would need SELECT.
  */
 #include "log/log.h"
 
@@ -33,7 +33,9 @@ enum
 	EMIT_LOG
 };
 
-/* the columns of emit's arguments, in order */
+/*
+ * the columns of emit's arguments, in order
+ */
 static const EventColumn emit_columns[] = {
 	EVENT_TYPE, EVENT_LEVEL, EVENT_MESSAGE, EVENT_RESOURCE_ID,
 	EVENT_RESOURCE_TYPE, EVENT_USER_ID, EVENT_SOURCE_SERVICE,
@@ -52,10 +54,9 @@ typedef struct PlanKey
 typedef struct InsertPlan
 {
 	PlanKey		key;
-	char	   *name;			/* what the plan was made for: a log may be
-								 * renamed */
+	char	   *name;			/* name in the plan: a log may be renamed */
 	SPIPlanPtr	plan;
-	int			users;			/* emits that are running it */
+	int			users;			/* number of emits that are running it */
 	uint64		last_use;
 } InsertPlan;
 
@@ -65,8 +66,8 @@ static HTAB *insert_plans = NULL;
 static uint64 plan_uses = 0;
 
 /*
- * refuse_rule: an error for a log whose rule does something else in place of
- * an INSERT: the event would not be stored.
+ * refuse_rule: raise an error for a log with a rule that does something else
+ * instead of an INSERT: the event would not be stored.
  */
 static void
 refuse_rule(const char *name)
@@ -80,7 +81,7 @@ refuse_rule(const char *name)
 }
 
 /*
- * require_no_rule: an error if there is such a rule without a condition.
+ * require_no_rule: raise an error if there is such a rule without a condition.
  */
 static void
 require_no_rule(const EventLog *log)
@@ -101,7 +102,7 @@ require_no_rule(const EventLog *log)
 }
 
 /*
- * prepare_insert: a plan that inserts an event into the table of that name.
+ * prepare_insert: prepare a plan that inserts an event into this table.
  */
 static SPIPlanPtr
 prepare_insert(const char *name, bool may_be_there)
@@ -131,7 +132,7 @@ prepare_insert(const char *name, bool may_be_there)
 }
 
 /*
- * forget_plan: free what an entry that nobody uses holds.
+ * forget_plan: free the plan of an entry that is not in use.
  */
 static void
 forget_plan(InsertPlan *entry)
@@ -145,8 +146,8 @@ forget_plan(InsertPlan *entry)
 }
 
 /*
- * make_room: when there are as many plans as may be kept, forget the one that
- * was used longest ago; false when all are in use.
+ * make_room: if the maximum number of plans is kept, forget the least recently
+ * used one; false if all are in use.
  */
 static bool
 make_room(void)
@@ -172,8 +173,8 @@ make_room(void)
 }
 
 /*
- * find_entry: the entry for a plan, possibly without one; NULL when there is
- * no room for it.
+ * find_entry: find or create the entry for a plan, possibly without a plan;
+ * NULL if there is no room.
  */
 static InsertPlan *
 find_entry(const PlanKey *key)
@@ -203,10 +204,10 @@ find_entry(const PlanKey *key)
 }
 
 /*
- * kept_entry: the entry with a kept plan that inserts into the table of that
- * name; NULL when none can be kept.
+ * kept_entry: the entry with a kept plan for this table; NULL if none can be
+ * kept.
  *
- * Code of the log's owner runs while a plan does: a trigger may rename the log
+ * Code of the log's owner runs during execution: a trigger may rename the log
  * and emit.  A plan that is in use is not replaced.
  */
 static InsertPlan *
@@ -222,7 +223,7 @@ kept_entry(Oid log, const char *name, bool may_be_there)
 		return entry;
 	if (entry->users > 0)
 		return NULL;
-	plan = prepare_insert(name, may_be_there);	/* runs nobody's code */
+	plan = prepare_insert(name, may_be_there);	/* runs nobody else's code */
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not keep a plan");
 	forget_plan(entry);
@@ -232,7 +233,7 @@ kept_entry(Oid log, const char *name, bool may_be_there)
 }
 
 /*
- * execute_kept: run an entry's plan, which is in use meanwhile.
+ * execute_kept: execute the plan of an entry, which is in use meanwhile.
  */
 static int
 execute_kept(InsertPlan *entry, Datum *values, const char *nulls)
@@ -253,7 +254,7 @@ execute_kept(InsertPlan *entry, Datum *values, const char *nulls)
 }
 
 /*
- * run_insert: insert an event; how many rows that were.  Within SPI.
+ * run_insert: insert an event; returns the number of rows.  Within SPI.
  */
 static uint64
 run_insert(const EventLog *log, bool may_be_there, Datum *values,
@@ -277,8 +278,8 @@ run_insert(const EventLog *log, bool may_be_there, Datum *values,
 }
 
 /*
- * find_key_index: the primary key of a partition, opened; NULL when it has
- * none on (occurred_at, id).
+ * find_key_index: open the primary key of a partition; NULL if it has none on
+ * (occurred_at, id).
  */
 static Relation
 find_key_index(Relation rel)
@@ -306,7 +307,7 @@ find_key_index(Relation rel)
 }
 
 /*
- * key_is_there: does a partition hold an event with this key now?
+ * key_is_there: does a partition contain an event with this key now?
  */
 static bool
 key_is_there(Relation rel, Relation index, TimestampTz occurred_at,
@@ -331,12 +332,12 @@ key_is_there(Relation rel, Relation index, TimestampTz occurred_at,
 }
 
 /*
- * event_is_there: does the log hold the event with this key now?
+ * event_is_there: does the log contain an event with this key now?
  *
- * Told by the primary key and not by SQL: a writer need not have the right to
- * read.  It tells the writer no more than that its own INSERT of this very id
- * met the event.  A partition that has no such index, as a foreign table has
- * none, is believed to have it.
+ * This is checked by the primary key and not by SQL, since a writer need not
+ * have the right to read.  It reveals only that the writer's own INSERT of
+ * this very id met the event.  A partition without such an index, like a
+ * foreign table, is assumed to contain it.
  */
 static bool
 event_is_there(const EventLog *log, TimestampTz occurred_at,
@@ -366,8 +367,8 @@ event_is_there(const EventLog *log, TimestampTz occurred_at,
 }
 
 /*
- * complete: the id and time of an event, each from the other where only one
- * is given, both by the clock where none is.
+ * complete: set the id and time of an event: each from the other if only one
+ * is given, both from the clock if none is.
  */
 static void
 complete(FunctionCallInfo fcinfo, Oid log, pg_uuid_t *id,
@@ -401,11 +402,11 @@ complete(FunctionCallInfo fcinfo, Oid log, pg_uuid_t *id,
 }
 
 /*
- * find_stored: under which id was the event stored that was just inserted;
- * false when that cannot be told.
+ * find_stored: find the id under which the event just inserted was stored;
+ * false if that is unknown.
  *
- * A BEFORE trigger of the log's owner may have given it another one.  The last
- * row that was checked tells, unless such code has inserted others besides.
+ * A BEFORE trigger of the log's owner may have changed it.  The last row that
+ * was checked has the id, unless such a trigger has inserted other rows, too.
  */
 static bool
 find_stored(const EventLog *log, TimestampTz occurred_at, pg_uuid_t *id)
@@ -423,12 +424,11 @@ find_stored(const EventLog *log, TimestampTz occurred_at, pg_uuid_t *id)
 }
 
 /*
- * insert_event: true when the event is in the log now; under which id.
+ * insert_event: returns whether the event is in the log now, and sets its id.
  *
- * Where an INSERT of an id that was given stores nothing, the event may be
- * there already.  If it is not, the plain INSERT tells the reason: another
- * unique index raises its error; a trigger that suppresses the row stays
- * silent.
+ * If the INSERT of a given id stores nothing, the event may already exist.  If
+ * it does not, a plain INSERT shows the reason: another unique index raises
+ * its error, and a trigger that suppresses the row raises none.
  */
 static bool
 insert_event(const EventLog *log, bool id_given, Datum *values,
@@ -452,8 +452,8 @@ insert_event(const EventLog *log, bool id_given, Datum *values,
  * user_id, source_service, source_host, base_url, request_id, category,
  * details, occurred_at, id, log) returns uuid
  *
- * NULL when a trigger of the log's suppressed the event, or gave it an id that
- * cannot be told.
+ * Returns NULL if a trigger of the log suppressed the event, or changed its id
+ * to one that is unknown.
  */
 Datum
 eventlog_emit(PG_FUNCTION_ARGS)

@@ -1,7 +1,7 @@
 /*
  * event.c
- *		The columns of an event, where a table has them, and what errors about
- *		a value say of its table and column.
+ *		The columns of an event, how to find them in a table, and the
+ *		table and column that errors about a value refer to.
  */
 #include "log/log.h"
 
@@ -17,8 +17,9 @@
 #define MAX_DETAILS		(8 * 1024 * 1024)
 
 /*
- * The default of id is a null that PostgreSQL keeps in its catalog, so that
- * programs which look for a default there leave the id out and read it back.
+ * The default of id is a null that PostgreSQL keeps in its catalog.  Programs
+ * that check whether a column has a default there omit the id and read it
+ * back.
  */
 const EventColumnInfo event_columns[EVENT_NCOLUMNS] = {
 	[EVENT_ID] = {"id", UUIDOID, 0, false, true,
@@ -42,7 +43,7 @@ const EventColumnInfo event_columns[EVENT_NCOLUMNS] = {
 };
 
 /*
- * The row that _fill has seen last: most often the one that _check looks at.
+ * The row that _fill has seen last, usually the one that _check examines.
  */
 static struct
 {
@@ -51,7 +52,8 @@ static struct
 }			last_filled;
 
 /*
- * find_root_table: the table that this one is a partition of, or itself.
+ * find_root_table: the topmost table that this one is a partition of, or
+ * itself.
  */
 Oid
 find_root_table(Oid relid)
@@ -62,16 +64,16 @@ find_root_table(Oid relid)
 		return relid;
 	ancestors = get_partition_ancestors(relid);
 
-	/* there is none while a partition is being detached */
+	/* a partition that is being detached has none */
 	return ancestors == NIL ? relid : llast_oid(ancestors);
 }
 
 /*
- * add_error_fields: error callback: the table, column and constraint that an
- * error about a value is about.
+ * add_error_fields: error context callback that adds the table, column and
+ * constraint to errors about a value.
  *
- * A CHECK function is not told which table it works for.  The row that _fill
- * has seen last is known by its id.
+ * A CHECK function does not know its table.  But the row that _fill has seen
+ * last can be recognized by its id.
  */
 static void
 add_error_fields(void *arg)
@@ -105,9 +107,8 @@ add_error_fields(void *arg)
 }
 
 /*
- * event_push_error_context: from here to event_pop_error_context(), errors
- * about a value carry the table, if it is known, and the column in
- * subject->column.
+ * event_push_error_context: until event_pop_error_context(), errors about a
+ * value name the table, if it is known, and the column in subject->column.
  */
 void
 event_push_error_context(EventErrorContext *subject, Oid relid)
@@ -128,8 +129,7 @@ event_pop_error_context(EventErrorContext *subject)
 }
 
 /*
- * event_remember_filled: the row that _fill has seen last: most often the one
- * that _check looks at.
+ * event_remember_filled: remember the row that _fill has seen last.
  */
 void
 event_remember_filled(Oid relid, const pg_uuid_t *id)
@@ -139,8 +139,8 @@ event_remember_filled(Oid relid, const pg_uuid_t *id)
 }
 
 /*
- * event_column_number: where a table has a column of that name and type;
- * InvalidAttrNumber if it has none.
+ * event_column_number: the number of the column of that name and type;
+ * InvalidAttrNumber if a table has none.
  */
 AttrNumber
 event_column_number(TupleDesc desc, EventColumn column)
@@ -149,7 +149,7 @@ event_column_number(TupleDesc desc, EventColumn column)
 
 	for (int i = 0; i < desc->natts; i++)
 	{
-		/* usually they stand in order: start where it would be */
+		/* usually they are in order: start at the same position */
 		int			at = (column + i) % desc->natts;
 		Form_pg_attribute att = TupleDescAttr(desc, at);
 
@@ -161,8 +161,8 @@ event_column_number(TupleDesc desc, EventColumn column)
 }
 
 /*
- * event_map_columns: where a table has each column of an event; false when one
- * is missing or of another type.
+ * event_map_columns: the numbers of all columns of an event; false if one is
+ * missing or has another type.
  */
 bool
 event_map_columns(TupleDesc desc, AttrNumber *attnum)
@@ -177,8 +177,8 @@ event_map_columns(TupleDesc desc, AttrNumber *attnum)
 }
 
 /*
- * event_find_column: a column that a trigger works on, which may be on any
- * table; an error if it has none.
+ * event_find_column: a column for a trigger, which may be on any table; an
+ * error if it is missing.
  */
 AttrNumber
 event_find_column(TupleDesc desc, EventColumn column)

@@ -1,12 +1,11 @@
 /*
  * fill.c
- *		eventlog._fill, the trigger (BEFORE ROW) that fills in what a writer
- *		leaves out.
+ *		eventlog._fill: the BEFORE ROW trigger that fills in what a writer
+ *		omits.
  *
- * It makes the id, brings the level into its canonical form and fills in what
- * is null and has a default; it is all that a writer pays for besides the
- * insert itself, so it looks at five columns only.  Whether the row is an
- * event is for check.c to say.
+ * It makes the id, normalizes the level and replaces nulls by defaults.  That
+ * is all that a writer pays besides the insert itself, so it examines only
+ * five columns.  Whether the row is a valid event is checked in check.c.
  */
 #include "log/log.h"
 
@@ -20,7 +19,7 @@
 PG_FUNCTION_INFO_V1(eventlog_fill);
 
 /*
- * FilledRow: a row on its way in, and what _fill changes of it.
+ * FilledRow: a row being inserted or updated, and what _fill changes in it.
  */
 typedef struct FilledRow
 {
@@ -43,8 +42,8 @@ change(FilledRow *row, AttrNumber attnum, Datum value)
 }
 
 /*
- * refuse_null: the error of a NOT NULL constraint, for the log and not for the
- * partition.
+ * refuse_null: raise the error of a NOT NULL constraint, naming the log and
+ * not the partition.
  */
 static void
 refuse_null(const FilledRow *row, EventColumn column)
@@ -57,7 +56,7 @@ refuse_null(const FilledRow *row, EventColumn column)
 }
 
 /*
- * value_of: a column of the row.
+ * value_of: the value of a column.
  */
 static Datum
 value_of(FilledRow *row, EventColumn column, AttrNumber *attnum, bool *isnull)
@@ -68,7 +67,7 @@ value_of(FilledRow *row, EventColumn column, AttrNumber *attnum, bool *isnull)
 }
 
 /*
- * is_null: is a column of the row null?  Costs less than its value.
+ * is_null: is a column null?  Costs less than getting its value.
  */
 static bool
 is_null(FilledRow *row, EventColumn column, AttrNumber *attnum)
@@ -79,7 +78,7 @@ is_null(FilledRow *row, EventColumn column, AttrNumber *attnum)
 }
 
 /*
- * fill_id: an id of the event's time, where none was given.
+ * fill_id: make an id for the event's time, if none was given.
  */
 static void
 fill_id(FilledRow *row)
@@ -105,13 +104,12 @@ fill_id(FilledRow *row)
 		id_create(id, occurred_at, NULL);
 		change(row, attnum, UUIDPGetDatum(id));
 	}
-	event_remember_filled(row->subject.relid, id);	/* that it matches the
-													 * time is for _check */
+	event_remember_filled(row->subject.relid, id);	/* _check checks that it
+													 * matches the time */
 }
 
 /*
- * note_filled: keep in mind which row is being changed, for
- * add_error_fields().
+ * note_filled: remember the row being updated, for add_error_fields().
  */
 static void
 note_filled(FilledRow *row)
@@ -125,7 +123,7 @@ note_filled(FilledRow *row)
 }
 
 /*
- * fill_level: the level as it is kept: one of five, in lower case.
+ * fill_level: store the level as one of the five names.
  */
 static void
 fill_level(FilledRow *row, bool is_insert)
@@ -151,7 +149,7 @@ fill_level(FilledRow *row, bool is_insert)
 }
 
 /*
- * fill_created_at: the clock, where a null was given.
+ * fill_created_at: replace a null by the current time.
  */
 static void
 fill_created_at(FilledRow *row, bool is_insert)
@@ -166,8 +164,7 @@ fill_created_at(FilledRow *row, bool is_insert)
 }
 
 /*
- * require_unmoved: an UPDATE may not change when an event happened, nor which
- * one it is.
+ * require_unmoved: raise an error if an UPDATE changes an event's time or id.
  */
 static void
 require_unmoved(FilledRow *row, HeapTuple old, EventColumn column)

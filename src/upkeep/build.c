@@ -1,6 +1,6 @@
 /*
  * build.c
- *		The indexes of a log that are built one partition at a time.
+ *		Building the indexes of a log one partition at a time.
  */
 #include "upkeep/upkeep.h"
 
@@ -8,8 +8,8 @@
 #include "miscadmin.h"
 
 /*
- * renew_next_index: a step: make one index that a log of an older version
- * lacks, or drop one that it needs no more.
+ * renew_next_index: a step that creates an index that a log of an older
+ * version lacks, or drops one that is no longer needed.
  */
 static void
 renew_next_index(void *arg)
@@ -19,14 +19,15 @@ renew_next_index(void *arg)
 
 	log_close(upkeep_open_log(relid, ShareUpdateExclusiveLock), NoLock);
 	upkeep->rows = indexes_are_missing(relid);
-	set_local("max_parallel_maintenance_workers", "0"); /* no planner */
+	set_local("max_parallel_maintenance_workers", "0"); /* do not ask the
+														 * planner */
 	if (upkeep->rows > 0)
 		indexes_renew_next(relid);
 }
 
 /*
- * build_next_index: a step: an index that alter_log or renew_next_index() has
- * added, on one of the partitions that lack it.
+ * build_next_index: a step that builds an index that alter_log or
+ * renew_next_index() has added on one of the partitions that lack it.
  */
 static void
 build_next_index(void *arg)
@@ -44,7 +45,8 @@ build_next_index(void *arg)
 	log_close(log, NoLock);
 	if (missing == NIL)
 		return;
-	set_local("max_parallel_maintenance_workers", "0"); /* no planner */
+	set_local("max_parallel_maintenance_workers", "0"); /* do not ask the
+														 * planner */
 	indexes_build_part(upkeep->target.log, index, linitial_oid(missing));
 	upkeep->rows = 1;
 	ereport(NOTICE,
@@ -55,9 +57,9 @@ build_next_index(void *arg)
 /*
  * repeat_step: take a step until it finds nothing more to do.
  *
- * Our indexes are on plain columns, so that to build one takes as long as the
- * partition is large, and runs no code of the owner's: but for the planner,
- * which looks at all indexes of a table to choose how many workers build one.
+ * Our indexes are on plain columns, so building one takes time in proportion
+ * to the partition and runs no code of the owner, except in the planner, which
+ * looks at all indexes of a table to choose the number of workers.
  */
 static void
 repeat_step(Upkeep *upkeep, UpkeepStep step)
@@ -77,8 +79,8 @@ repeat_step(Upkeep *upkeep, UpkeepStep step)
 }
 
 /*
- * upkeep_build_indexes: those that alter_log has added, or that a log of an
- * older version lacks, partition by partition.
+ * upkeep_build_indexes: build the indexes that alter_log has added, or that a
+ * log of an older version lacks, partition by partition.
  */
 void
 upkeep_build_indexes(Upkeep *upkeep)

@@ -1,10 +1,10 @@
 /*
  * clear.c
- *		eventlog.delete and clear: events removed, by the same filter as they are
- *		read, in the caller's transaction.
+ *		eventlog.delete and eventlog.clear: removing events in the
+ *		caller's transaction, by the same filter as for reading.
  *
- * What clear chooses is found as list finds it, and deleted by key, unless it
- * is so much that one DELETE by the filter is better.
+ * clear finds events as list does, and deletes them by key, unless they are so
+ * many that one DELETE with the filter is better.
  */
 #include "upkeep/upkeep.h"
 
@@ -16,7 +16,7 @@
 PG_FUNCTION_INFO_V1(eventlog_delete);
 PG_FUNCTION_INFO_V1(eventlog_clear);
 
-#define MAX_CLEAR_KEYS	10000	/* more than that are cleared by the filter */
+#define MAX_CLEAR_KEYS	10000	/* more than that are cleared by one DELETE */
 
 /*
  * eventlog.delete(id uuid, log regclass) returns setof uuid
@@ -50,7 +50,8 @@ eventlog_delete(PG_FUNCTION_ARGS)
 }
 
 /*
- * clear_require_filter: an error for no filter and not everything.
+ * clear_require_filter: raise an error if neither a filter nor everything is
+ * given.
  */
 void
 clear_require_filter(FunctionCallInfo fcinfo, const Filter *filter)
@@ -66,8 +67,8 @@ clear_require_filter(FunctionCallInfo fcinfo, const Filter *filter)
 }
 
 /*
- * clear_require_privilege: who may not delete is told so even where there is
- * nothing to delete.
+ * clear_require_privilege: raise an error if the caller may not delete, even
+ * if there is nothing to delete.
  */
 void
 clear_require_privilege(Oid log)
@@ -79,7 +80,7 @@ clear_require_privilege(Oid log)
 }
 
 /*
- * clear_by_filter: one DELETE.
+ * clear_by_filter: delete events by one DELETE.
  */
 static void
 clear_by_filter(const EventLog *log, const Filter *filter,

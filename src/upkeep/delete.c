@@ -1,6 +1,6 @@
 /*
- * keys.c
- *		Events chosen by a filter as keys, and deleted by them.
+ * delete.c
+ *		Choosing events by a filter, and deleting them by their keys.
  */
 #include "upkeep/upkeep.h"
 
@@ -35,7 +35,7 @@ add_key(ChosenKeys *keys, Datum occurred_at, Datum id)
 }
 
 /*
- * put_key: a sink for scan_page().
+ * put_key: a sink for scan_page() that adds the key of the event.
  */
 static void
 put_key(OpenPartition *open, void *arg)
@@ -48,7 +48,7 @@ put_key(OpenPartition *open, void *arg)
 }
 
 /*
- * keys_by_sql: the same by one statement.
+ * keys_by_sql: find the keys by one statement.
  */
 static void
 keys_by_sql(const EventLog *log, const Filter *filter, const EventPage *page,
@@ -79,8 +79,9 @@ keys_by_sql(const EventLog *log, const Filter *filter, const EventPage *page,
 }
 
 /*
- * delete_choose_keys: the keys of the newest events that match, at most max,
- * behind `after` if that is given.  Within SPI, under a snapshot of now.
+ * delete_choose_keys: find the keys of the newest events that match, at most
+ * max, behind event `after` if that is given.  Within SPI, under a current
+ * snapshot.
  */
 ChosenKeys *
 delete_choose_keys(Oid relid, const Filter *filter, const pg_uuid_t *after,
@@ -109,7 +110,7 @@ delete_choose_keys(Oid relid, const Filter *filter, const pg_uuid_t *after,
 }
 
 /*
- * keys_params: the keys as two parameters.
+ * keys_params: the keys as two parameters of a statement.
  */
 static ParamListInfo
 keys_params(const ChosenKeys *keys)
@@ -135,7 +136,7 @@ keys_params(const ChosenKeys *keys)
 }
 
 /*
- * append_span: AND it is of the keys' range of time, which prunes partitions.
+ * append_span: append the range of the keys' times, which prunes partitions.
  */
 static void
 append_span(StringInfo sql, const ChosenKeys *keys)
@@ -148,10 +149,10 @@ append_span(StringInfo sql, const ChosenKeys *keys)
 }
 
 /*
- * delete_by_join_sql: DELETE what was chosen, with the keys as $1 and $2.
+ * delete_by_join_sql: a DELETE of the keys in $1 and $2.
  *
- * It has the filter again, as the next has: a row that was changed meanwhile,
- * so that it is chosen no more, stays.
+ * It contains the filter again, as the next one does: a row that was changed
+ * concurrently, so that it no longer matches, stays.
  */
 static char *
 delete_by_join_sql(Oid log, const Filter *filter, const ChosenKeys *keys,
@@ -173,7 +174,7 @@ delete_by_join_sql(Oid log, const Filter *filter, const ChosenKeys *keys,
 }
 
 /*
- * delete_by_ids_sql: the same with constants alone.
+ * delete_by_ids_sql: the same without parameters.
  */
 static char *
 delete_by_ids_sql(Oid log, const Filter *filter, const ChosenKeys *keys)
@@ -195,8 +196,7 @@ delete_by_ids_sql(Oid log, const Filter *filter, const ChosenKeys *keys)
 }
 
 /*
- * may_reach_foreign: has the log partitions that are, or may have, foreign
- * tables?
+ * may_reach_foreign: may the log have partitions that are foreign tables?
  */
 static bool
 may_reach_foreign(const PartitionList *list)
@@ -213,11 +213,12 @@ may_reach_foreign(const PartitionList *list)
 }
 
 /*
- * require_shipped: an error if a DELETE would reach a row of a foreign table
- * by its ctid: that says nothing where the foreign table stands for a
- * partitioned one, whose partitions have the same ctids.
+ * require_shipped: raise an error if a DELETE would address rows of a foreign
+ * table by ctid.
  *
- * It does not where the foreign server runs the whole statement.
+ * If the foreign table stands for a partitioned one, a ctid is ambiguous,
+ * since each of its partitions has the same ones.  If the foreign server runs
+ * the whole statement, no ctid is used.
  */
 static void
 require_shipped(SPIPlanPtr plan)
@@ -254,8 +255,8 @@ require_shipped(SPIPlanPtr plan)
 }
 
 /*
- * require_deleted: an error unless that was the result of a DELETE: a rule
- * may do something else instead.
+ * require_deleted: raise an error unless the result is that of a DELETE: a
+ * rule may do something else instead.
  */
 static void
 require_deleted(int result, int expected, const char *sql)
@@ -271,8 +272,8 @@ require_deleted(int result, int expected, const char *sql)
 }
 
 /*
- * delete_shipped: run a DELETE of our own making, which no row of a foreign
- * table may be reached by ctid for; how many rows.  Within SPI.
+ * delete_shipped: run one of our own DELETEs, which must not address rows of a
+ * foreign table by ctid; returns the number of rows.  Within SPI.
  */
 uint64
 delete_shipped(const char *sql)
@@ -290,10 +291,10 @@ delete_shipped(const char *sql)
 }
 
 /*
- * delete_by_statement: run a DELETE … e, and put the ids into a result if
- * there is one; how many.  Within SPI.
+ * delete_by_statement: run a DELETE with alias e, and put the ids into a
+ * result if there is one; returns the number of rows.  Within SPI.
  *
- * What the log's default partition holds in the window is reached too.
+ * It also reaches events in the default partition that are in the window.
  */
 uint64
 delete_by_statement(const EventLog *log, const char *sql, ParamListInfo params,
@@ -328,7 +329,7 @@ delete_by_statement(const EventLog *log, const char *sql, ParamListInfo params,
 }
 
 /*
- * keys_of_partition: as many of the keys from the first on as are of the same
+ * keys_of_partition: as many keys, from the first on, as belong to the same
  * partition.
  */
 static ChosenKeys
@@ -348,11 +349,11 @@ keys_of_partition(const PartitionList *list, const ChosenKeys *keys, int first)
 }
 
 /*
- * delete_by_keys: DELETE what was chosen, sparing events that these foreign
- * keys keep; how many were deleted.  Within SPI.
+ * delete_by_keys: delete the chosen events, except those that these foreign
+ * keys protect; returns how many.  Within SPI.
  *
- * By a join, unless there are foreign partitions: a join is not shipped, so
- * the rows would be reached by ctid.
+ * It uses a join, unless there are foreign partitions: a foreign server cannot
+ * run a join, so rows would be addressed by ctid.
  */
 uint64
 delete_by_keys(Oid relid, const Filter *filter, const ChosenKeys *keys,

@@ -1,20 +1,20 @@
 /*
  * deliveries.c
- *		Upkeep of the queue: what is owed of events that are gone is cancelled,
- *		what has been dead for long is removed, and so is what belongs to no
- *		subscription or no log any more.
+ *		Upkeep of the queue: cancels deliveries of deleted events, and
+ *		removes old dead deliveries and what belongs to no subscription or
+ *		log any more.
  *
- * All of it goes in batches that are committed, and waits for nobody: rows
- * that an open ack or fail has locked are left for the next call.  Within the
- * SPI of a procedure.
+ * It works in committed batches and never waits: rows that an open ack or fail
+ * has locked are left to the next call.  Within the SPI connection of a
+ * procedure.
  */
 #include "upkeep/upkeep.h"
 
 #include "miscadmin.h"
 
 /*
- * prune_subscription: what has been dead for too long is removed, and what is
- * owed of events that are gone cancelled, batch by batch.
+ * prune_subscription: remove old dead deliveries, and cancel those of deleted
+ * events, batch by batch.
  */
 static void
 prune_subscription(UpkeepTarget *target, Subscription *subscription)
@@ -54,7 +54,7 @@ prune_subscription(UpkeepTarget *target, Subscription *subscription)
 }
 
 /*
- * report_orphan: a WARNING about a subscription whose owner is gone.
+ * report_orphan: report that the owner of a subscription was dropped.
  */
 static void
 report_orphan(const Subscription *subscription)
@@ -68,7 +68,7 @@ report_orphan(const Subscription *subscription)
 }
 
 /*
- * upkeep_prune_queue: what is owed to the subscriptions of one log.
+ * upkeep_prune_queue: prune the queue of all subscriptions of one log.
  */
 void
 upkeep_prune_queue(UpkeepTarget *target)
@@ -86,9 +86,10 @@ upkeep_prune_queue(UpkeepTarget *target)
 }
 
 /*
- * upkeep_sweep_queue: remove subscriptions whose log is gone, and what was
- * owed to subscriptions while they were dropped.  Once a call of maintain,
- * for all logs.
+ * upkeep_sweep_queue: remove subscriptions of dropped logs, and deliveries
+ * that were enqueued while their subscription was dropped.
+ *
+ * Called once by each maintain, for all logs.
  */
 void
 upkeep_sweep_queue(void)

@@ -1,6 +1,6 @@
 /*
  * drop.c
- *		A partition dropped, with the locks that this takes.
+ *		Dropping a partition, and the locks for that.
  */
 #include "upkeep/upkeep.h"
 
@@ -8,8 +8,7 @@
 #include "utils/lsyscache.h"
 
 /*
- * drop_lock_referrers: lock the referring tables for a step, after those of
- * the log.
+ * drop_lock_referrers: lock the referring tables, after those of the log.
  */
 void
 drop_lock_referrers(List *keys, LOCKMODE mode)
@@ -25,8 +24,8 @@ drop_lock_referrers(List *keys, LOCKMODE mode)
 }
 
 /*
- * drop_lock_partition: the locks of drop_partition(), in order, the log being
- * locked; the foreign keys that refer to the partition.
+ * drop_lock_partition: take the locks for drop_partition(), in order; the log
+ * is already locked.  Returns the foreign keys that refer to the partition.
  */
 List *
 drop_lock_partition(const PartitionList *list, const Partition *item)
@@ -42,9 +41,8 @@ drop_lock_partition(const PartitionList *list, const Partition *item)
 }
 
 /*
- * drop_partition: drop a partition of a log that is locked.  Within a step.
- *
- * An error where a row refers to one of its events.
+ * drop_partition: drop a partition of a log that is locked; an error if a row
+ * refers to one of its events.  Within a step.
  */
 void
 drop_partition(Oid log, const PartitionList *list, const Partition *item)

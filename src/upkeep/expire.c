@@ -1,8 +1,8 @@
 /*
  * expire.c
- *		Events that the log's retention keeps no longer: partitions dropped, and
- *		single events deleted where other tables refer to a partition, and from
- *		the default one.
+ *		Removing events that a log's retention no longer keeps: dropping
+ *		partitions, and deleting single events from the default partition
+ *		and from partitions that other tables refer to.
  */
 #include "upkeep/upkeep.h"
 
@@ -16,11 +16,11 @@
 #include "utils/timestamp.h"
 
 #define EXPIRE_BATCH	10000
-#define REFERRED_BATCH	1000	/* where foreign keys are looked at */
+#define REFERRED_BATCH	1000	/* if foreign keys must be checked */
 
 /*
- * expired_item: the partition that is to expire, if it is still there and has
- * expired; else NULL.
+ * expired_item: the partition to expire, if it still exists and has expired;
+ * else NULL.
  */
 static const Partition *
 expired_item(const Upkeep *upkeep, const EventLog *log,
@@ -38,7 +38,7 @@ expired_item(const Upkeep *upkeep, const EventLog *log,
 }
 
 /*
- * drop_expired: a step: drop upkeep->partition if it has expired.
+ * drop_expired: a step that drops upkeep->partition if it has expired.
  */
 static void
 drop_expired(void *arg)
@@ -65,8 +65,8 @@ drop_expired(void *arg)
 }
 
 /*
- * find_references: a step: is upkeep->partition one whose events other
- * tables refer to?
+ * find_references: a step that checks whether other tables refer to events of
+ * upkeep->partition.
  */
 static void
 find_references(void *arg)
@@ -83,8 +83,8 @@ find_references(void *arg)
 }
 
 /*
- * delete_sql: DELETE the expired events of a table that no foreign key keeps:
- * a batch of them, by ctid, where the table is an ordinary one.
+ * delete_sql: DELETE expired events of a table that no foreign key protects; a
+ * batch of them, by ctid, if it is an ordinary table.
  */
 static char *
 delete_sql(Oid relid, TimestampTz expiry)
@@ -106,8 +106,8 @@ delete_sql(Oid relid, TimestampTz expiry)
 }
 
 /*
- * delete_expired: a step: delete a batch of expired events from
- * upkeep->partition, which is the default or an expired one.
+ * delete_expired: a step that deletes a batch of expired events from
+ * upkeep->partition, the default or an expired one.
  */
 static void
 delete_expired(void *arg)
@@ -133,9 +133,10 @@ delete_expired(void *arg)
 }
 
 /*
- * most_batches: how many batches the rows of a table can fill.  Code of the
- * owner's that inserts while rows are deleted must not keep upkeep busy for
- * ever.
+ * most_batches: how many batches the rows of a table can fill.
+ *
+ * Code of the owner that inserts rows while others are deleted must not keep
+ * upkeep busy forever.
  */
 static int64
 most_batches(Oid relid, int batch)
@@ -152,8 +153,7 @@ most_batches(Oid relid, int batch)
 }
 
 /*
- * count_batches: a step: how many batches there can be, into
- * upkeep->max_batches.
+ * count_batches: a step that sets upkeep->max_batches.
  */
 static void
 count_batches(void *arg)
@@ -164,8 +164,8 @@ count_batches(void *arg)
 }
 
 /*
- * delete_all_expired: delete the expired events of one table, batch by batch,
- * and tell how many.
+ * delete_all_expired: delete the expired events of one table in batches, and
+ * report how many.
  */
 static void
 delete_all_expired(Upkeep *upkeep, Oid partition)
@@ -202,7 +202,7 @@ delete_all_expired(Upkeep *upkeep, Oid partition)
 }
 
 /*
- * report_referred: of upkeep->partition, that expired events in it stay.
+ * report_referred: report that expired events of upkeep->partition are kept.
  */
 static void
 report_referred(const Upkeep *upkeep)
@@ -220,7 +220,7 @@ report_referred(const Upkeep *upkeep)
 }
 
 /*
- * upkeep_expire_default: delete the expired events of the default partition.
+ * upkeep_expire_default: delete expired events of the default partition.
  */
 void
 upkeep_expire_default(Upkeep *upkeep)
@@ -236,8 +236,8 @@ upkeep_expire_default(Upkeep *upkeep)
 }
 
 /*
- * keep_referred: where rows refer to the events of upkeep->partition, delete
- * what may be deleted; STEP_TAKEN when nothing refers to it any more.
+ * keep_referred: if rows refer to events of upkeep->partition, delete the
+ * other events; STEP_TAKEN if nothing refers to it any more.
  */
 static StepResult
 keep_referred(Upkeep *upkeep)
@@ -261,7 +261,7 @@ keep_referred(Upkeep *upkeep)
 }
 
 /*
- * expire_partition: drop a partition that has expired, if it can be.
+ * expire_partition: drop an expired partition, if that is possible.
  */
 static StepResult
 expire_partition(Upkeep *upkeep, Oid partition)
@@ -279,10 +279,11 @@ expire_partition(Upkeep *upkeep, Oid partition)
 }
 
 /*
- * upkeep_expire_partitions: by their real bounds, oldest first.
+ * upkeep_expire_partitions: drop expired partitions by their real bounds,
+ * oldest first.
  *
- * What cannot be locked does not keep those after it from being dropped,
- * unless it is the log itself.
+ * If one cannot be locked, later ones still are dropped, unless it is the log
+ * itself that cannot be locked.
  */
 void
 upkeep_expire_partitions(Upkeep *upkeep)

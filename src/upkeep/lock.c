@@ -1,20 +1,19 @@
 /*
  * lock.c
- *		How the steps of upkeep take locks without making others wait.
+ *		How steps of upkeep take locks without making others wait.
  *
- * Whoever waits for a lock that readers or writers hold makes all who come
- * later wait as well.  So no step waits in the queue of such a lock: it takes
- * all its locks at once or none (upkeep_lock).  If one is not to be had,
+ * Whoever waits for a lock that readers or writers hold makes everybody who
+ * comes later wait, too.  So a step does not queue for such a lock: it takes
+ * all of its locks at once, or none (upkeep_lock).  If one is not available,
  * the step is rolled back, and upkeep waits, holding nothing, for the end of
- * the transactions that hold it, as CREATE INDEX CONCURRENTLY does.  That
- * wait holds up nobody.  A holder that stays longer than upkeep's patience
- * ends the step.  Only where the holders change each time, as with many short
- * transactions, does the step queue, once and for QUEUE_TIMEOUT.
+ * the transactions that hold it, as CREATE INDEX CONCURRENTLY does.  That wait
+ * delays nobody.  If a holder stays too long, the step is given up.  Only if
+ * the holders change each time, as with many short transactions, the step
+ * queues, once, for QUEUE_TIMEOUT.
  *
- * The order of locks is: the log, its default partition, another partition,
- * tables that foreign keys lead to or come from.  Every wait for a lock is
- * shorter than deadlock_timeout, so nobody becomes the victim of a deadlock
- * with upkeep.
+ * The lock order is: the log, its default partition, another partition, tables
+ * connected by foreign keys.  Every wait for a lock is shorter than
+ * deadlock_timeout, so nobody becomes the victim of a deadlock with upkeep.
  */
 #include "upkeep/upkeep.h"
 
@@ -29,26 +28,27 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-#define QUEUE_TIMEOUT	50		/* ms, for one that others queue behind */
-#define LONG_WAIT		100		/* ms: no short transaction held the lock */
+#define QUEUE_TIMEOUT	50		/* ms, for a lock that others queue behind */
+#define LONG_WAIT		100		/* ms: too long for a short transaction */
 #define SHORT_HOLDERS	3		/* tries until a step may queue */
-#define RETRY_PAUSE		20		/* ms, where it is not known who holds it */
+#define RETRY_PAUSE		20		/* ms, if the holders are unknown */
 
 /*
- * Contention: what stood in the way of the current step's last try.  Steps are
- * not nested.
+ * Contention: the lock that the current step did not get in its last try.
+ * Steps are not nested.
  */
 typedef struct Contention
 {
-	Oid			relid;			/* what could not be locked, or InvalidOid … */
+	Oid			relid;			/* what could not be locked, or InvalidOid */
 	LOCKMODE	mode;
-	int			nholders;		/* … and who held it then … */
+	int			nholders;		/* who held it */
 	VirtualTransactionId *holders;
-	int			ngone;			/* … of whom so many have gone */
+	int			ngone;			/* how many of them have ended */
 	TimestampTz since;			/* when it was found to be held */
-	int			rounds;			/* of tries */
-	bool		queued;			/* has the step waited for a lock itself? */
-	Oid			held;			/* what it was given so, or InvalidOid */
+	int			rounds;			/* number of tries */
+	bool		queued;			/* has the step queued for a lock? */
+	Oid			held;			/* a lock that it got by queueing, or
+								 * InvalidOid */
 	LOCKMODE	held_mode;
 } Contention;
 
@@ -62,7 +62,7 @@ upkeep_is_lock_failure(const ErrorData *error)
 }
 
 /*
- * upkeep_set_lock_timeout: for what is done until the GUC nest level ends;
+ * upkeep_set_lock_timeout: set lock_timeout until the GUC nest level ends;
  * always shorter than deadlock_timeout.
  */
 void
@@ -82,8 +82,8 @@ upkeep_sleep(long ms)
 }
 
 /*
- * remember_holders: which transactions hold a lock that the step needs.  They
- * are kept until the transaction ends.
+ * remember_holders: remember which transactions hold a lock that the step
+ * needs, until the transaction ends.
  */
 static void
 remember_holders(Oid relid, LOCKMODE mode)
@@ -100,11 +100,11 @@ remember_holders(Oid relid, LOCKMODE mode)
 }
 
 /*
- * upkeep_lock: take one of a step's locks, in their order; an error when it
- * is not to be had now.
+ * upkeep_lock: take one of a step's locks, in the lock order; an error if it
+ * is not available now.
  *
- * Nobody is held up behind a wait for a lock up to SHARE UPDATE EXCLUSIVE but
- * those who want such a one themselves.
+ * Waiting for a lock up to SHARE UPDATE EXCLUSIVE delays only those who want
+ * such a lock, too.
  */
 void
 upkeep_lock(Oid relid, LOCKMODE mode)
@@ -128,11 +128,11 @@ ms_until(TimestampTz deadline)
 }
 
 /*
- * wait_in_queue: wait for the contended lock itself.
+ * wait_in_queue: wait for the lock itself.
  *
- * It is done when all who held it have gone, and before others come, which is
- * the best chance there is to get it; and once in a step: when those were many
- * in turn, or one for long, after whom only short ones can be left.
+ * This is done once per step, when all holders have ended and before others
+ * come, which is the best chance to get the lock: if there were many holders
+ * in turn, or a long one, after which only short ones can remain.
  */
 static void
 wait_in_queue(void)
@@ -150,8 +150,8 @@ wait_in_queue(void)
 }
 
 /*
- * wait_in_slice: wait until all holders have gone; an error when a slice of
- * the time until the deadline is over.
+ * wait_in_slice: wait until all holders have ended; an error if the time until
+ * the deadline is up.
  */
 static void
 wait_in_slice(void *arg)
@@ -170,8 +170,8 @@ wait_in_slice(void *arg)
 }
 
 /*
- * try_wait: the same in a subtransaction; was it successful?  Where it was, a
- * lock stays.
+ * try_wait: the same in a subtransaction; returns whether it succeeded, and
+ * then keeps a lock that was taken.
  */
 static bool
 try_wait(TimestampTz deadline)
@@ -187,11 +187,11 @@ try_wait(TimestampTz deadline)
 }
 
 /*
- * contention_wait: wait until those who were in the step's way have gone;
- * false at the deadline.
+ * contention_wait: wait until the holders of the lock have ended; false at the
+ * deadline.
  *
- * Waits in slices that are shorter than deadlock_timeout, although upkeep
- * holds no lock meanwhile.
+ * Waits in slices that are shorter than deadlock_timeout, even though upkeep
+ * holds no locks meanwhile.
  */
 bool
 contention_wait(TimestampTz deadline)
@@ -208,8 +208,8 @@ contention_wait(TimestampTz deadline)
 }
 
 /*
- * contention_release: of a lock that was waited for, when the step did not
- * succeed with it.
+ * contention_release: release a lock that was taken while waiting, if the step
+ * failed all the same.
  */
 void
 contention_release(void)
@@ -225,7 +225,7 @@ contention_release(void)
 }
 
 /*
- * contention_reset: a step is to be tried for the first time.
+ * contention_reset: prepare for a new step.
  */
 void
 contention_reset(void)
@@ -234,7 +234,7 @@ contention_reset(void)
 }
 
 /*
- * contention_begin_try: a step is to be tried (again).
+ * contention_begin_try: prepare for a try of the step.
  */
 void
 contention_begin_try(void)

@@ -1,11 +1,11 @@
 /*
  * maintain.c
- *		CALL eventlog.maintain: partitions ahead, the default partition
- *		emptied, expired events dropped, dead deliveries removed.
+ *		CALL eventlog.maintain: create partitions ahead, empty the default
+ *		partition, drop expired events, build indexes, prune the queue.
  *
- * Each thing done is a step of its own in a transaction of its own (see
- * step.c), and each step looks again, under its lock, whether it is still
- * to be done: so it is safe to call twice at once, and to break off.
+ * Each action is a step in a transaction of its own (see step.c), and each
+ * step checks again, under its lock, whether it is still needed.  So maintain
+ * can run twice at once, and can be interrupted at any time.
  */
 #include "upkeep/upkeep.h"
 
@@ -20,7 +20,7 @@
 PG_FUNCTION_INFO_V1(eventlog_maintain);
 
 /*
- * read_log: a step, of the caller's: what the log is like now.
+ * read_log: a step, taken as the caller, that reads the log's state.
  */
 static void
 read_log(void *arg)
@@ -50,7 +50,7 @@ read_log(void *arg)
 }
 
 /*
- * refresh: look at the log; false when that cannot be for now.
+ * refresh: read the log's state; false if that is impossible now.
  */
 static bool
 refresh(Upkeep *upkeep)
@@ -71,7 +71,7 @@ refresh(Upkeep *upkeep)
 }
 
 /*
- * maintain_log: all of it, for one log that was looked at.
+ * maintain_log: all upkeep of one log, after refresh().
  */
 static void
 maintain_log(Upkeep *upkeep)
@@ -88,8 +88,8 @@ maintain_log(Upkeep *upkeep)
 }
 
 /*
- * begin_upkeep, end_upkeep: of one log; what is remembered of it, and what its
- * upkeep leaves behind, outlives the transactions and goes in the end.
+ * begin_upkeep, end_upkeep: of one log.  What is known about the log outlives
+ * transactions and is freed at the end.
  */
 static MemoryContext
 begin_upkeep(Upkeep *upkeep, Oid log)
@@ -114,7 +114,7 @@ end_upkeep(MemoryContext outer)
 }
 
 /*
- * maintain_all: every log whose owner the caller is a member of.
+ * maintain_all: maintain every log whose owner the caller is a member of.
  */
 static void
 maintain_all(void)
@@ -128,7 +128,7 @@ maintain_all(void)
 
 		CHECK_FOR_INTERRUPTS();
 		if (!refresh(&upkeep))
-			;					/* told */
+			;					/* reported */
 		else if (upkeep.damage != NULL)
 			ereport(WARNING,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -136,7 +136,7 @@ maintain_all(void)
 							upkeep.name, upkeep.damage),
 					 errhint("Call eventlog.create_log with the name of the log to repair what can be repaired.")));
 		else if (upkeep.list == NULL)
-			;					/* dropped meanwhile */
+			;					/* dropped concurrently */
 		else if (has_privs_of_role(GetUserId(), upkeep.target.owner))
 			maintain_log(&upkeep);
 		else
@@ -149,7 +149,7 @@ maintain_all(void)
 }
 
 /*
- * maintain_one: a log that the caller names; an error where it cannot be.
+ * maintain_one: maintain the given log; an error if that is not possible.
  */
 static void
 maintain_one(Oid relid)
@@ -158,7 +158,7 @@ maintain_one(Oid relid)
 	MemoryContext outer = begin_upkeep(&upkeep, relid);
 
 	if (!refresh(&upkeep))
-		;						/* told */
+		;						/* reported */
 	else if (upkeep.list == NULL)
 		log_close(log_open(relid, AccessShareLock), AccessShareLock);
 	else if (!has_privs_of_role(GetUserId(), upkeep.target.owner))
@@ -178,7 +178,8 @@ eventlog_maintain(PG_FUNCTION_ARGS)
 	upkeep_require_read_write("eventlog.maintain");
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect_ext failed");
-	SPI_commit();				/* what was deferred is the caller's */
+	SPI_commit();				/* deferred triggers of the caller fire as the
+								 * caller */
 	if (PG_ARGISNULL(0))
 		maintain_all();
 	else

@@ -1,19 +1,19 @@
 /*
  * move.c
- *		Events moved from the default partition to one of their own, as they
- *		are.
+ *		Moving events from the default partition to one of their own,
+ *		unchanged.
  *
- * A move is upkeep.  It must not run what users have hung on the log:
- * triggers, rules, policies, referential actions, webhooks.  So it is no SQL:
- * rows are read, deleted and inserted by the table access method, whole, with
- * generated columns as they were computed.  Logical decoding sees a DELETE
- * and an INSERT.  Foreign keys that refer to a moved event hold, since it is
- * there again before the transaction ends.
+ * A move is upkeep and must not run what users have attached to the log:
+ * triggers, rules, policies, referential actions, webhooks.  So it is not done
+ * by SQL: rows are read, deleted and inserted through the table access method,
+ * as they are, including generated columns.  Logical decoding sees a DELETE
+ * and an INSERT.  Foreign keys that refer to a moved event remain valid, since
+ * it exists again before the transaction ends.
  *
  * The rows are taken out first, then the new partition is attached, then they
- * are put in.  An attach is refused while the default partition has rows of
- * its range, and a row that is inserted before the attach would be lost on a
- * logical subscriber, where the table is not yet published.
+ * are put in.  ATTACH fails while the default partition has rows of the range,
+ * and a row inserted before the attach would be lost on a logical subscriber,
+ * where the table is not published yet.
  */
 #include "upkeep/upkeep.h"
 
@@ -29,10 +29,10 @@
 #include "utils/snapmgr.h"
 
 /*
- * unvalidated_check: the name of a CHECK constraint of the log that the
- * default partition's rows are not known to fulfil; NULL if there is none.
+ * unvalidated_check: the name of a CHECK constraint of the log that rows of
+ * the default partition may violate; NULL if there is none.
  *
- * A new partition, made empty, would claim that its rows do.
+ * A new partition, created empty, would claim that its rows satisfy it.
  */
 static char *
 unvalidated_check(Relation log, Relation part)
@@ -54,8 +54,8 @@ unvalidated_check(Relation log, Relation part)
 }
 
 /*
- * can_publish_delete: can rows of the table be deleted as far as publications
- * of it are concerned?  The same question as CheckCmdReplicaIdentity()'s.
+ * can_publish_delete: do publications of the table allow deleting rows?  The
+ * same check as that of CheckCmdReplicaIdentity().
  */
 static bool
 can_publish_delete(Relation rel)
@@ -94,8 +94,8 @@ obstacle_between(Relation log, Relation part)
 }
 
 /*
- * move_find_obstacle: why no event can be moved out of the default partition;
- * NULL when it can.  The log is locked.
+ * move_find_obstacle: why no event can be moved out of the default partition,
+ * or NULL.  The log is locked.
  */
 char *
 move_find_obstacle(Oid log, Oid default_oid)
@@ -114,7 +114,7 @@ move_find_obstacle(Oid log, Oid default_oid)
 }
 
 /*
- * take_row: keep a row, with its toasted values, and delete it.
+ * take_row: store a row, with its toasted values, and delete it.
  */
 static void
 take_row(Relation rel, TupleTableSlot *slot, Tuplestorestate *store,
@@ -129,7 +129,7 @@ take_row(Relation rel, TupleTableSlot *slot, Tuplestorestate *store,
 
 /*
  * move_take_rows: delete a range of the default partition, which is locked,
- * into a tuplestore; also a descriptor of its rows, and how many there were.
+ * and return the rows in a tuplestore, with their descriptor and number.
  */
 Tuplestorestate *
 move_take_rows(Oid default_oid, TimestampTz lower, TimestampTz upper,
@@ -165,9 +165,10 @@ move_take_rows(Oid default_oid, TimestampTz lower, TimestampTz upper,
 }
 
 /*
- * require_not_null: the only constraint that a value is looked at for: the
- * default partition has those of the log, but for this one PostgreSQL 18 has
- * no word on whether they are valid.
+ * require_not_null: the only constraint that is checked for each row.
+ *
+ * The default partition has all constraints of the log, but PostgreSQL 18 does
+ * not say whether NOT NULL constraints are validated.
  */
 static void
 require_not_null(TupleTableSlot *slot)
@@ -205,7 +206,7 @@ put_row(ResultRelInfo *result, EState *estate, TupleTableSlot *slot)
 }
 
 /*
- * move_put_rows: insert what move_take_rows() took into a new partition.
+ * move_put_rows: insert what move_take_rows() returned into a new partition.
  */
 void
 move_put_rows(Oid partition, Tuplestorestate *store, TupleDesc desc,

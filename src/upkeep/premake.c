@@ -1,15 +1,15 @@
 /*
  * premake.c
- *		Partitions made ahead, and the default partition emptied into partitions
- *		of their own.
+ *		Creating partitions ahead, and moving events of the default
+ *		partition into partitions of their own.
  *
- * Events leave the default partition range by range (see move.c).  Anybody
- * who may write can write events of any time, so what one call makes of them
- * is bounded.  It makes at most MAX_MOVES partitions.  Events that are
- * further ahead than the partitions made in advance get partitions as long as
- * the log has fewer than MAX_FAR_AHEAD of those.  From then on they stay in
- * the default partition, unless there are DENSE_CELL or more in one cell of
- * the grid: a partition for each few of them would not expire for long.
+ * Events leave the default partition range by range (see move.c).  Anybody who
+ * may write can write events of any time, so the work of one call is limited.
+ * It creates at most MAX_MOVES partitions.  Events later than the partitions
+ * made ahead get partitions as long as the log has fewer than MAX_FAR_AHEAD of
+ * those.  From then on they stay in the default partition, unless a cell of
+ * the grid has DENSE_CELL or more of them: partitions for a few events each
+ * would not expire for a long time.
  */
 #include "upkeep/upkeep.h"
 
@@ -20,15 +20,16 @@
 #include "utils/timestamp.h"
 
 #define MOVE_BATCH		50000	/* events, while writers wait; about 1 s */
-#define MAX_MOVES		100		/* partitions out of the default in one call */
+#define MAX_MOVES		100		/* partitions for events of the default one,
+								 * per call */
 #define MAX_FAILURES	3		/* of steps of one kind for a log */
 #define MAX_FAR_AHEAD	20		/* partitions for few events each */
-#define DENSE_CELL		500		/* events that are worth one all the same */
-#define MAX_LOOK		100000	/* events far ahead that are looked at */
+#define DENSE_CELL		500		/* events that always get a partition */
+#define MAX_LOOK		100000	/* future events that are examined */
 
 /*
- * range_of: the range that a new partition for `at` shall have; false when
- * there is one already, or one there is being detached.
+ * range_of: the range of a new partition for `at`; false if there already is
+ * one, or one there is being detached.
  */
 static bool
 range_of(const EventLog *log, const PartitionList *list, TimestampTz at,
@@ -43,8 +44,8 @@ range_of(const EventLog *log, const PartitionList *list, TimestampTz at,
 }
 
 /*
- * nth_time: the time of the row that is MOVE_BATCH rows away from a range's
- * first one in a direction; false when there are fewer.
+ * nth_time: the time of the row MOVE_BATCH rows after the first one of a
+ * range, in that direction; false if there are fewer.
  */
 static bool
 nth_time(Relation rel, TimestampTz lower, TimestampTz upper,
@@ -65,8 +66,8 @@ nth_time(Relation rel, TimestampTz lower, TimestampTz upper,
 }
 
 /*
- * cut_range: where the default partition has too much of a range to be moved
- * while writers wait, take less of it, around `at`.
+ * cut_range: if the default partition has too many events of a range to move
+ * them while writers wait, reduce the range around `at`.
  */
 static void
 cut_range(Oid default_oid, TimestampTz at, TimestampTz *lower,
@@ -83,8 +84,8 @@ cut_range(Oid default_oid, TimestampTz at, TimestampTz *lower,
 }
 
 /*
- * fill_partition: make a partition and move there what the default partition
- * holds of its range; how many rows.  The default partition is locked.
+ * fill_partition: create a partition and move events of its range from the
+ * default partition, which is locked, to it; returns how many.
  */
 static int64
 fill_partition(Oid log, Oid default_oid, TimestampTz lower, TimestampTz upper)
@@ -105,13 +106,15 @@ fill_partition(Oid log, Oid default_oid, TimestampTz lower, TimestampTz upper)
 }
 
 /*
- * lock_for_attach: the locks of an ATTACH, in order, the parent being locked.
+ * lock_for_attach: take the locks for an ATTACH, in order; the log is already
+ * locked.
  *
- * A writer chooses a partition before locking it.  Who has chosen the default
- * partition and waits for it while another one is attached is refused then:
- * the row belongs there no more.  So where that can be, because events of the
- * range are or will have been coming, writers are kept from choosing: all
- * wait for the log itself.  Partitions ahead are made without that.
+ * A writer chooses a partition before locking it.  A writer that has chosen
+ * the default partition and waits for it while another partition is attached
+ * gets an error, since the row no longer belongs there.  If that can happen,
+ * because events of the range arrive now or may do so, writers must wait
+ * before choosing: for the log itself.  Partitions ahead are created without
+ * that.
  */
 static void
 lock_for_attach(const Upkeep *upkeep, Oid default_oid)
@@ -129,8 +132,8 @@ lock_for_attach(const Upkeep *upkeep, Oid default_oid)
 }
 
 /*
- * make_partition: a step: the partition for upkeep->at, with what the default
- * partition holds of its range.
+ * make_partition: a step that creates the partition for upkeep->at, and moves
+ * events of its range from the default partition to it.
  */
 static void
 make_partition(void *arg)
@@ -146,7 +149,7 @@ make_partition(void *arg)
 	upkeep->rows = 0;
 	log_close(log, NoLock);
 	if (!wanted)
-		return;					/* somebody else was faster */
+		return;					/* another session has created it */
 
 	lock_for_attach(upkeep, list->default_oid);
 	if (OidIsValid(list->default_oid) &&
@@ -167,8 +170,8 @@ make_partition(void *arg)
 }
 
 /*
- * upkeep_premake: what is missing of the current partition and of as many
- * ahead as the log wants.
+ * upkeep_premake: create the missing partitions among the current one and
+ * those that the log wants ahead.
  */
 void
 upkeep_premake(Upkeep *upkeep)
@@ -197,7 +200,8 @@ upkeep_premake(Upkeep *upkeep)
 }
 
 /*
- * worth_a_partition: how many events beyond the horizon are worth a partition.
+ * worth_a_partition: how many events later than the horizon get a partition of
+ * their own.
  */
 static int
 worth_a_partition(const PartitionList *list, TimestampTz horizon)
@@ -210,8 +214,8 @@ worth_a_partition(const PartitionList *list, TimestampTz horizon)
 }
 
 /*
- * find_dense_cell: find the first cell of the grid from upkeep->from on, all
- * ahead, of which the default partition has enough events for a partition.
+ * find_dense_cell: find the first cell of the grid, from upkeep->from on, of
+ * which the default partition has enough events for a partition.
  */
 static void
 find_dense_cell(Upkeep *upkeep, const EventLog *log, Relation rel, int enough)
@@ -246,7 +250,7 @@ find_dense_cell(Upkeep *upkeep, const EventLog *log, Relation rel, int enough)
 
 /*
  * find_in_default: find the time of an event in the open default partition
- * that is to be moved, from upkeep->from on.
+ * that should be moved, from upkeep->from on.
  */
 static void
 find_in_default(Upkeep *upkeep, const EventLog *log,
@@ -278,8 +282,8 @@ find_in_default(Upkeep *upkeep, const EventLog *log,
 }
 
 /*
- * find_default_rows: a step: which events of the default partition are to be
- * moved next?
+ * find_default_rows: a step that finds the next events of the default
+ * partition to be moved.
  */
 static void
 find_default_rows(void *arg)
@@ -300,7 +304,7 @@ find_default_rows(void *arg)
 }
 
 /*
- * report_left: of the default partition, which events stay there on purpose.
+ * report_left: report which events stay in the default partition, and why.
  */
 static void
 report_left(const Upkeep *upkeep, int moves)
@@ -319,11 +323,11 @@ report_left(const Upkeep *upkeep, int moves)
 }
 
 /*
- * upkeep_empty_default: move the rows of the default partition to partitions
- * of their own, oldest first.
+ * upkeep_empty_default: move the events of the default partition into
+ * partitions of their own, oldest first.
  *
- * A range that cannot be moved does not keep those after it from it; what the
- * locks of others are in the way of is left for another call.
+ * If a range cannot be moved, later ones still are.  What others have locked
+ * is left to the next call.
  */
 void
 upkeep_empty_default(Upkeep *upkeep)
@@ -342,7 +346,7 @@ upkeep_empty_default(Upkeep *upkeep)
 		upkeep->found = false;
 		(void) run_upkeep_step(&upkeep->target, find_default_rows, upkeep,
 							   "could not examine the default partition of log %s");
-		SPI_commit();			/* keep no lock that another one waits for */
+		SPI_commit();			/* hold no lock that others wait for */
 		if (!upkeep->found)
 			break;
 		result = run_upkeep_step(&upkeep->target, make_partition, upkeep,

@@ -1,14 +1,14 @@
 /*
  * purge.c
- *		eventlog.purge: events removed at scale.
+ *		eventlog.purge: removing events at scale.
  *
- * It commits as it goes, drops whole partitions where nothing but a window is
- * asked for and the caller may (purgedrop.c), and takes the rest in batches,
- * newest first, and with pauses while others write.
+ * It commits as it goes.  It drops whole partitions if the filter is only a
+ * window and the caller may drop them (purgedrop.c), and deletes other events
+ * in batches, newest first, pausing while others write.
  *
- * A caller who has the rights of the log's owner acts as the owner in a
- * security-restricted context, so that a superuser's purge runs no code of the
- * owner's as a superuser.  Any other caller acts as oneself.
+ * If the caller has the rights of the log's owner, it acts as the owner in a
+ * security-restricted operation, so that a superuser's purge does not run code
+ * of the owner as a superuser.  Otherwise it acts as the caller.
  */
 #include "upkeep/upkeep.h"
 
@@ -29,12 +29,15 @@ PG_FUNCTION_INFO_V1(eventlog_purge);
 
 #define MAX_BATCH	1000000
 
-/* while others write, a purge … */
+/*
+ * while others write, a purge …
+ */
 #define CHOICE			1000	/* … chooses so many events at once, … */
 #define SLICE			200		/* … deletes so many by one statement, … */
-#define PAUSE_PERCENT	200		/* … and rests so much of the time worked, … */
-#define MAX_WORKED		100L	/* … which is at most so many ms: the rest
-								 * was waiting for a lock */
+#define PAUSE_PERCENT	200		/* … and pauses for this percentage of its
+								 * time … */
+#define MAX_WORKED		100L	/* … of at most so many ms: more was spent
+								 * waiting for a lock */
 
 enum
 {
@@ -44,8 +47,10 @@ enum
 };
 
 /*
- * pause_for_writers: what a purge deletes has been there for long, and who
- * writes waits now. since: when the work began; afterwards, when it goes on.
+ * pause_for_writers: let writers proceed; purged events are old, and their
+ * removal can wait.
+ *
+ * since: when the work began; set to the time when it continues.
  */
 static void
 pause_for_writers(TimestampTz *since)
@@ -59,8 +64,8 @@ pause_for_writers(TimestampTz *since)
 }
 
 /*
- * delete_choice: choose the next events, so many, and delete them, at once or
- * slice by slice; how many there were.
+ * delete_choice: choose the next n events and delete them, at once or in
+ * slices; returns how many there were.
  */
 static int
 delete_choice(Purge *purge, int n, bool sliced)
@@ -97,8 +102,8 @@ delete_choice(Purge *purge, int n, bool sliced)
 }
 
 /*
- * delete_batch: in small pieces while others write; false when there is
- * nothing more.
+ * delete_batch: delete a batch, in small pieces while others write; false if
+ * there is nothing more.
  */
 static bool
 delete_batch(Purge *purge)
@@ -118,8 +123,9 @@ delete_batch(Purge *purge)
 }
 
 /*
- * report_progress: how many, how fast, and how far in time: the batches go
- * from the newest event to the oldest.
+ * report_progress: report how many events were deleted, how fast, and how much
+ * of the range of time is done: batches go from the newest event to the
+ * oldest.
  */
 static void
 report_progress(const Purge *purge)
@@ -138,8 +144,8 @@ report_progress(const Purge *purge)
 }
 
 /*
- * report_unvacuumed: rows that were deleted one by one stay until they are
- * vacuumed, which a procedure cannot do.
+ * report_unvacuumed: rows that were deleted one by one remain until VACUUM,
+ * which a procedure cannot run.
  */
 static void
 report_unvacuumed(const Purge *purge)
@@ -155,7 +161,7 @@ report_unvacuumed(const Purge *purge)
 }
 
 /*
- * report_kept: events that other tables refer to stay.
+ * report_kept: report events that other tables refer to.
  */
 static void
 report_kept(const Purge *purge)
@@ -173,8 +179,8 @@ report_kept(const Purge *purge)
 }
 
 /*
- * rows_at_most: how many rows a table can hold; PG_INT64_MAX where that cannot
- * be told at once.
+ * rows_at_most: the largest number of rows that a table can have; PG_INT64_MAX
+ * if that cannot be said without waiting.
  */
 static int64
 rows_at_most(Oid relid)
@@ -194,8 +200,10 @@ rows_at_most(Oid relid)
 }
 
 /*
- * most_rows: how many rows a log can hold, so that triggers that insert while
- * rows are deleted do not keep a purge busy for ever.
+ * most_rows: the largest number of rows that a log can have.
+ *
+ * Triggers that insert events while others are deleted must not keep a purge
+ * busy forever.
  */
 static int64
 most_rows(const EventLog *log)
@@ -216,7 +224,8 @@ most_rows(const EventLog *log)
 }
 
 /*
- * delete_in_batches: batch by batch, a transaction each.
+ * delete_in_batches: delete events in batches, each in a transaction of its
+ * own.
  */
 static void
 delete_in_batches(Purge *purge)
@@ -306,7 +315,8 @@ eventlog_purge(PG_FUNCTION_ARGS)
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect_ext failed");
 	purge.context = CurrentMemoryContext;
-	SPI_commit();				/* what was deferred is the caller's */
+	SPI_commit();				/* deferred triggers of the caller fire as the
+								 * caller */
 	if (!purge.as_owner)
 		clear_require_privilege(purge.log);
 	if (purge_may_drop(&purge))

@@ -1,6 +1,7 @@
 /*
  * purgedrop.c
- *		Partitions that lie wholly inside the window of a purge, dropped.
+ *		Dropping the partitions that lie wholly inside the window of a
+ *		purge.
  */
 #include "upkeep/upkeep.h"
 
@@ -14,10 +15,10 @@
 #include "utils/timestamp.h"
 
 /*
- * check_droppable: a step: is a partition to be dropped?
+ * check_droppable: a step that decides whether purge->partition is dropped.
  *
- * A partition that other tables refer to is left to the batches, and so is an
- * empty one of the future, which there is no need to make anew.
+ * A partition that other tables refer to is left to the batches.  An empty one
+ * of the future is kept, since it would be created again.
  */
 static void
 check_droppable(void *arg)
@@ -42,7 +43,7 @@ check_droppable(void *arg)
 }
 
 /*
- * rows_to_drop: how many rows the locked partition holds.
+ * rows_to_drop: the number of rows in the locked partition.
  */
 static int64
 rows_to_drop(const Purge *purge)
@@ -55,7 +56,7 @@ rows_to_drop(const Purge *purge)
 }
 
 /*
- * is_inside: does the purge choose whatever the partition holds?
+ * is_inside: is the whole partition inside the window?
  */
 static bool
 is_inside(const Purge *purge, const Partition *partition)
@@ -65,8 +66,8 @@ is_inside(const Purge *purge, const Partition *partition)
 }
 
 /*
- * drop_purged: a step: drop one partition, and make it anew unless it is past,
- * so that writers keep a place of their own.
+ * drop_purged: a step that drops one partition, and creates it again unless it
+ * lies in the past, so that writers still have a partition.
  */
 static void
 drop_purged(void *arg)
@@ -105,8 +106,7 @@ drop_purged(void *arg)
 }
 
 /*
- * purge_may_drop: does the purge choose whatever a partition holds, and may
- * it drop?
+ * purge_may_drop: may the purge drop partitions inside the window?
  */
 bool
 purge_may_drop(const Purge *purge)
@@ -116,7 +116,7 @@ purge_may_drop(const Purge *purge)
 }
 
 /*
- * read_partitions: a step: what the log consists of, into purge->list.
+ * read_partitions: a step that reads the list of partitions into purge->list.
  */
 static void
 read_partitions(void *arg)
@@ -131,8 +131,7 @@ read_partitions(void *arg)
 }
 
 /*
- * drop_one: drop a partition that lies inside the window, in a transaction of
- * its own.
+ * drop_one: drop a partition inside the window, in a transaction of its own.
  */
 static StepResult
 drop_one(Purge *purge, const Partition *item)
@@ -153,9 +152,10 @@ drop_one(Purge *purge, const Partition *item)
 }
 
 /*
- * purge_drop_partitions: drop what lies wholly inside the window, one
- * partition a transaction.  What cannot be locked soon is left to the
- * batches: all of it, if that is the log itself.
+ * purge_drop_partitions: drop all partitions inside the window.
+ *
+ * What cannot be locked soon is left to the batches, and all of it if that is
+ * the log itself.
  */
 void
 purge_drop_partitions(Purge *purge)

@@ -1,13 +1,13 @@
 /*
  * status.c
- *		What the view eventlog.logs shows of a log: its settings, what its
- *		partitions cover and hold, and what is wrong.
+ *		The view eventlog.logs: the settings of a log, what its partitions
+ *		cover and contain, and what is wrong.
  *
- * The view calls it for every partitioned table that carries a trigger of a
- * log's, among them tables of people who made that trigger by hand, and logs
- * that are damaged: those show what is wrong and little else.
+ * The view calls this for every partitioned table that has a trigger of a log.
+ * That includes tables on which somebody made such a trigger by hand, and
+ * damaged logs: those show what is wrong and little else.
  *
- * It is for monitoring, so it never waits: what is locked is told to be so.
+ * It is for monitoring, so it never waits, but reports what is locked.
  */
 #include "upkeep/upkeep.h"
 
@@ -25,7 +25,9 @@
 
 PG_FUNCTION_INFO_V1(eventlog_log_status);
 
-/* columns of what eventlog._log_status returns */
+/*
+ * columns of the result of eventlog._log_status
+ */
 enum
 {
 	STATUS_PARTITION_INTERVAL, STATUS_RETENTION, STATUS_PREMAKE,
@@ -34,8 +36,9 @@ enum
 };
 
 /*
- * owned_by_others: how many partitions the log's owner, as whom upkeep works,
- * may not empty or drop: ALTER TABLE … OWNER TO leaves them behind.
+ * owned_by_others: how many partitions belong to another role than the log?
+ * Upkeep, which acts as the log's owner, may not empty or drop them.  ALTER
+ * TABLE ...  OWNER TO leaves them behind.
  */
 static int
 owned_by_others(const EventLog *log, const PartitionList *list)
@@ -54,7 +57,7 @@ owned_by_others(const EventLog *log, const PartitionList *list)
 }
 
 /*
- * add_problem: one more, given as a palloc'd string.
+ * add_problem: add a palloc'd string to the list.
  */
 static void
 add_problem(List **problems, char *text)
@@ -63,7 +66,7 @@ add_problem(List **problems, char *text)
 }
 
 /*
- * count_expired: how many partitions retention is overdue for.
+ * count_expired: how many partitions should have been dropped.
  */
 static int
 count_expired(const PartitionList *list, TimestampTz expiry)
@@ -106,8 +109,8 @@ default_problems(const EventLog *log, Oid default_oid, TimestampTz now)
 }
 
 /*
- * partition_problems: what upkeep has not done yet about the other partitions,
- * and why it may not, likewise.  Takes no lock on any table.
+ * partition_problems: the same for the other partitions: what upkeep has not
+ * done yet, and what may prevent it.  Locks no table.
  */
 static List *
 partition_problems(const EventLog *log, const PartitionList *list,
@@ -134,7 +137,7 @@ partition_problems(const EventLog *log, const PartitionList *list,
 }
 
 /*
- * queue_problems: what is wrong with a log's subscriptions, as C strings.
+ * queue_problems: the same for the subscriptions of a log.
  */
 static List *
 queue_problems(Oid log)
@@ -155,7 +158,7 @@ queue_problems(Oid log)
 }
 
 /*
- * find_default_problems: what is wrong with the default partition.
+ * find_default_problems: the same for a default partition not locked yet.
  */
 static void
 find_default_problems(const EventLog *log, Oid default_oid, TimestampTz now,
@@ -177,7 +180,7 @@ find_default_problems(const EventLog *log, Oid default_oid, TimestampTz now,
 }
 
 /*
- * find_problems: what is wrong with the partitions of a log that can be used.
+ * find_problems: all that is wrong with the partitions of a usable log.
  */
 static void
 find_problems(const EventLog *log, const PartitionList *list,
@@ -229,7 +232,7 @@ copy_interval(const Interval *interval)
 }
 
 /*
- * put_log: what there is to tell of a log that can be used.
+ * put_log: the columns for a usable log.
  */
 static void
 put_log(const EventLog *log, Datum *values, bool *nulls, List **problems)
@@ -259,7 +262,7 @@ put_log(const EventLog *log, Datum *values, bool *nulls, List **problems)
 }
 
 /*
- * put_status: what there is to tell of a table that is locked.
+ * put_status: the columns for a table that is locked.
  */
 static void
 put_status(Relation rel, Datum *values, bool *nulls)
@@ -287,7 +290,7 @@ put_status(Relation rel, Datum *values, bool *nulls)
 /*
  * eventlog._log_status(log oid) returns record: partition_interval, retention,
  * premake, partitions, estimated_events, bytes, oldest, newest, problems; all
- * NULL when it is gone.
+ * NULL if the table was dropped.
  */
 Datum
 eventlog_log_status(PG_FUNCTION_ARGS)

@@ -1,21 +1,22 @@
 /*
  * step.c
- *		How procedures that keep a log in order take their steps: as the log's
- *		owner, bounded in time, and without one step failing the others.
+ *		Steps of procedures that keep logs in order: taken as the log's
+ *		owner, bounded in time, and so that a failing step does not affect
+ *		the others.
  *
- * A step is a function that runs in a subtransaction.  Its memory goes with
- * it.
+ * A step is a function that runs in a subtransaction.  Its memory is freed at
+ * its end.
  *
- * Code of the owner's.  Upkeep runs as little of it as possible: what a
- * DELETE of single rows fires, and what indexes compute.  Such code can raise
- * any error, and it can run for ever.  Its errors are told as a WARNING,
- * whatever their SQLSTATE is; only a cancel that the backend itself took ends
- * the whole call.  A timer ends a step after eventlog.step_timeout, also
- * where such code catches the cancel.  Each step of a log that it ended
- * halves the time of that log's later steps, so that all such together cost
- * the others at most twice eventlog.step_timeout.  Slow steps that come to an
- * end together have MAX_SLOW times that.  What runs none of the owner's code
- * has all the time that it takes (target->trusted).
+ * Upkeep runs as little of the owner's code as possible: only triggers that
+ * the DELETE of single rows fires, and expressions of indexes.  Such code can
+ * raise any error, and it can run forever.  Its errors are reported as a
+ * WARNING, whatever their SQLSTATE; only a cancel of the backend itself ends
+ * the whole call.  A timer ends a step after eventlog.step_timeout, even if
+ * such code catches the cancel.  Each step that it ended halves the time of
+ * later steps for the same log, so that all such steps together cost other
+ * logs at most twice eventlog.step_timeout.  Slow steps that do end have
+ * MAX_SLOW times that in total.  Steps that run none of the owner's code may
+ * take any time (target->trusted).
  */
 #include "upkeep/upkeep.h"
 
@@ -31,22 +32,22 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
-#define LOCK_TIMEOUT_MS	100		/* for a lock whose queue is in nobody's way */
+#define LOCK_TIMEOUT_MS	100		/* for a lock that nobody else waits behind */
 #define PATIENCE		2000	/* ms, for all tries of a step … */
-#define IMPATIENCE		200		/* … and of later ones, once one has failed */
-#define TIMER_AGAIN		100		/* ms, if the timer's cancel was swallowed */
-#define MAX_CUTS		30		/* times that the timer's time is halved */
-#define MAX_SLOW		10		/* times eventlog.step_timeout, of slow steps, … */
+#define IMPATIENCE		200		/* … and of later steps, once one has failed */
+#define TIMER_AGAIN		100		/* ms, in case the cancel was caught */
+#define MAX_CUTS		30		/* how often the time is halved */
+#define MAX_SLOW		10		/* times eventlog.step_timeout, for all slow
+								 * steps, … */
 #define SLOW_PART		10		/* … which take this part of it, or more */
 
 static TimeoutId step_timer = MAX_TIMEOUTS;
-static volatile sig_atomic_t step_timed_out = false;	/* has the timer gone
-														 * off? */
+static volatile sig_atomic_t step_timed_out = false;	/* has the timer fired? */
 static TimestampTz step_start;
 
 /*
- * on_step_timeout: the timer's handler, in a signal handler: as if the query
- * had been cancelled.
+ * on_step_timeout: the timer's handler, in a signal handler: act as if the
+ * query was cancelled.
  */
 static void
 on_step_timeout(void)
@@ -58,11 +59,12 @@ on_step_timeout(void)
 }
 
 /*
- * cancel_again_on_abort: a subtransaction callback: code that catches errors
- * does it in a subtransaction, which has just been rolled back.  If it has
- * caught the timer's cancel, the next one is due at once, before such code
- * can begin another subtransaction to catch that one in: so a loop is left
- * too.
+ * cancel_again_on_abort: a subtransaction callback.
+ *
+ * Code that catches errors does so in a subtransaction, which has just been
+ * rolled back.  If it caught the timer's cancel, the next cancel follows at
+ * once, before the code can begin another subtransaction to catch it in.  So
+ * even a loop is ended.
  */
 static void
 cancel_again_on_abort(SubXactEvent event, SubTransactionId self,
@@ -77,10 +79,11 @@ cancel_again_on_abort(SubXactEvent event, SubTransactionId self,
 }
 
 /*
- * start_timer, stop_timer: bound a step in time; did it run out of it?
+ * start_timer, stop_timer: limit the time of a step; stop_timer returns
+ * whether it was exceeded.
  *
- * The timer goes off again and again, in case the owner's code catches the
- * error and begins something else.
+ * The timer fires repeatedly, in case the owner's code catches the error and
+ * starts something else.
  */
 static void
 start_timer(const UpkeepTarget *target)
@@ -116,18 +119,18 @@ stop_timer(UpkeepTarget *target)
 	if (!step_timed_out)
 		return false;
 	step_timed_out = false;
-	QueryCancelPending = false; /* it was the timer's, if there is one */
+	QueryCancelPending = false; /* any cancel was that of the timer */
 	target->ntimeouts++;
 	return true;
 }
 
 /*
- * is_cancel: was this error raised because the backend was told to cancel its
+ * is_cancel: was the error raised because the backend was told to cancel its
  * query?
  *
- * The SQLSTATE does not tell, since anybody's code can raise it, and the
- * backend has cleared its flag when it raised the error.  Where it was raised
- * does.
+ * The SQLSTATE does not show that, since any code can raise it, and the
+ * backend cleared its flag when it raised the error.  The function that raised
+ * it does.
  */
 static bool
 is_cancel(const ErrorData *error)
@@ -138,10 +141,10 @@ is_cancel(const ErrorData *error)
 }
 
 /*
- * begin_step: act as the owner, who is bound by no policy of the owner's own.
+ * begin_step: act as the owner, without policies.
  *
- * A log with FORCE ROW LEVEL SECURITY would otherwise have no upkeep: the same
- * exemption makes foreign keys hold in such a table.
+ * A log with FORCE ROW LEVEL SECURITY could not be kept in order otherwise.
+ * Foreign keys of such a table work by the same exemption.
  */
 static void
 begin_step(Identity *self, Oid owner)
@@ -169,7 +172,7 @@ typedef struct StepCall
 } StepCall;
 
 /*
- * take_step: call a step with a connection to SPI of its own, which frees its
+ * take_step: call a step with an SPI connection of its own, which frees its
  * memory.
  */
 static void
@@ -197,8 +200,8 @@ take_step(void *arg)
 }
 
 /*
- * try_step_once: NULL if the step succeeded, or the error.  What cancels the
- * call is thrown on.
+ * try_step_once: returns NULL if the step succeeded, or the error.  Rethrows a
+ * cancel of the whole call.
  */
 static ErrorData *
 try_step_once(UpkeepTarget *target, UpkeepStep step, void *arg)
@@ -216,8 +219,8 @@ try_step_once(UpkeepTarget *target, UpkeepStep step, void *arg)
 }
 
 /*
- * try_step: run a step until it succeeds, fails, or patience is at an end;
- * NULL or the last error.
+ * try_step: try a step until it succeeds, fails, or has waited too long;
+ * returns NULL or the last error.
  */
 static ErrorData *
 try_step(UpkeepTarget *target, UpkeepStep step, void *arg)
@@ -244,10 +247,11 @@ try_step(UpkeepTarget *target, UpkeepStep step, void *arg)
 }
 
 /*
- * was_reported: was a WARNING given about this log before that tells the
- * same?  What is in the way of one step is often in that of others: it is
- * told once.  One WARNING tells of all locks, since what they keep from being
- * done is left for the next call.
+ * was_reported: was this already reported for this log?
+ *
+ * What prevents one step often prevents others, so it is reported once.  One
+ * WARNING stands for all locks, since the next call will do everything that
+ * they prevent.
  */
 static bool
 was_reported(UpkeepTarget *target, StepResult result, const ErrorData *error)
@@ -269,7 +273,7 @@ was_reported(UpkeepTarget *target, StepResult result, const ErrorData *error)
 }
 
 /*
- * report_failure: a WARNING that a step failed.
+ * report_failure: report that a step failed.
  */
 static void
 report_failure(const UpkeepTarget *target, const char *failure,
@@ -293,9 +297,9 @@ report_failure(const UpkeepTarget *target, const char *failure,
 }
 
 /*
- * run_upkeep_step: take a step as the log's owner; a WARNING if it could not
- * be taken now, which says `failure`, a sentence with %s for the log's name, and
- * the error.
+ * run_upkeep_step: take a step as the log's owner; a WARNING if that failed.
+ * It consists of `failure`, a sentence with %s for the log's name, and the
+ * error.
  *
  * To be called in a memory context that outlives transactions.
  */
@@ -316,8 +320,8 @@ run_upkeep_step(UpkeepTarget *target, UpkeepStep step, void *arg,
 }
 
 /*
- * upkeep_open_log: open a log within a step; an error when it has another
- * owner than the one as whom the step is taken.
+ * upkeep_open_log: open a log within a step; an error if it does not belong to
+ * the role as which the step is taken.
  */
 EventLog *
 upkeep_open_log(Oid relid, LOCKMODE lockmode)
@@ -337,9 +341,9 @@ upkeep_open_log(Oid relid, LOCKMODE lockmode)
 /*
  * upkeep_fire_triggers_now: SET CONSTRAINTS ALL IMMEDIATE.
  *
- * A deferred trigger of the log would fire at the commit, when one is oneself
- * again.  PostgreSQL refuses to defer one in a security-restricted context;
- * so that upkeep of such a log can go on, it fires at once.
+ * A deferred trigger of the log would fire at commit, after the role was
+ * restored.  PostgreSQL refuses to queue deferred triggers in a
+ * security-restricted operation, so they fire at once.
  */
 void
 upkeep_fire_triggers_now(void)
@@ -351,11 +355,11 @@ upkeep_fire_triggers_now(void)
 }
 
 /*
- * upkeep_require_autocommit: refuse to run a procedure that commits as it
- * goes where it cannot, before it has done anything.
+ * upkeep_require_autocommit: raise an error, before anything was done, if a
+ * procedure that commits cannot commit.
  *
- * A block of PL/pgSQL with an EXCEPTION clause is a subtransaction, within
- * which nothing can be committed; the call's context does not tell.
+ * A PL/pgSQL block with an EXCEPTION clause is a subtransaction, in which
+ * nothing can be committed; the call's context does not show that.
  */
 void
 upkeep_require_autocommit(FunctionCallInfo fcinfo, const char *name)
@@ -373,8 +377,8 @@ upkeep_require_autocommit(FunctionCallInfo fcinfo, const char *name)
 }
 
 /*
- * upkeep_require_read_write: refuse to run a procedure that writes where each
- * of its transactions would be refused to, before it has done anything.
+ * upkeep_require_read_write: raise an error, before anything was done, if the
+ * procedure's transactions would be read-only.
  */
 void
 upkeep_require_read_write(const char *name)

@@ -1,7 +1,7 @@
 /*
  * upkeep.h
- *		What removes events and keeps logs in order: procedures that commit as
- *		they go, and the steps they take.
+ *		Procedures that keep logs in order and remove events, committing
+ *		as they go, and the steps that they take.
  */
 #ifndef EVENTLOG_UPKEEP_H
 #define EVENTLOG_UPKEEP_H
@@ -13,7 +13,7 @@
 #include "utils/tuplestore.h"
 
 /*
- * lock.c: locks that make nobody wait
+ * lock.c: locks for which nobody else has to wait
  */
 extern void upkeep_lock(Oid relid, LOCKMODE mode);
 extern bool upkeep_is_lock_failure(const ErrorData *error);
@@ -25,18 +25,18 @@ extern bool contention_wait(TimestampTz deadline);
 extern void contention_release(void);
 
 /*
- * step.c: steps taken as a log's owner, with bounded waits
+ * step.c: steps taken as the log's owner, with bounded waits
  *
- * UpkeepTarget: the log that steps are about, from step to step.
+ * UpkeepTarget: the log that a series of steps works on.
  */
 typedef struct UpkeepTarget
 {
 	Oid			log;
-	Oid			owner;			/* as whom the steps are taken */
+	Oid			owner;			/* steps are taken as this role */
 	bool		impatient;		/* a step has waited for locks in vain */
-	bool		trusted;		/* steps run none of the owner's code now */
-	int			ntimeouts;		/* steps that ran out of time */
-	int64		slow_ms;		/* that slow steps took, together */
+	bool		trusted;		/* steps now run none of the owner's code */
+	int			ntimeouts;		/* steps that timed out */
+	int64		slow_ms;		/* total time of slow steps */
 	char	   *last_warning;
 } UpkeepTarget;
 
@@ -45,7 +45,8 @@ typedef void (*UpkeepStep) (void *arg);
 typedef enum StepResult
 {
 	STEP_TAKEN,
-	STEP_LOCKED,				/* others hold locks: wait for another call */
+	STEP_LOCKED,				/* others hold locks: the next call will try
+								 * again */
 	STEP_FAILED
 } StepResult;
 
@@ -59,7 +60,7 @@ extern void upkeep_require_autocommit(FunctionCallInfo fcinfo,
 extern void upkeep_require_read_write(const char *name);
 
 /*
- * drop.c: partitions dropped within a step
+ * drop.c: dropping partitions within a step
  */
 extern void drop_lock_referrers(List *keys, LOCKMODE mode);
 extern List *drop_lock_partition(const PartitionList *list,
@@ -68,7 +69,7 @@ extern void drop_partition(Oid log, const PartitionList *list,
 						   const Partition *item);
 
 /*
- * delete.c: events deleted by their keys
+ * delete.c: deleting events by their keys
  */
 /*
  * ChosenKeys: the keys of events to delete, newest first.
@@ -78,7 +79,7 @@ typedef struct ChosenKeys
 	int			n;
 	int			max;
 	Datum	   *times;
-	Datum	   *ids;			/* in id_values, if by reference */
+	Datum	   *ids;			/* pointing into id_values */
 	pg_uuid_t  *id_values;
 } ChosenKeys;
 
@@ -93,7 +94,7 @@ extern uint64 delete_by_keys(Oid relid, const Filter *filter,
 							 ReturnSetInfo *rsinfo);
 
 /*
- * clear.c: what clear and purge have in common
+ * clear.c: what clear and purge share
  */
 enum
 {
@@ -106,10 +107,10 @@ extern void clear_require_filter(FunctionCallInfo fcinfo,
 extern void clear_require_privilege(Oid log);
 
 /*
- * purgedrop.c: partitions dropped by a purge
+ * purgedrop.c: dropping partitions in a purge
  */
 /*
- * Purge: a purge under way, across its transactions.
+ * Purge: the state of a purge across its transactions.
  */
 typedef struct Purge
 {
@@ -119,21 +120,22 @@ typedef struct Purge
 	Filter		filter;
 	int			batch_size;
 	int64		deleted;
-	int64		chosen;			/* by the batches, whether or not deleted … */
-	int64		most;			/* … and how many that can be */
+	int64		chosen;			/* by batches, whether or not they were
+								 * deleted */
+	int64		most;			/* limit of chosen */
 	TimestampTz begun;
-	TimestampTz newest;			/* event of the batches */
-	TimestampTz oldest;			/* time that they can come to */
+	TimestampTz newest;			/* newest event of the batches */
+	TimestampTz oldest;			/* lower end of their range of time */
 	MemoryContext context;		/* of what outlives transactions */
-	PartitionList *list;		/* what is dropped first */
-	Oid			partition;		/* to be dropped by the next step … */
-	bool		ahead;			/* … which ends in the future … */
-	bool		droppable;		/* … if that may be */
-	bool		log_locked;		/* was the log's own lock to be had? */
-	int64		dropped;		/* events, with their partitions */
-	int			nth;			/* of the partitions inside the window … */
-	int			ninside;		/* … and how many those are */
-	bool		has_after;		/* batches go on behind this event */
+	PartitionList *list;		/* the partitions when the purge began */
+	Oid			partition;		/* the next one to drop */
+	bool		ahead;			/* does it end in the future? */
+	bool		droppable;		/* may it be dropped? */
+	bool		log_locked;		/* was the log's own lock available? */
+	int64		dropped;		/* events that were dropped with partitions */
+	int			nth;			/* number of the current partition … */
+	int			ninside;		/* … among those inside the window */
+	bool		has_after;		/* batches continue behind event `after` */
 	pg_uuid_t	after;
 } Purge;
 
@@ -141,7 +143,7 @@ extern bool purge_may_drop(const Purge *purge);
 extern void purge_drop_partitions(Purge *purge);
 
 /*
- * move.c: events moved between partitions without running any code
+ * move.c: moving events between partitions without running any code
  */
 extern char *move_find_obstacle(Oid log, Oid default_oid);
 extern Tuplestorestate *move_take_rows(Oid default_oid, TimestampTz lower,
@@ -152,30 +154,27 @@ extern void move_put_rows(Oid partition, Tuplestorestate *store,
 						  int64 rows);
 
 /*
- * One log's upkeep
- */
-/*
- * Upkeep: one log's upkeep, and what its next step is about.
+ * Upkeep: the upkeep of one log, and what its next step works on.
  */
 typedef struct Upkeep
 {
 	UpkeepTarget target;
-	MemoryContext context;		/* of what was learnt by the last look */
-	PartitionList *list;		/* NULL: it is no log, or damaged */
+	MemoryContext context;		/* of what refresh() read */
+	PartitionList *list;		/* NULL: not a log, or damaged */
 	char	   *name;
 	char	   *damage;			/* why it cannot be used, or NULL */
 	LogSettings settings;
 	bool		has_keys;		/* do foreign keys refer to it? */
 	TimestampTz now;			/* when the upkeep of this log began */
 	Oid			partition;		/* to expire */
-	bool		log_locked;		/* was the log's own lock to be had? */
+	bool		log_locked;		/* was the log's own lock available? */
 	bool		referred;		/* do rows refer to the partition's events? */
-	TimestampTz at;				/* a partition is to be made for this time */
-	TimestampTz from;			/* events before it stay where they are */
-	TimestampTz next;			/* where the grid's cell of `at` ends */
-	int64		rows;			/* that the step took care of */
-	int64		max_batches;	/* of expired events that there can be */
-	int64		nexamined;		/* events far ahead that were looked at … */
+	TimestampTz at;				/* create a partition for this time */
+	TimestampTz from;			/* events before this time stay where they are */
+	TimestampTz next;			/* end of the grid's cell of `at` */
+	int64		rows;			/* that the step processed */
+	int64		max_batches;	/* limit of batches of expired events */
+	int64		nexamined;		/* future events that were examined … */
 	int64		sparse;			/* … and stay in the default partition */
 	bool		found;
 } Upkeep;
