@@ -17,7 +17,6 @@ renew_next_index(void *arg)
 	Upkeep	   *upkeep = arg;
 	Oid			relid = upkeep->target.log;
 
-	log_close(upkeep_open_log(relid, ShareUpdateExclusiveLock), NoLock);
 	upkeep->rows = indexes_are_missing(relid);
 	set_local("max_parallel_maintenance_workers", "0"); /* do not ask the
 														 * planner */
@@ -33,13 +32,11 @@ static void
 build_next_index(void *arg)
 {
 	Upkeep	   *upkeep = arg;
-	EventLog   *log = upkeep_open_log(upkeep->target.log,
-									  ShareUpdateExclusiveLock);
+	EventLog   *log = log_open(upkeep->target.log, NoLock);
 	Oid			index;
 	const char *what;
-	List	   *missing =
-	indexes_find_unbuilt(log, partition_list(log->rel), &index,
-						 &what);
+	List	   *missing = indexes_find_unbuilt(log, upkeep->target.partitions,
+											   &index, &what);
 
 	upkeep->rows = 0;
 	log_close(log, NoLock);
@@ -71,8 +68,9 @@ repeat_step(Upkeep *upkeep, UpkeepStep step)
 	{
 		CHECK_FOR_INTERRUPTS();
 		upkeep->rows = 0;
-		result =
-			run_upkeep_step(&upkeep->target, step, upkeep, "could not build an index of log %s");
+		result = run_upkeep_step(&upkeep->target, ShareUpdateExclusiveLock,
+								 step, upkeep,
+								 "could not build an index of log %s");
 		SPI_commit();
 	} while (result == STEP_TAKEN && upkeep->rows > 0);
 	upkeep->target.trusted = false;

@@ -28,7 +28,7 @@ prune_subscription(UpkeepTarget *target, Subscription *subscription)
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		(void) run_upkeep_step(target, queue_remove_dead, prune,
+		(void) run_upkeep_step(target, NoLock, queue_remove_dead, prune,
 							   "could not remove dead deliveries of log %s");
 		SPI_commit();
 		n += prune->removed;
@@ -41,8 +41,9 @@ prune_subscription(UpkeepTarget *target, Subscription *subscription)
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		result = run_upkeep_step(target, queue_cancel_deleted_events, prune,
-								 "could not cancel deliveries of deleted events of log %s");
+		result =
+			run_upkeep_step(target, NoLock, queue_cancel_deleted_events, prune,
+							"could not cancel deliveries of deleted events of log %s");
 		SPI_commit();
 		n += result == STEP_TAKEN ? prune->removed : 0;
 	} while (result == STEP_TAKEN && prune->n == PRUNE_BATCH);
@@ -98,13 +99,14 @@ upkeep_sweep_queue(void)
 	int64		removed;
 
 	target.owner = GetUserId();
-	(void) run_upkeep_step(&target, queue_remove_orphaned_subscriptions, NULL,
+	(void) run_upkeep_step(&target, NoLock,
+						   queue_remove_orphaned_subscriptions, NULL,
 						   "could not remove subscriptions of dropped logs");
 	SPI_commit();
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (run_upkeep_step(&target, queue_remove_orphaned_deliveries,
+		if (run_upkeep_step(&target, NoLock, queue_remove_orphaned_deliveries,
 							&removed,
 							"could not remove deliveries of dropped subscriptions") != STEP_TAKEN)
 			removed = 0;

@@ -23,11 +23,11 @@
  * else NULL.
  */
 static const Partition *
-expired_item(const Upkeep *upkeep, const EventLog *log,
-			 const PartitionList *list)
+expired_item(const Upkeep *upkeep)
 {
-	TimestampTz expiry =
-	partition_expiry(&log->settings, GetCurrentTimestamp());
+	const PartitionList *list = upkeep->target.partitions;
+	TimestampTz expiry = partition_expiry(&upkeep->target.settings,
+										  GetCurrentTimestamp());
 
 	for (int i = 0; i < list->n; i++)
 	{
@@ -44,21 +44,13 @@ static void
 drop_expired(void *arg)
 {
 	Upkeep	   *upkeep = arg;
-	EventLog   *log;
-	PartitionList *list;
-	const Partition *item;
+	const Partition *item = expired_item(upkeep);
 	char	   *name;
 
-	upkeep->log_locked = false;
-	log = upkeep_open_log(upkeep->target.log, AccessExclusiveLock);
-	upkeep->log_locked = true;
-	list = partition_list_own(log->rel);
-	item = expired_item(upkeep, log, list);
-	log_close(log, NoLock);
 	if (item == NULL)
 		return;
 	name = qualified_name(item->oid);
-	drop_partition(upkeep->target.log, list, item);
+	drop_partition(upkeep->target.log, upkeep->target.partitions, item);
 	ereport(NOTICE,
 			(errmsg("dropped expired partition %s of %s to %s", name,
 					utc_literal(item->lower), utc_literal(item->upper))));
@@ -72,14 +64,10 @@ static void
 find_references(void *arg)
 {
 	Upkeep	   *upkeep = arg;
-	EventLog   *log = upkeep_open_log(upkeep->target.log, AccessShareLock);
-	PartitionList *list = partition_list_own(log->rel);
 
-	upkeep->log_locked = true;
-	if (expired_item(upkeep, log, list) != NULL)
+	if (expired_item(upkeep) != NULL)
 		upkeep->referred = foreign_key_is_used(upkeep->partition,
 											   foreign_key_list(upkeep->partition));
-	log_close(log, NoLock);
 }
 
 /*
@@ -113,23 +101,21 @@ static void
 delete_expired(void *arg)
 {
 	Upkeep	   *upkeep = arg;
-	EventLog   *log = upkeep_open_log(upkeep->target.log, RowExclusiveLock);
-	PartitionList *list = partition_list_own(log->rel);
+	const LogSettings *settings = &upkeep->target.settings;
 	TimestampTz expiry =
-	Min(partition_expiry(&log->settings, GetCurrentTimestamp()),
-		partition_expiry(&log->settings, upkeep->now));
+	Min(partition_expiry(settings, GetCurrentTimestamp()),
+		partition_expiry(settings, upkeep->now));
 
 	upkeep->rows = 0;
 	upkeep->referred = false;
 	if (!TIMESTAMP_IS_NOBEGIN(expiry) &&
-		(upkeep->partition == list->default_oid ||
-		 expired_item(upkeep, log, list) != NULL))
+		(upkeep->partition == upkeep->target.partitions->default_oid ||
+		 expired_item(upkeep) != NULL))
 	{
 		upkeep->rows = delete_shipped(delete_sql(upkeep->partition, expiry));
 		upkeep->referred = upkeep->rows == 0 && upkeep->has_keys &&
 			time_scan_finds_rows(upkeep->partition, EVENT_MIN_TIME, expiry);
 	}
-	log_close(log, NoLock);
 }
 
 /*
@@ -175,14 +161,15 @@ delete_all_expired(Upkeep *upkeep, Oid partition)
 	upkeep->partition = partition;
 	upkeep->max_batches = 0;
 	upkeep->referred = false;
-	(void) run_upkeep_step(&upkeep->target, count_batches, upkeep,
+	(void) run_upkeep_step(&upkeep->target, NoLock, count_batches, upkeep,
 						   "could not delete expired events of log %s");
 	SPI_commit();
 	for (int64 i = upkeep->max_batches; i > 0; i--)
 	{
 		CHECK_FOR_INTERRUPTS();
 		upkeep->rows = 0;
-		(void) run_upkeep_step(&upkeep->target, delete_expired, upkeep,
+		(void) run_upkeep_step(&upkeep->target, RowExclusiveLock,
+							   delete_expired, upkeep,
 							   "could not delete expired events of log %s");
 		SPI_commit();
 		if (upkeep->rows == 0)
@@ -226,7 +213,7 @@ void
 upkeep_expire_default(Upkeep *upkeep)
 {
 	if (OidIsValid(upkeep->list->default_oid) &&
-		!TIMESTAMP_IS_NOBEGIN(partition_expiry(&upkeep->settings,
+		!TIMESTAMP_IS_NOBEGIN(partition_expiry(&upkeep->target.settings,
 											   upkeep->now)))
 	{
 		delete_all_expired(upkeep, upkeep->list->default_oid);
@@ -246,8 +233,9 @@ keep_referred(Upkeep *upkeep)
 	{
 		StepResult	result;
 
-		upkeep->log_locked = upkeep->referred = false;
-		result = run_upkeep_step(&upkeep->target, find_references, upkeep,
+		upkeep->referred = false;
+		result = run_upkeep_step(&upkeep->target, AccessShareLock,
+								 find_references, upkeep,
 								 "could not drop an expired partition of log %s");
 		SPI_commit();
 		if (result != STEP_TAKEN || !upkeep->referred)
@@ -272,7 +260,8 @@ expire_partition(Upkeep *upkeep, Oid partition)
 	if (upkeep->has_keys)
 		result = keep_referred(upkeep);
 	if (result == STEP_TAKEN)
-		result = run_upkeep_step(&upkeep->target, drop_expired, upkeep,
+		result = run_upkeep_step(&upkeep->target, AccessExclusiveLock,
+								 drop_expired, upkeep,
 								 "could not drop an expired partition of log %s");
 	SPI_commit();
 	return result;
@@ -289,13 +278,14 @@ void
 upkeep_expire_partitions(Upkeep *upkeep)
 {
 	PartitionList *list = upkeep->list;
-	TimestampTz expiry = partition_expiry(&upkeep->settings, upkeep->now);
+	TimestampTz expiry =
+	partition_expiry(&upkeep->target.settings, upkeep->now);
 
 	for (int i = 0; i < list->n && list->items[i].upper <= expiry; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (expire_partition(upkeep, list->items[i].oid) == STEP_LOCKED &&
-			!upkeep->log_locked)
+			!upkeep->target.log_locked)
 			break;
 	}
 }

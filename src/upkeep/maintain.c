@@ -42,7 +42,7 @@ read_log(void *arg)
 	}
 	upkeep->name = qualified_name(upkeep->target.log);
 	upkeep->target.owner = log->owner;
-	upkeep->settings = log->settings;
+	upkeep->target.settings = log->settings;
 	upkeep->has_keys = foreign_key_list(upkeep->target.log) != NIL;
 	upkeep->list = partition_list_own(log->rel);
 	MemoryContextSwitchTo(outer);
@@ -63,7 +63,8 @@ refresh(Upkeep *upkeep)
 	upkeep->name = upkeep->damage = NULL;
 	target.owner = GetUserId();
 	result =
-		run_upkeep_step(&target, read_log, upkeep, "could not examine the partitions of log %s");
+		run_upkeep_step(&target, NoLock, read_log, upkeep,
+						"could not examine the partitions of log %s");
 	SPI_commit();
 	upkeep->target.last_warning = target.last_warning;
 	upkeep->target.impatient = target.impatient;

@@ -32,13 +32,15 @@
  * one, or one there is being detached.
  */
 static bool
-range_of(const EventLog *log, const PartitionList *list, TimestampTz at,
-		 TimestampTz *lower, TimestampTz *upper)
+range_of(const UpkeepTarget *target, TimestampTz at, TimestampTz *lower,
+		 TimestampTz *upper)
 {
+	const PartitionList *list = target->partitions;
+
 	if (partition_find(list, at) != NULL ||
 		partition_find_detaching(list, at) != NULL)
 		return false;
-	partition_free_range(list, &log->settings.partition_interval, at, lower,
+	partition_free_range(list, &target->settings.partition_interval, at, lower,
 						 upper);
 	return true;
 }
@@ -140,23 +142,20 @@ make_partition(void *arg)
 {
 	Upkeep	   *upkeep = arg;
 	Oid			relid = upkeep->target.log;
-	EventLog   *log = upkeep_open_log(relid, ShareUpdateExclusiveLock);
-	PartitionList *list = partition_list_own(log->rel);
+	Oid			default_oid = upkeep->target.partitions->default_oid;
 	TimestampTz lower;
 	TimestampTz upper;
-	bool		wanted = range_of(log, list, upkeep->at, &lower, &upper);
 
 	upkeep->rows = 0;
-	log_close(log, NoLock);
-	if (!wanted)
+	if (!range_of(&upkeep->target, upkeep->at, &lower, &upper))
 		return;					/* another session has created it */
 
-	lock_for_attach(upkeep, list->default_oid);
-	if (OidIsValid(list->default_oid) &&
-		time_scan_finds_rows(list->default_oid, lower, upper))
+	lock_for_attach(upkeep, default_oid);
+	if (OidIsValid(default_oid) &&
+		time_scan_finds_rows(default_oid, lower, upper))
 	{
-		cut_range(list->default_oid, upkeep->at, &lower, &upper);
-		upkeep->rows = fill_partition(relid, list->default_oid, lower, upper);
+		cut_range(default_oid, upkeep->at, &lower, &upper);
+		upkeep->rows = fill_partition(relid, default_oid, lower, upper);
 	}
 	else
 		(void) partition_create(relid, lower, upper);
@@ -177,7 +176,7 @@ void
 upkeep_premake(Upkeep *upkeep)
 {
 	TimestampTz at = upkeep->now;
-	TimestampTz until = partition_horizon(&upkeep->settings, at);
+	TimestampTz until = partition_horizon(&upkeep->target.settings, at);
 	int			failures = 0;
 
 	while (failures < MAX_FAILURES &&
@@ -187,14 +186,15 @@ upkeep_premake(Upkeep *upkeep)
 		TimestampTz lower;
 
 		upkeep->at = at;
-		result = run_upkeep_step(&upkeep->target, make_partition, upkeep,
+		result = run_upkeep_step(&upkeep->target, ShareUpdateExclusiveLock,
+								 make_partition, upkeep,
 								 "could not create the next partition of log %s");
 		SPI_commit();
 		if (result == STEP_LOCKED)
 			break;
 		failures += result == STEP_FAILED;
 		partition_free_range(upkeep->list,
-							 &upkeep->settings.partition_interval, at,
+							 &upkeep->target.settings.partition_interval, at,
 							 &lower, &at);
 	}
 }
@@ -218,7 +218,7 @@ worth_a_partition(const PartitionList *list, TimestampTz horizon)
  * which the default partition has enough events for a partition.
  */
 static void
-find_dense_cell(Upkeep *upkeep, const EventLog *log, Relation rel, int enough)
+find_dense_cell(Upkeep *upkeep, Relation rel, int enough)
 {
 	TimeScan   *scan = time_scan_begin(rel, upkeep->from, EVENT_END_TIME,
 									   ForwardScanDirection);
@@ -236,7 +236,8 @@ find_dense_cell(Upkeep *upkeep, const EventLog *log, Relation rel, int enough)
 			upkeep->sparse += n;
 			n = 0;
 			upkeep->at = t;
-			grid_find_cell(&log->settings.partition_interval, t, &lower, &end);
+			grid_find_cell(&upkeep->target.settings.partition_interval, t,
+						   &lower, &end);
 		}
 		n++;
 		upkeep->nexamined++;
@@ -253,11 +254,10 @@ find_dense_cell(Upkeep *upkeep, const EventLog *log, Relation rel, int enough)
  * that should be moved, from upkeep->from on.
  */
 static void
-find_in_default(Upkeep *upkeep, const EventLog *log,
-				const PartitionList *list, Relation rel)
+find_in_default(Upkeep *upkeep, Relation rel)
 {
-	TimestampTz horizon =
-	partition_horizon(&log->settings, GetCurrentTimestamp());
+	const LogSettings *settings = &upkeep->target.settings;
+	TimestampTz horizon = partition_horizon(settings, GetCurrentTimestamp());
 	TimestampTz lower;
 	TimeScan   *scan;
 
@@ -269,8 +269,7 @@ find_in_default(Upkeep *upkeep, const EventLog *log,
 		if (upkeep->found)
 		{
 			upkeep->at = time_scan_time(scan);
-			grid_find_cell(&log->settings.partition_interval, upkeep->at,
-						   &lower,
+			grid_find_cell(&settings->partition_interval, upkeep->at, &lower,
 						   &upkeep->next);
 		}
 		else
@@ -278,7 +277,9 @@ find_in_default(Upkeep *upkeep, const EventLog *log,
 		time_scan_end(scan);
 	}
 	if (!upkeep->found)
-		find_dense_cell(upkeep, log, rel, worth_a_partition(list, horizon));
+		find_dense_cell(upkeep, rel,
+						worth_a_partition(upkeep->target.partitions,
+										  horizon));
 }
 
 /*
@@ -289,18 +290,16 @@ static void
 find_default_rows(void *arg)
 {
 	Upkeep	   *upkeep = arg;
-	EventLog   *log = upkeep_open_log(upkeep->target.log, AccessShareLock);
-	PartitionList *list = partition_list_own(log->rel);
+	Oid			default_oid = upkeep->target.partitions->default_oid;
 
 	upkeep->found = false;
-	if (OidIsValid(list->default_oid) && relation_has_rows(list->default_oid))
+	if (OidIsValid(default_oid) && relation_has_rows(default_oid))
 	{
-		Relation	rel = relation_open(list->default_oid, AccessShareLock);
+		Relation	rel = relation_open(default_oid, AccessShareLock);
 
-		find_in_default(upkeep, log, list, rel);
+		find_in_default(upkeep, rel);
 		relation_close(rel, NoLock);
 	}
-	log_close(log, NoLock);
 }
 
 /*
@@ -335,7 +334,7 @@ upkeep_empty_default(Upkeep *upkeep)
 	int			moves = 0;
 	int			failures = 0;
 
-	upkeep->from = Max(partition_expiry(&upkeep->settings, upkeep->now),
+	upkeep->from = Max(partition_expiry(&upkeep->target.settings, upkeep->now),
 					   EVENT_MIN_TIME);
 	upkeep->nexamined = upkeep->sparse = 0;
 	while (moves < MAX_MOVES && failures < MAX_FAILURES)
@@ -344,12 +343,14 @@ upkeep_empty_default(Upkeep *upkeep)
 
 		CHECK_FOR_INTERRUPTS();
 		upkeep->found = false;
-		(void) run_upkeep_step(&upkeep->target, find_default_rows, upkeep,
+		(void) run_upkeep_step(&upkeep->target, AccessShareLock,
+							   find_default_rows, upkeep,
 							   "could not examine the default partition of log %s");
 		SPI_commit();			/* hold no lock that others wait for */
 		if (!upkeep->found)
 			break;
-		result = run_upkeep_step(&upkeep->target, make_partition, upkeep,
+		result = run_upkeep_step(&upkeep->target, ShareUpdateExclusiveLock,
+								 make_partition, upkeep,
 								 "could not move events out of the default partition of log %s");
 		SPI_commit();
 		if (result == STEP_LOCKED)

@@ -24,13 +24,9 @@ static void
 check_droppable(void *arg)
 {
 	Purge	   *purge = arg;
-	EventLog   *log;
-	Relation	rel;
+	Relation	rel = try_relation_open(purge->partition, AccessShareLock);
 
-	purge->log_locked = purge->droppable = false;
-	log = upkeep_open_log(purge->log, AccessShareLock);
-	purge->log_locked = true;
-	rel = try_relation_open(purge->partition, AccessShareLock);
+	purge->droppable = false;
 	if (rel != NULL)
 	{
 		relation_close(rel, NoLock);
@@ -39,7 +35,6 @@ check_droppable(void *arg)
 			!foreign_key_is_used(purge->partition,
 								 foreign_key_list(purge->partition));
 	}
-	log_close(log, NoLock);
 }
 
 /*
@@ -73,14 +68,8 @@ static void
 drop_purged(void *arg)
 {
 	Purge	   *purge = arg;
-	EventLog   *log;
-	PartitionList *list;
+	PartitionList *list = purge->target.partitions;
 
-	purge->log_locked = false;
-	log = upkeep_open_log(purge->log, AccessExclusiveLock);
-	purge->log_locked = true;
-	list = partition_list_own(log->rel);
-	log_close(log, NoLock);
 	for (int i = 0; i < list->n; i++)
 	{
 		Partition  *item = &list->items[i];
@@ -140,12 +129,14 @@ drop_one(Purge *purge, const Partition *item)
 
 	purge->partition = item->oid;
 	purge->ahead = item->upper > GetCurrentTimestamp();
-	result = run_upkeep_step(&purge->target, check_droppable, purge,
+	result = run_upkeep_step(&purge->target, AccessShareLock, check_droppable,
+							 purge,
 							 "could not examine a partition of log %s");
 	SPI_commit();
 	if (result != STEP_TAKEN || !purge->droppable)
 		return result;
-	result = run_upkeep_step(&purge->target, drop_purged, purge,
+	result = run_upkeep_step(&purge->target, AccessExclusiveLock, drop_purged,
+							 purge,
 							 "could not drop a purged partition of log %s");
 	SPI_commit();
 	return result;
@@ -162,7 +153,7 @@ purge_drop_partitions(Purge *purge)
 {
 	PartitionList *list;
 
-	(void) run_upkeep_step(&purge->target, read_partitions, purge,
+	(void) run_upkeep_step(&purge->target, NoLock, read_partitions, purge,
 						   "could not examine the partitions of log %s");
 	SPI_commit();
 	list = purge->list;
@@ -177,7 +168,7 @@ purge_drop_partitions(Purge *purge)
 			continue;
 		purge->nth++;
 		if (get_rel_relkind(item->oid) == RELKIND_RELATION &&
-			drop_one(purge, item) == STEP_LOCKED && !purge->log_locked)
+			drop_one(purge, item) == STEP_LOCKED && !purge->target.log_locked)
 			break;
 	}
 	if (list != NULL)

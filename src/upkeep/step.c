@@ -166,10 +166,46 @@ begin_step(Identity *self, Oid owner)
 typedef struct StepCall
 {
 	UpkeepTarget *target;
+	LOCKMODE	lockmode;
 	UpkeepStep	step;
 	void	   *arg;
 	bool		timed_out;
 } StepCall;
+
+/*
+ * upkeep_open_log: open a log within a step; an error if it does not belong to
+ * the role as which the step is taken.
+ */
+EventLog *
+upkeep_open_log(Oid relid, LOCKMODE lockmode)
+{
+	EventLog   *log;
+
+	upkeep_lock(relid, lockmode);
+	log = log_open(relid, NoLock);
+	if (log->owner != GetUserId())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the owner of log \"%s\" was changed concurrently",
+						RelationGetRelationName(log->rel))));
+	return log;
+}
+
+/*
+ * read_target: lock the log and read its settings and partitions.
+ */
+static void
+read_target(UpkeepTarget *target, LOCKMODE lockmode)
+{
+	EventLog   *log;
+
+	target->log_locked = false;
+	log = upkeep_open_log(target->log, lockmode);
+	target->log_locked = true;
+	target->settings = log->settings;
+	target->partitions = partition_list_own(log->rel);
+	log_close(log, NoLock);
+}
 
 /*
  * take_step: call a step with an SPI connection of its own, which frees its
@@ -188,6 +224,8 @@ take_step(void *arg)
 		if (SPI_connect() != SPI_OK_CONNECT)
 			elog(ERROR, "SPI_connect failed");
 		begin_step(&self, call->target->owner);
+		if (call->lockmode != NoLock)
+			read_target(call->target, call->lockmode);
 		call->step(call->arg);
 		restore_user(&self);
 		SPI_finish();
@@ -195,6 +233,7 @@ take_step(void *arg)
 	PG_FINALLY();
 	{
 		call->timed_out = stop_timer(call->target);
+		call->target->partitions = NULL;	/* was in the step's memory */
 	}
 	PG_END_TRY();
 }
@@ -204,14 +243,13 @@ take_step(void *arg)
  * cancel of the whole call.
  */
 static ErrorData *
-try_step_once(UpkeepTarget *target, UpkeepStep step, void *arg)
+try_step_once(StepCall *call)
 {
-	StepCall	call = {.target = target,.step = step,.arg = arg};
-	ErrorData  *error = try_in_subtransaction(take_step, &call);
+	ErrorData  *error = try_in_subtransaction(take_step, call);
 
 	if (error == NULL || !is_cancel(error))
 		return error;
-	if (!call.timed_out)
+	if (!call->timed_out)
 		ReThrowError(error);
 	error->message = psprintf("it took longer than eventlog.step_timeout (%d ms)",
 							  eventlog_step_timeout);
@@ -223,11 +261,11 @@ try_step_once(UpkeepTarget *target, UpkeepStep step, void *arg)
  * returns NULL or the last error.
  */
 static ErrorData *
-try_step(UpkeepTarget *target, UpkeepStep step, void *arg)
+try_step(StepCall *call)
 {
 	TimestampTz start = GetCurrentTimestamp();
 	TimestampTz deadline = TimestampTzPlusMilliseconds(start,
-													   target->impatient ?
+													   call->target->impatient ?
 													   IMPATIENCE : PATIENCE);
 
 	contention_reset();
@@ -236,7 +274,7 @@ try_step(UpkeepTarget *target, UpkeepStep step, void *arg)
 		ErrorData  *error;
 
 		contention_begin_try();
-		error = try_step_once(target, step, arg);
+		error = try_step_once(call);
 		if (error == NULL)
 			return NULL;
 		contention_release();
@@ -301,13 +339,18 @@ report_failure(const UpkeepTarget *target, const char *failure,
  * It consists of `failure`, a sentence with %s for the log's name, and the
  * error.
  *
- * To be called in a memory context that outlives transactions.
+ * Unless lockmode is NoLock, the step finds the log locked in that mode but not
+ * open, with its settings and partitions in *target.  To be called in a memory
+ * context that outlives transactions.
  */
 StepResult
-run_upkeep_step(UpkeepTarget *target, UpkeepStep step, void *arg,
-				const char *failure)
+run_upkeep_step(UpkeepTarget *target, LOCKMODE lockmode, UpkeepStep step,
+				void *arg, const char *failure)
 {
-	ErrorData  *error = try_step(target, step, arg);
+	StepCall	call = {
+		.target = target,.lockmode = lockmode,.step = step,.arg = arg
+	};
+	ErrorData  *error = try_step(&call);
 	StepResult	result;
 
 	if (error == NULL)
@@ -317,25 +360,6 @@ run_upkeep_step(UpkeepTarget *target, UpkeepStep step, void *arg,
 		report_failure(target, failure, result, error);
 	FreeErrorData(error);
 	return result;
-}
-
-/*
- * upkeep_open_log: open a log within a step; an error if it does not belong to
- * the role as which the step is taken.
- */
-EventLog *
-upkeep_open_log(Oid relid, LOCKMODE lockmode)
-{
-	EventLog   *log;
-
-	upkeep_lock(relid, lockmode);
-	log = log_open(relid, NoLock);
-	if (log->owner != GetUserId())
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the owner of log \"%s\" was changed concurrently",
-						RelationGetRelationName(log->rel))));
-	return log;
 }
 
 /*

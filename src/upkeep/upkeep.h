@@ -35,6 +35,9 @@ typedef struct UpkeepTarget
 	Oid			owner;			/* steps are taken as this role */
 	bool		impatient;		/* a step has waited for locks in vain */
 	bool		trusted;		/* steps now run none of the owner's code */
+	bool		log_locked;		/* did the last step get the log's lock? */
+	LogSettings settings;		/* during a step … */
+	PartitionList *partitions;	/* … that locks the log */
 	int			ntimeouts;		/* steps that timed out */
 	int64		slow_ms;		/* total time of slow steps */
 	char	   *last_warning;
@@ -50,9 +53,9 @@ typedef enum StepResult
 	STEP_FAILED
 } StepResult;
 
-extern StepResult run_upkeep_step(UpkeepTarget *target, UpkeepStep step,
-								  void *arg,
-								  const char *what);
+extern StepResult run_upkeep_step(UpkeepTarget *target, LOCKMODE lockmode,
+								  UpkeepStep step, void *arg,
+								  const char *failure);
 extern EventLog *upkeep_open_log(Oid relid, LOCKMODE lockmode);
 extern void upkeep_fire_triggers_now(void);
 extern void upkeep_require_autocommit(FunctionCallInfo fcinfo,
@@ -131,7 +134,6 @@ typedef struct Purge
 	Oid			partition;		/* the next one to drop */
 	bool		ahead;			/* does it end in the future? */
 	bool		droppable;		/* may it be dropped? */
-	bool		log_locked;		/* was the log's own lock available? */
 	int64		dropped;		/* events that were dropped with partitions */
 	int			nth;			/* number of the current partition … */
 	int			ninside;		/* … among those inside the window */
@@ -163,11 +165,9 @@ typedef struct Upkeep
 	PartitionList *list;		/* NULL: not a log, or damaged */
 	char	   *name;
 	char	   *damage;			/* why it cannot be used, or NULL */
-	LogSettings settings;
 	bool		has_keys;		/* do foreign keys refer to it? */
 	TimestampTz now;			/* when the upkeep of this log began */
 	Oid			partition;		/* to expire */
-	bool		log_locked;		/* was the log's own lock available? */
 	bool		referred;		/* do rows refer to the partition's events? */
 	TimestampTz at;				/* create a partition for this time */
 	TimestampTz from;			/* events before this time stay where they are */
