@@ -15,6 +15,13 @@
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
+/* the deliveries of a subscription that nobody is settling, with a condition */
+#define DELETE_UNLOCKED(condition) \
+	"DELETE FROM eventlog._queue WHERE ctid OPERATOR(pg_catalog.=)" \
+	" ANY (ARRAY(SELECT ctid FROM eventlog._queue" \
+	" WHERE subscription OPERATOR(pg_catalog.=) $1" condition \
+	" FOR UPDATE SKIP LOCKED))"
+
 /*
  * event_is_gone: does the log no longer have the event with this id?  A
  * partition that can only be read by SQL is assumed to have it.
@@ -140,11 +147,7 @@ cancel_gone(QueuePrune *prune)
 				  1, types, values, NULL) > 0)
 		return 0;
 	n = run_owned(&cancel,
-				  "DELETE FROM eventlog._queue WHERE ctid OPERATOR(pg_catalog.=)"
-				  " ANY (ARRAY(SELECT ctid FROM eventlog._queue"
-				  " WHERE subscription OPERATOR(pg_catalog.=) $1"
-				  " AND seq OPERATOR(pg_catalog.=) ANY ($2)"
-				  " FOR UPDATE SKIP LOCKED))",
+				  DELETE_UNLOCKED(" AND seq OPERATOR(pg_catalog.=) ANY ($2)"),
 				  2, types, values, NULL);
 	if (n > 0)
 		queue_add_statistics(prune->subscription->id, 0, n, NULL);
@@ -182,13 +185,10 @@ queue_remove_dead(void *arg)
 	values[2] = Int32GetDatum(SWEEP_BATCH);
 	prune->removed = 0;
 	prune->removed = run_owned(&plan,
-							   "DELETE FROM eventlog._queue WHERE ctid OPERATOR(pg_catalog.=)"
-							   " ANY (ARRAY(SELECT ctid FROM eventlog._queue"
-							   " WHERE subscription OPERATOR(pg_catalog.=) $1"
-							   " AND next_attempt_at OPERATOR(pg_catalog.=) 'infinity'"
-							   " AND failed_at OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp()"
-							   " OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => $2))"
-							   " LIMIT $3 FOR UPDATE SKIP LOCKED))",
+							   DELETE_UNLOCKED(" AND next_attempt_at OPERATOR(pg_catalog.=) 'infinity'"
+											   " AND failed_at OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp()"
+											   " OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => $2))"
+											   " LIMIT $3"),
 							   3, types, values, NULL);
 }
 
