@@ -10,7 +10,8 @@ SELECT eventlog.create_log('clear_log');
 SET eventlog.default_log = 'clear_log';
 CREATE PROCEDURE pg_temp.fill() LANGUAGE sql AS $$
   INSERT INTO clear_log (event_type, level, source_service, occurred_at)
-  SELECT (ARRAY['sync.failed', 'sync.done', 'scan'])[1 + g % 3], (ARRAY['error', 'info'])[1 + g % 2], 's' || g % 5,
+  SELECT (ARRAY['sync.failed', 'sync.done', 'scan'])[1 + g % 3],
+    (ARRAY['error', 'info'])[1 + g % 2], 's' || g % 5,
          '2022-08-01Z'::timestamptz + g * interval '1 hour'
     FROM generate_series(0, 999) g
 $$;
@@ -25,11 +26,16 @@ SELECT * FROM eventlog.delete(:'id');
 SELECT * FROM eventlog.delete(NULL);
 
 -- some: what list shows is what clear deletes
-CREATE TEMP TABLE shown AS SELECT id FROM eventlog.list('sync.', level => 'error', since => '2022-08-10Z', before => '2022-08-20Z', page_size => NULL);
-CREATE TEMP TABLE cleared AS SELECT id FROM eventlog.clear('sync.', level => 'error', since => '2022-08-10Z', before => '2022-08-20Z') AS id;
+CREATE TEMP TABLE shown AS SELECT id
+  FROM eventlog.list('sync.', level => 'error', since => '2022-08-10Z', before => '2022-08-20Z',
+  page_size => NULL);
+CREATE TEMP TABLE cleared AS SELECT id
+  FROM eventlog.clear('sync.', level => 'error', since => '2022-08-10Z',
+  before => '2022-08-20Z') AS id;
 SELECT count(*), (SELECT count(*) FROM (TABLE shown EXCEPT TABLE cleared) x) AS missed,
        (SELECT count(*) FROM (TABLE cleared EXCEPT TABLE shown) x) AS too_many FROM cleared;
-SELECT eventlog.count('sync.', level => 'error', since => '2022-08-10Z', before => '2022-08-20Z') AS left,
+SELECT eventlog.count('sync.', level => 'error', since => '2022-08-10Z',
+  before => '2022-08-20Z') AS left,
        eventlog.count() AS others;
 -- it is part of the transaction
 BEGIN;
@@ -42,7 +48,8 @@ SELECT count(*) FROM eventlog.clear('nothing.like.it');
 -- many: whole partitions are dropped, the edges deleted
 SET client_min_messages = notice;
 CALL eventlog.purge(since => '2022-08-03Z', before => '2022-08-18Z');
-SELECT eventlog.count(since => '2022-08-03Z', before => '2022-08-18Z') AS left, eventlog.count() AS others;
+SELECT eventlog.count(since => '2022-08-03Z', before => '2022-08-18Z') AS left,
+  eventlog.count() AS others;
 -- by other filters, in batches (in DETAIL: how far, and how fast)
 \set VERBOSITY terse
 CALL eventlog.purge(source_service => 's1', batch_size => 30);
@@ -73,7 +80,8 @@ SELECT eventlog.count();
 -- What is owed of purged events, dropped with their partition or one by one, is
 -- cancelled and counted: by upkeep, or when it would be handed out.
 SELECT eventlog.subscribe('clear', log => 'clear_log');
-INSERT INTO clear_log (event_type, occurred_at) SELECT 'owed', '2022-08-29Z'::timestamptz + g * interval '1 day' FROM generate_series(1, 14) g;
+INSERT INTO clear_log (event_type, occurred_at)
+  SELECT 'owed', '2022-08-29Z'::timestamptz + g * interval '1 day' FROM generate_series(1, 14) g;
 SELECT pending FROM eventlog.subscriptions WHERE name = 'clear';
 CALL eventlog.maintain('clear_log');
 CALL eventlog.purge(since => '2022-09-03Z', batch_size => 2);
@@ -93,17 +101,24 @@ SET client_min_messages = warning;
 -- looked at: vacuumed partitions, some of them written since, or never vacuumed.
 SELECT eventlog.create_log('clear_counted', '1 day', premake => 0);
 INSERT INTO clear_counted (event_type, message, occurred_at)
-SELECT 'a', 'one', '2022-08-01Z'::timestamptz + g * interval '2 minutes' FROM generate_series(0, 4 * 720 - 1) g;
+SELECT 'a', 'one', '2022-08-01Z'::timestamptz + g * interval '2 minutes'
+  FROM generate_series(0, 4 * 720 - 1) g;
 CALL eventlog.maintain('clear_counted');
 VACUUM clear_counted_p20220801, clear_counted_p20220802, clear_counted_p20220803;
-DELETE FROM clear_counted WHERE occurred_at >= '2022-08-02Z' AND extract(minute FROM occurred_at) = 10;
+DELETE FROM clear_counted WHERE occurred_at >= '2022-08-02Z'
+  AND extract(minute FROM occurred_at) = 10;
 VACUUM clear_counted_p20220802;
-DELETE FROM clear_counted WHERE occurred_at >= '2022-08-02Z' AND extract(minute FROM occurred_at) = 20;
-UPDATE clear_counted SET message = 'two' WHERE occurred_at >= '2022-08-02Z' AND extract(minute FROM occurred_at) = 40;
-UPDATE clear_counted SET level = 'error' WHERE occurred_at >= '2022-08-03Z' AND extract(minute FROM occurred_at) = 50;
-INSERT INTO clear_counted (event_type, occurred_at) SELECT 'b', '2022-08-03 23:59:59Z'::timestamptz FROM generate_series(1, 100);
+DELETE FROM clear_counted WHERE occurred_at >= '2022-08-02Z'
+  AND extract(minute FROM occurred_at) = 20;
+UPDATE clear_counted SET message = 'two' WHERE occurred_at >= '2022-08-02Z'
+  AND extract(minute FROM occurred_at) = 40;
+UPDATE clear_counted SET level = 'error' WHERE occurred_at >= '2022-08-03Z'
+  AND extract(minute FROM occurred_at) = 50;
+INSERT INTO clear_counted (event_type, occurred_at)
+  SELECT 'b', '2022-08-03 23:59:59Z'::timestamptz FROM generate_series(1, 100);
 BEGIN;
-INSERT INTO clear_counted (event_type, occurred_at) SELECT 'c', '2022-08-03 23:59:59Z'::timestamptz FROM generate_series(1, 10);
+INSERT INTO clear_counted (event_type, occurred_at)
+  SELECT 'c', '2022-08-03 23:59:59Z'::timestamptz FROM generate_series(1, 10);
 ROLLBACK;
 SELECT occurred_at::date AS day, count(*) FROM clear_counted GROUP BY 1 ORDER BY 1;
 SET client_min_messages = notice;

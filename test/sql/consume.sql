@@ -97,7 +97,8 @@ SET ROLE consume_reader;
 SELECT (event).event_type FROM eventlog.fetch('s', 10);
 SELECT state, attempts, last_error FROM eventlog.deliveries WHERE subscription = 's' ORDER BY seq;
 SELECT cancelled, last_error FROM eventlog.subscriptions WHERE name = 's';
-SELECT eventlog.ack('s', array_agg(seq)) FROM eventlog.deliveries WHERE subscription = 's' AND state = 'pending';
+SELECT eventlog.ack('s', array_agg(seq)) FROM eventlog.deliveries WHERE subscription = 's'
+  AND state = 'pending';
 -- so alone, and asked for alone; and again when it is retried
 SELECT eventlog.retry('s');
 SELECT * FROM eventlog.fetch('s', 1);
@@ -123,7 +124,8 @@ SELECT (event).event_type FROM eventlog.fetch('s', 10);
 RESET ROLE;
 SELECT eventlog.subscribe('b', event_type => 'big.');
 INSERT INTO consume.log (event_type, message)
-SELECT 'big.' || g, repeat('x', CASE g WHEN 3 THEN 100000 ELSE 1000 END) FROM generate_series(1, 5) g;
+SELECT 'big.' || g, repeat('x', CASE g WHEN 3 THEN 100000 ELSE 1000 END)
+  FROM generate_series(1, 5) g;
 SELECT (event).event_type FROM eventlog.fetch('b', 10, 2500);
 SELECT (event).event_type FROM eventlog.fetch('b', 10, 2500);
 SELECT (event).event_type FROM eventlog.fetch('b', 10, 1);
@@ -131,15 +133,18 @@ SELECT (event).event_type FROM eventlog.fetch('b', 10, NULL);
 SELECT (event).event_type FROM eventlog.fetch('b', 10, 2500);
 SELECT * FROM eventlog.fetch('b', 10, 0);
 -- also of those to be retried
-SELECT eventlog.fail_batch('b', array_agg(seq), array_agg('again'::text), array_agg('2022-08-24Z'::timestamptz)) FROM eventlog.deliveries WHERE subscription = 'b';
+SELECT eventlog.fail_batch('b', array_agg(seq), array_agg('again'::text),
+  array_agg('2022-08-24Z'::timestamptz)) FROM eventlog.deliveries WHERE subscription = 'b';
 SELECT (event).event_type, attempts FROM eventlog.fetch('b', 10, 2500);
 SELECT (event).event_type, attempts FROM eventlog.fetch('b', 10, 2500);
 SELECT (event).event_type, attempts FROM eventlog.fetch('b', 10);
 
 -- Many failures at once.
 SELECT min(seq) AS first FROM eventlog.deliveries WHERE subscription = 'b' \gset
-SELECT eventlog.fail_batch('b', ARRAY[:first, :first + 2, NULL, 1], ARRAY['x', NULL, 'y', 'z'], ARRAY[NULL, '2150-01-01Z', NULL, NULL]::timestamptz[]);
-SELECT seq - :first AS n, state, attempts, next_attempt_at, last_error FROM eventlog.deliveries WHERE subscription = 'b' ORDER BY seq;
+SELECT eventlog.fail_batch('b', ARRAY[:first, :first + 2, NULL, 1], ARRAY['x', NULL, 'y', 'z'],
+  ARRAY[NULL, '2150-01-01Z', NULL, NULL]::timestamptz[]);
+SELECT seq - :first AS n, state, attempts, next_attempt_at, last_error FROM eventlog.deliveries
+  WHERE subscription = 'b' ORDER BY seq;
 SELECT last_error FROM eventlog.subscriptions WHERE name = 'b';
 SELECT eventlog.fail_batch('b', '{}', '{}', '{}');
 SELECT eventlog.fail_batch('b', '{1}', '{a,b}', '{NULL}');

@@ -19,7 +19,8 @@ SELECT eventlog.create_log('damaged');
 
 -- All that create_log can mend.
 ALTER TABLE damaged ALTER id DROP DEFAULT, ALTER occurred_at DROP DEFAULT,
-  DROP CONSTRAINT eventlog_check, DROP CONSTRAINT eventlog_level_check, DROP CONSTRAINT damaged_pkey,
+  DROP CONSTRAINT eventlog_check, DROP CONSTRAINT eventlog_level_check,
+    DROP CONSTRAINT damaged_pkey,
   ALTER created_at DROP NOT NULL;
 DROP TRIGGER eventlog_fill ON damaged;
 DROP TRIGGER eventlog_queue ON damaged;
@@ -52,17 +53,20 @@ DROP TRIGGER owes_twice ON damaged;
 
 -- A CHECK of an older version, and one that does not hold for all rows.
 ALTER TABLE damaged DROP CONSTRAINT eventlog_check, ADD CONSTRAINT eventlog_check
-  CHECK (eventlog._check(id, occurred_at, event_type, resource_id, resource_type, source_service, source_host, category, user_id, request_id));
+  CHECK (eventlog._check(id, occurred_at, event_type, resource_id, resource_type, source_service,
+    source_host, category, user_id, request_id));
 SELECT * FROM pg_temp.wrong;
 SELECT eventlog.create_log('damaged');
 SELECT * FROM pg_temp.wrong;
 ALTER TABLE damaged DROP CONSTRAINT eventlog_check, ADD CONSTRAINT eventlog_check
-  CHECK (eventlog._check(id, occurred_at, event_type, resource_id, resource_type, source_service, source_host, category, user_id, request_id, base_url, message, details)) NOT VALID;
+  CHECK (eventlog._check(id, occurred_at, event_type, resource_id, resource_type, source_service,
+    source_host, category, user_id, request_id, base_url, message, details)) NOT VALID;
 SELECT * FROM pg_temp.wrong;
 SELECT eventlog.create_log('damaged');
 -- a CHECK on other columns is none
 ALTER TABLE damaged DROP CONSTRAINT eventlog_check, ADD CONSTRAINT eventlog_check
-  CHECK (eventlog._check(id, created_at, event_type, resource_id, resource_type, source_service, source_host, category, user_id, request_id, base_url, message, details)) NOT VALID;
+  CHECK (eventlog._check(id, created_at, event_type, resource_id, resource_type, source_service,
+    source_host, category, user_id, request_id, base_url, message, details)) NOT VALID;
 SELECT * FROM pg_temp.wrong;
 ALTER TABLE damaged DROP CONSTRAINT eventlog_check;
 SELECT eventlog.create_log('damaged');
@@ -76,7 +80,8 @@ SELECT eventlog.emit('a', log => 'damaged');
 CALL eventlog.maintain('damaged');
 SELECT eventlog.create_log('damaged', '1 day', premake => 1);
 SELECT * FROM pg_temp.wrong;
-CREATE OR REPLACE TRIGGER eventlog_settings BEFORE TRUNCATE ON damaged EXECUTE FUNCTION eventlog._settings('junk', '', '');
+CREATE OR REPLACE TRIGGER eventlog_settings BEFORE TRUNCATE ON damaged
+  EXECUTE FUNCTION eventlog._settings('junk', '', '');
 SELECT * FROM pg_temp.wrong;
 SELECT eventlog.create_log('damaged', '1 day', premake => 1);
 SELECT * FROM pg_temp.wrong;
@@ -110,11 +115,13 @@ CREATE SCHEMA damage_schema AUTHORIZATION damage_role;
 SET ROLE damage_role;
 SELECT eventlog.create_log('damage_schema.log');
 RESET ROLE;
-SELECT proname, oid::regprocedure AS signature FROM pg_proc WHERE pronamespace = 'eventlog'::regnamespace AND proname = '_check' AND pronargs = 13 \gset
+SELECT proname, oid::regprocedure AS signature FROM pg_proc
+  WHERE pronamespace = 'eventlog'::regnamespace AND proname = '_check' AND pronargs = 13 \gset
 REVOKE EXECUTE ON FUNCTION :signature FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION eventlog._fill() FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION eventlog._owe() FROM PUBLIC;
-SELECT log, unnest(problems) FROM eventlog.logs WHERE log IN ('damaged'::regclass, 'damage_schema.log'::regclass) ORDER BY 1, 2;
+SELECT log, unnest(problems) FROM eventlog.logs
+  WHERE log IN ('damaged'::regclass, 'damage_schema.log'::regclass) ORDER BY 1, 2;
 GRANT EXECUTE ON FUNCTION :signature, eventlog._fill(), eventlog._owe() TO PUBLIC;
 SELECT log, problems FROM eventlog.logs WHERE log = 'damage_schema.log'::regclass;
 
@@ -125,7 +132,9 @@ CREATE TABLE damage_other (LIKE damaged) PARTITION BY RANGE (occurred_at);
 ALTER TABLE damage_other DROP COLUMN message;
 SELECT eventlog.create_log('damage_other');
 CREATE TABLE damage_by_type (LIKE damaged) PARTITION BY RANGE (event_type);
-CREATE TRIGGER s BEFORE TRUNCATE ON damage_by_type EXECUTE FUNCTION eventlog._settings('0 months 1 days 0 microseconds', '0 months 0 days 0 microseconds', '4');
+CREATE TRIGGER s BEFORE TRUNCATE ON damage_by_type
+  EXECUTE FUNCTION eventlog._settings('0 months 1 days 0 microseconds',
+  '0 months 0 days 0 microseconds', '4');
 SELECT problems FROM eventlog.logs WHERE log = 'damage_by_type'::regclass;
 SELECT eventlog.create_log('damage_by_type');
 DROP TABLE damage_other, damage_by_type;
@@ -142,7 +151,8 @@ DROP TABLE damaged;
 
 -- Looked at while caches are thrown away at every turn, where a build can do it.
 SELECT eventlog.create_log('damaged', premake => 0, indexes => '{}');
-SELECT set_config('debug_discard_caches', (SELECT max_val::int > 0 FROM pg_settings WHERE name = 'debug_discard_caches')::int::text, false) IS NOT NULL AS set;
+SELECT set_config('debug_discard_caches', (SELECT max_val::int > 0 FROM pg_settings
+  WHERE name = 'debug_discard_caches')::int::text, false) IS NOT NULL AS set;
 SELECT log, problems FROM eventlog.logs;
 SELECT event_type FROM eventlog.list(log => 'damaged');
 RESET debug_discard_caches;

@@ -59,7 +59,9 @@ SELECT pg_temp.refused($$SELECT eventlog.create_log('x', '1 hour', since => '202
 SELECT to_regclass('x') IS NULL;
 CREATE TEMP TABLE errors_temp (LIKE errors_log INCLUDING ALL) PARTITION BY RANGE (occurred_at);
 SELECT pg_temp.refused($$SELECT eventlog.create_log('pg_temp.errors_temp')$$);
-CREATE TRIGGER s BEFORE TRUNCATE ON errors_temp EXECUTE FUNCTION eventlog._settings('0 months 1 days 0 microseconds', '0 months 0 days 0 microseconds', '4');
+CREATE TRIGGER s BEFORE TRUNCATE ON errors_temp
+  EXECUTE FUNCTION eventlog._settings('0 months 1 days 0 microseconds',
+  '0 months 0 days 0 microseconds', '4');
 SELECT pg_temp.refused($$SELECT eventlog.subscribe('temp', log => 'errors_temp')$$);
 SELECT problems FROM eventlog.logs WHERE log = 'errors_temp'::regclass;
 DROP TABLE errors_temp;
@@ -80,14 +82,19 @@ SELECT pg_temp.refused($$SELECT eventlog.list(level => 'loud')$$);
 SELECT pg_temp.refused($$SELECT eventlog.count(min_level => '')$$);
 
 -- ids and times
-SELECT pg_temp.refused($$SELECT eventlog.emit('a', id => '8c179a3b-27a5-43fe-9285-cf4feb65561d')$$);
-SELECT pg_temp.refused($$SELECT eventlog.emit('a', id => eventlog.new_id('2022-08-24Z', 's'), occurred_at => '2022-08-25Z')$$);
+SELECT pg_temp.refused($$SELECT eventlog.emit('a',
+  id => '8c179a3b-27a5-43fe-9285-cf4feb65561d')$$);
+SELECT pg_temp.refused($$SELECT eventlog.emit('a', id => eventlog.new_id('2022-08-24Z', 's'),
+  occurred_at => '2022-08-25Z')$$);
 SELECT pg_temp.refused($$SELECT eventlog.emit('a', occurred_at => '1969-12-31Z')$$);
 SELECT pg_temp.refused($$SELECT eventlog.emit('a', occurred_at => 'infinity')$$);
 SELECT pg_temp.refused($$SELECT eventlog.emit('a', occurred_at => '-infinity')$$);
 SELECT pg_temp.refused($$SELECT eventlog.emit('a', occurred_at => '10000-01-01Z')$$);
-SELECT pg_temp.refused($$INSERT INTO errors_log (event_type, occurred_at) VALUES ('a', 'infinity')$$);
-SELECT pg_temp.refused($$INSERT INTO errors_log (event_type, id) VALUES ('a', eventlog.new_id('2022-08-24Z'))$$) LIKE '22023: the time in id % does not match occurred_at%eventlog.emit%';
+SELECT pg_temp.refused($$INSERT INTO errors_log (event_type, occurred_at)
+  VALUES ('a', 'infinity')$$);
+SELECT pg_temp.refused($$INSERT INTO errors_log (event_type, id)
+  VALUES ('a', eventlog.new_id('2022-08-24Z'))$$) LIKE
+  '22023: the time in id % does not match occurred_at%eventlog.emit%';
 
 -- what is no event's id is simply not there; it is no place to go on from either
 SELECT count(*) FROM eventlog.get('8c179a3b-27a5-43fe-9285-cf4feb65561d');
@@ -100,7 +107,8 @@ SELECT pg_temp.refused(format('SELECT eventlog.emit(''a'', %I => %L)', c, repeat
   FROM (VALUES ('resource_id', 1024), ('user_id', 1024), ('resource_type', 255),
                ('source_service', 255), ('source_host', 255), ('category', 255),
                ('request_id', 255)) v (c, n);
-SELECT eventlog.emit('a', resource_id => repeat('ü', 512), user_id => repeat('x', 1024)) IS NOT NULL;
+SELECT eventlog.emit('a', resource_id => repeat('ü', 512),
+  user_id => repeat('x', 1024)) IS NOT NULL;
 
 -- of a level that is refused only the beginning is told
 SELECT pg_temp.refused($$SELECT eventlog.emit('a', repeat('ü', 1000000))$$);
@@ -108,15 +116,18 @@ SELECT pg_temp.refused($$SELECT eventlog.count(min_level => repeat('x', 61))$$);
 
 -- windows and pages
 SELECT pg_temp.refused($$SELECT eventlog.list(since => '2022-08-24Z', before => '2022-08-24Z')$$);
-SELECT pg_temp.refused($$SELECT eventlog.histogram('1 day', since => '2022-08-25Z', before => '2022-08-24Z')$$);
+SELECT pg_temp.refused($$SELECT eventlog.histogram('1 day', since => '2022-08-25Z',
+  before => '2022-08-24Z')$$);
 SELECT pg_temp.refused($$SELECT eventlog.list(page => 0)$$);
 SELECT pg_temp.refused($$SELECT eventlog.list(page => -1)$$);
 SELECT pg_temp.refused($$SELECT eventlog.list(page_size => -1)$$);
 SELECT pg_temp.refused($$SELECT eventlog.list(page => 2, page_size => NULL)$$);
-SELECT pg_temp.refused($$SELECT eventlog.list(page => 2, after => eventlog.new_id('2022-08-24Z', 's'))$$);
+SELECT pg_temp.refused($$SELECT eventlog.list(page => 2, after => eventlog.new_id('2022-08-24Z',
+  's'))$$);
 -- behind an id that is no event's there is nothing
 SELECT count(*) FROM eventlog.list(after => '8c179a3b-27a5-43fe-9285-cf4feb65561d');
-SELECT count(*) FROM eventlog.list(page_size => NULL, after => 'ffffffff-ffff-7fff-bfff-ffffffffffff');
+SELECT count(*) FROM eventlog.list(page_size => NULL,
+  after => 'ffffffff-ffff-7fff-bfff-ffffffffffff');
 SELECT count(*) FROM eventlog.list(page_size => 2147483647);
 SELECT count(*) FROM eventlog.list(page => 2147483647, page_size => 2147483647);
 -- of so many events that 64 times as many bytes are one too many for 64 bits
@@ -172,8 +183,10 @@ SELECT eventlog.subscribe('errors');
 SELECT eventlog.subscribe('errors', '{error}');
 SELECT pg_temp.refused($$SELECT eventlog.fetch('errors', 0)$$);
 SELECT pg_temp.refused($$SELECT eventlog.fetch('errors', NULL)$$);
-SELECT eventlog.ack('errors', '{1,2,3}'), eventlog.ack('errors', NULL), eventlog.fail('errors', 1), eventlog.retry('errors');
-SELECT pg_temp.refused($$SELECT eventlog.replay('errors', since => '2022-08-25Z', before => '2022-08-24Z')$$);
+SELECT eventlog.ack('errors', '{1,2,3}'), eventlog.ack('errors', NULL),
+  eventlog.fail('errors', 1), eventlog.retry('errors');
+SELECT pg_temp.refused($$SELECT eventlog.replay('errors', since => '2022-08-25Z',
+  before => '2022-08-24Z')$$);
 SELECT eventlog.create_log('errors_other');
 SELECT pg_temp.refused($$SELECT eventlog.replay('errors', log => 'errors_other')$$);
 SELECT eventlog.unsubscribe('errors');
@@ -183,10 +196,12 @@ CREATE TABLE errors_hostile (id int, event_type text, level text, occurred_at ti
 CREATE TRIGGER t BEFORE INSERT ON errors_hostile FOR EACH ROW EXECUTE FUNCTION eventlog._fill();
 SELECT pg_temp.refused($$INSERT INTO errors_hostile VALUES (1, 'a', 'b', now())$$);
 DROP TRIGGER t ON errors_hostile;
-CREATE TRIGGER t AFTER INSERT ON errors_hostile FOR EACH STATEMENT EXECUTE FUNCTION eventlog._owe();
+CREATE TRIGGER t AFTER INSERT ON errors_hostile FOR EACH STATEMENT
+  EXECUTE FUNCTION eventlog._owe();
 SELECT pg_temp.refused($$INSERT INTO errors_hostile VALUES (1, 'a', 'b', now())$$);
 DROP TRIGGER t ON errors_hostile;
-CREATE TRIGGER t AFTER INSERT ON errors_hostile FOR EACH STATEMENT EXECUTE FUNCTION eventlog._settings('junk', '7 days', 'x');
+CREATE TRIGGER t AFTER INSERT ON errors_hostile FOR EACH STATEMENT
+  EXECUTE FUNCTION eventlog._settings('junk', '7 days', 'x');
 SELECT count(*) FROM eventlog.logs WHERE log = 'errors_hostile'::regclass;
 SELECT pg_temp.refused($$SELECT eventlog._fill()$$);
 

@@ -17,14 +17,16 @@ SELECT count(*) AS inexact
 SELECT eventlog.id_time(eventlog.new_id('9999-12-31 23:59:59.999999Z'));
 
 -- It is a version 7 UUID, of the variant of RFC 9562.
-SELECT substr(id::text, 15, 1) AS version, substr(id::text, 20, 1) IN ('8', '9', 'a', 'b') AS variant
+SELECT substr(id::text, 15, 1) AS version, substr(id::text, 20, 1) IN ('8', '9', 'a',
+  'b') AS variant
   FROM eventlog.new_id() AS id;
 
 -- So ids sort as times do.
 SELECT bool_and(a < b) AS sorted
   FROM (SELECT eventlog.new_id(t) AS a,
                eventlog.new_id(t + interval '1 microsecond') AS b
-          FROM generate_series('2022-08-24Z'::timestamptz, '2022-08-25Z', '7 minutes 0.000333 seconds') t) x;
+          FROM generate_series('2022-08-24Z'::timestamptz, '2022-08-25Z',
+            '7 minutes 0.000333 seconds') t) x;
 
 -- With a seed, the same record gives the same id, wherever it is imported.
 SELECT eventlog.new_id('2022-08-24 23:08:30.54001Z', '8c179a3b27a543fe9285cf4feb65561d');

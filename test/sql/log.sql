@@ -8,13 +8,15 @@ SET datestyle = 'ISO';
 SET intervalstyle = 'postgres';
 
 -- A log is a table of one's own.
-SELECT eventlog.create_log('log_log', '1 day', retention => '90 days', premake => 2, indexes => '{resource_id,user_id}');
+SELECT eventlog.create_log('log_log', '1 day', retention => '90 days', premake => 2,
+  indexes => '{resource_id,user_id}');
 SELECT partition_interval, retention, premake, partitions, estimated_events, problems,
        newest - oldest AS covers, oldest <= now() AND now() < newest AS now_covered
   FROM eventlog.logs WHERE log = 'log_log'::regclass;
 SELECT regexp_replace(pg_get_indexdef(indexrelid), '.* USING ', '') AS index, indisprimary
   FROM pg_index WHERE indrelid = 'log_log'::regclass ORDER BY 2 DESC, 1;
-SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'log_log'::regclass AND contype = 'c' ORDER BY 1;
+SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'log_log'::regclass
+  AND contype = 'c' ORDER BY 1;
 -- the table and its columns say what they are
 SELECT obj_description('log_log'::regclass);
 SELECT attname, col_description(attrelid, attnum) FROM pg_attribute
@@ -26,7 +28,8 @@ SELECT count(*) FROM pg_attribute a JOIN pg_depend d ON d.refobjid = a.atttypid 
 -- Its settings go with it.
 SELECT eventlog.alter_log('log_log', premake => 3, retention => '0');
 ALTER TABLE log_log RENAME TO log_renamed;
-SELECT partition_interval, retention, premake FROM eventlog.logs WHERE log = 'log_renamed'::regclass;
+SELECT partition_interval, retention, premake FROM eventlog.logs
+  WHERE log = 'log_renamed'::regclass;
 CREATE SCHEMA log_schema;
 ALTER TABLE log_renamed SET SCHEMA log_schema;
 SELECT eventlog.emit('a', log => 'log_schema.log_renamed') IS NOT NULL AS emitted;
@@ -61,8 +64,10 @@ DROP SCHEMA log_a, log_b CASCADE;
 -- emit: the same id twice is one event; an id gives the time.
 SELECT eventlog.create_log('log_emit');
 SET eventlog.default_log = 'log_emit';
-SELECT eventlog.emit('a', id => eventlog.new_id('2022-08-24Z', 'once')) = eventlog.new_id('2022-08-24Z', 'once') AS first;
-SELECT eventlog.emit('b', 'error', id => eventlog.new_id('2022-08-24Z', 'once')) = eventlog.new_id('2022-08-24Z', 'once') AS second;
+SELECT eventlog.emit('a', id => eventlog.new_id('2022-08-24Z', 'once')) =
+  eventlog.new_id('2022-08-24Z', 'once') AS first;
+SELECT eventlog.emit('b', 'error',
+  id => eventlog.new_id('2022-08-24Z', 'once')) = eventlog.new_id('2022-08-24Z', 'once') AS second;
 SELECT event_type, level, occurred_at FROM log_emit;
 -- a renamed log is written to by its new name in the same session
 ALTER TABLE log_emit RENAME TO log_emit2;
@@ -82,8 +87,11 @@ CREATE VIEW bounds AS
    WHERE i.inhparent = 'log_keep'::regclass AND c.relname ~ 'p(19|200|2022|21)' ORDER BY c.relname;
 
 -- What nobody made room for is kept, and finds its place.
-INSERT INTO log_keep (event_type, occurred_at) SELECT 'day', '2022-03-26 12:00Z'::timestamptz + g * interval '8 hours' FROM generate_series(0, 5) g;
-INSERT INTO log_keep (event_type, occurred_at) VALUES ('first', '1970-01-01Z'), ('far', '2150-06-01Z');
+INSERT INTO log_keep (event_type, occurred_at)
+  SELECT 'day', '2022-03-26 12:00Z'::timestamptz + g * interval '8 hours'
+  FROM generate_series(0, 5) g;
+INSERT INTO log_keep (event_type, occurred_at)
+  VALUES ('first', '1970-01-01Z'), ('far', '2150-06-01Z');
 SELECT problems FROM eventlog.logs WHERE log = 'log_keep'::regclass;
 SET timezone = 'America/St_Johns';
 SET client_min_messages = notice;
@@ -95,23 +103,30 @@ SET datestyle = 'ISO';
 SET intervalstyle = 'postgres';
 SELECT problems FROM eventlog.logs WHERE log = 'log_keep'::regclass;
 SELECT * FROM bounds;
-SELECT count(*), count(*) FILTER (WHERE tableoid = 'log_keep_default'::regclass) AS in_default FROM log_keep;
+SELECT count(*), count(*) FILTER (WHERE tableoid = 'log_keep_default'::regclass) AS in_default
+  FROM log_keep;
 
 -- The interval is changed on a log with data: what is there stays, gaps are cut.
 SELECT eventlog.alter_log('log_keep', '1 month');
-INSERT INTO log_keep (event_type, occurred_at) VALUES ('before', '2022-03-05Z'), ('between', '2022-03-30Z'), ('after', '2022-04-30 23:59:59.999999Z');
+INSERT INTO log_keep (event_type, occurred_at)
+  VALUES ('before', '2022-03-05Z'), ('between', '2022-03-30Z'),
+  ('after', '2022-04-30 23:59:59.999999Z');
 CALL eventlog.maintain('log_keep');
 SELECT eventlog.alter_log('log_keep', '7 days');
-INSERT INTO log_keep (event_type, occurred_at) VALUES ('week', '2022-05-01Z'), ('week', '2022-05-08 23:59Z');
+INSERT INTO log_keep (event_type, occurred_at)
+  VALUES ('week', '2022-05-01Z'), ('week', '2022-05-08 23:59Z');
 CALL eventlog.maintain('log_keep');
 SELECT * FROM bounds;
 SELECT count(*) FILTER (WHERE tableoid = 'log_keep_default'::regclass) AS in_default FROM log_keep;
 
 -- Partitions made by hand are read, and kept to.
-CREATE TABLE log_keep_hand PARTITION OF log_keep FOR VALUES FROM ('2022-06-01Z') TO ('2022-06-02 12:34Z');
-INSERT INTO log_keep (event_type, occurred_at) VALUES ('hand', '2022-06-02Z'), ('behind', '2022-06-02 12:34Z');
+CREATE TABLE log_keep_hand PARTITION OF log_keep FOR VALUES
+  FROM ('2022-06-01Z') TO ('2022-06-02 12:34Z');
+INSERT INTO log_keep (event_type, occurred_at)
+  VALUES ('hand', '2022-06-02Z'), ('behind', '2022-06-02 12:34Z');
 CALL eventlog.maintain('log_keep');
-SELECT tableoid::regclass, event_type FROM log_keep WHERE event_type IN ('hand', 'behind') ORDER BY 2;
+SELECT tableoid::regclass, event_type FROM log_keep WHERE event_type IN ('hand', 'behind')
+  ORDER BY 2;
 SELECT bounds FROM bounds WHERE bounds LIKE '%2022-06%';
 ALTER TABLE log_keep DETACH PARTITION log_keep_hand;
 SELECT eventlog.count('hand') AS detached;
@@ -128,7 +143,8 @@ SELECT event_type, count(*) FROM log_keep GROUP BY 1 ORDER BY 1;
 
 -- Events keep what they had: created_at too; moved ones owe nothing again.
 SELECT eventlog.subscribe('keep');
-INSERT INTO log_keep (event_type, occurred_at, created_at, details) VALUES ('moved', '2022-12-24Z', '2022-12-25Z', '{"a": null}');
+INSERT INTO log_keep (event_type, occurred_at, created_at, details)
+  VALUES ('moved', '2022-12-24Z', '2022-12-25Z', '{"a": null}');
 CALL eventlog.maintain('log_keep');
 SELECT tableoid::regclass, created_at, details FROM log_keep WHERE event_type = 'moved';
 SELECT pending FROM eventlog.subscriptions WHERE name = 'keep';
@@ -138,14 +154,18 @@ DROP TABLE log_keep CASCADE;
 DROP TABLE log_keep_hand;
 
 -- Partitions for history, made with the log or later.
-SELECT eventlog.create_log('log_since', '1 month', premake => 1, indexes => '{}', since => '2022-06-15Z');
-SELECT oldest, newest > now() AS ahead, problems FROM eventlog.logs WHERE log = 'log_since'::regclass;
-SELECT eventlog.emit('june', occurred_at => '2022-06-01Z') IS NOT NULL FROM set_config('eventlog.default_log', 'log_since', false);
+SELECT eventlog.create_log('log_since', '1 month', premake => 1, indexes => '{}',
+  since => '2022-06-15Z');
+SELECT oldest, newest > now() AS ahead, problems FROM eventlog.logs
+  WHERE log = 'log_since'::regclass;
+SELECT eventlog.emit('june', occurred_at => '2022-06-01Z') IS NOT NULL
+  FROM set_config('eventlog.default_log', 'log_since', false);
 SELECT count(*) FROM log_since_default;
 SELECT eventlog.alter_log('log_since', since => '2022-05-01Z');
 SELECT oldest FROM eventlog.logs WHERE log = 'log_since'::regclass;
 -- again, and in the future: nothing to do
-SELECT eventlog.alter_log('log_since', since => '2022-05-01Z'), eventlog.alter_log('log_since', since => now() + interval '1 year');
+SELECT eventlog.alter_log('log_since', since => '2022-05-01Z'),
+  eventlog.alter_log('log_since', since => now() + interval '1 year');
 SELECT oldest FROM eventlog.logs WHERE log = 'log_since'::regclass;
 -- not where the default partition has events, nor too many
 \set VERBOSITY terse
@@ -167,7 +187,8 @@ SELECT * FROM pg_temp.indexed ORDER BY 1;
 SELECT eventlog.alter_log('log_since', indexes => '{user_id,source_host,user_id}');
 SELECT * FROM pg_temp.indexed ORDER BY 1;
 -- one that a partition had is taken over
-SELECT relname AS a_partition FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = 'log_since'::regclass ORDER BY 1 LIMIT 1 \gset
+SELECT relname AS a_partition FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+  WHERE inhparent = 'log_since'::regclass ORDER BY 1 LIMIT 1 \gset
 CREATE INDEX log_since_own ON :a_partition (category);
 SELECT eventlog.alter_log('log_since', indexes => '{user_id,category}');
 SELECT * FROM pg_temp.indexed ORDER BY 1;
@@ -179,13 +200,15 @@ SELECT * FROM pg_temp.indexed ORDER BY 1;
 SELECT eventlog.alter_log('log_since', indexes => '{message}');
 -- on a log with much in it maintain builds them, partition by partition
 INSERT INTO log_since (event_type, occurred_at, message)
-SELECT 'much', '2022-07-01Z'::timestamptz + g * interval '1 minute', (SELECT string_agg(md5((g * h)::text), '') FROM generate_series(1, 60) h)
+SELECT 'much', '2022-07-01Z'::timestamptz + g * interval '1 minute',
+  (SELECT string_agg(md5((g * h)::text), '') FROM generate_series(1, 60) h)
   FROM generate_series(1, 10000) g;
 SET client_min_messages = notice;
 SELECT eventlog.alter_log('log_since', indexes => '{category}');
 SET client_min_messages = warning;
 SELECT * FROM pg_temp.indexed ORDER BY 1;
-SELECT regexp_replace(problems::text, '\d+', 'N') AS problems FROM eventlog.logs WHERE log = 'log_since'::regclass;
+SELECT regexp_replace(problems::text, '\d+', 'N') AS problems FROM eventlog.logs
+  WHERE log = 'log_since'::regclass;
 SELECT eventlog.count(category => 'none');
 CALL eventlog.maintain('log_since');
 SELECT * FROM pg_temp.indexed ORDER BY 1;
@@ -197,7 +220,8 @@ DROP TABLE log_since;
 
 -- The default: source_host, resource_id, user_id.
 SELECT eventlog.create_log('log_defaults', premake => 0);
-SELECT regexp_replace(pg_get_indexdef(indexrelid), '.* USING ', '') AS index FROM pg_index WHERE indrelid = 'log_defaults'::regclass ORDER BY 1;
+SELECT regexp_replace(pg_get_indexdef(indexrelid), '.* USING ', '') AS index FROM pg_index
+  WHERE indrelid = 'log_defaults'::regclass ORDER BY 1;
 DROP TABLE log_defaults;
 
 -- Every object of the extension, and every column, has a comment.

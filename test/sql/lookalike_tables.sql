@@ -17,18 +17,23 @@ SELECT eventlog.create_log('hostile_other.log');
 GRANT USAGE ON SCHEMA hostile_other TO hostile_role;
 GRANT SELECT ON hostile_other.log TO hostile_role;
 SET ROLE hostile_role;
-CREATE TABLE hostile.log (LIKE hostile_other.log INCLUDING DEFAULTS) PARTITION BY RANGE (occurred_at);
+CREATE TABLE hostile.log (LIKE hostile_other.log INCLUDING DEFAULTS) PARTITION BY RANGE
+  (occurred_at);
 CREATE TABLE hostile.rest PARTITION OF hostile.log DEFAULT;
 CREATE INDEX ON hostile.log (occurred_at, id);
 CREATE INDEX ON hostile.log (event_type, level, source_service, resource_type, occurred_at, id);
 CREATE PROCEDURE hostile.settings(width text, keep text, premake text) LANGUAGE plpgsql AS $$
 BEGIN
-  EXECUTE format('CREATE OR REPLACE TRIGGER s BEFORE TRUNCATE ON hostile.log EXECUTE FUNCTION eventlog._settings(%L, %L, %L)', width, keep, premake);
+  EXECUTE
+    format('CREATE OR REPLACE TRIGGER s BEFORE TRUNCATE ON hostile.log'
+        ' EXECUTE FUNCTION eventlog._settings(%L, %L, %L)', width, keep, premake);
 END $$;
-CREATE FUNCTION hostile.is_log(width text, keep text, premake text) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION hostile.is_log(width text, keep text, premake text) RETURNS boolean
+  LANGUAGE plpgsql AS $$
 BEGIN
   CALL hostile.settings(width, keep, premake);
-  RETURN EXISTS (SELECT FROM eventlog.logs WHERE log = 'hostile.log'::regclass AND partitions IS NOT NULL);
+  RETURN EXISTS (SELECT FROM eventlog.logs WHERE log = 'hostile.log'::regclass
+    AND partitions IS NOT NULL);
 END $$;
 
 -- Settings that create_log would refuse make no log.
@@ -38,7 +43,8 @@ SELECT width, keep, premake, hostile.is_log(width, keep, premake)
                ('0 months 0 days 1 microseconds', '0 months 0 days 0 microseconds', '4'),
                ('0 months -1 days 0 microseconds', '0 months 0 days 0 microseconds', '4'),
                ('1 months 1 days 0 microseconds', '0 months 0 days 0 microseconds', '4'),
-               ('0 months 1 days 9223372036854775807 microseconds', '0 months 0 days 0 microseconds', '4'),
+               ('0 months 1 days 9223372036854775807 microseconds',
+                 '0 months 0 days 0 microseconds', '4'),
                ('99999999999 months 0 days 0 microseconds', '0 months 0 days 0 microseconds', '4'),
                ('0 months 1 days 0 microseconds', '2147483647 months 0 days 0 microseconds', '4'),
                ('0 months 1 days 0 microseconds', '0 months -1 days 0 microseconds', '4'),
@@ -66,7 +72,8 @@ RESET eventlog.scan_method;
 -- What stands in such a log need not be an event. Whoever reads is told, or gets it.
 CREATE TRIGGER owe AFTER INSERT ON hostile.log FOR EACH ROW EXECUTE FUNCTION eventlog._owe();
 SELECT eventlog.subscribe('hostile', log => 'hostile.log');
-INSERT INTO hostile.log (id, event_type, level, occurred_at) VALUES ('8c179a3b-27a5-43fe-9285-cf4feb65561d', 'a', 'info', 'infinity');
+INSERT INTO hostile.log (id, event_type, level, occurred_at)
+  VALUES ('8c179a3b-27a5-43fe-9285-cf4feb65561d', 'a', 'info', 'infinity');
 SELECT pending FROM eventlog.subscriptions WHERE name = 'hostile';
 DELETE FROM hostile.log;
 ALTER TABLE hostile.log DISABLE TRIGGER owe;
@@ -75,8 +82,10 @@ INSERT INTO hostile.log (id, event_type, level, occurred_at)
          ('48c18a84-575d-45ef-bf5b-41e0f3a87177', 'a', 'LOUD', '-infinity'),
          ('f6084efd-159c-43a1-a051-8b6df5e58505', 'a', 'error', '4000-01-01 BC');
 SELECT eventlog.replay('hostile', log => 'hostile.log');
-SELECT event_type, level, occurred_at FROM eventlog.list(min_level => 'info', log => 'hostile.log');
-SELECT event_type FROM eventlog.list(since => '4001-01-01 BC', before => '2000-01-01', page_size => 1, log => 'hostile.log');
+SELECT event_type, level, occurred_at
+  FROM eventlog.list(min_level => 'info', log => 'hostile.log');
+SELECT event_type FROM eventlog.list(since => '4001-01-01 BC', before => '2000-01-01',
+  page_size => 1, log => 'hostile.log');
 SELECT count(*) FROM eventlog.list(log => 'hostile.log');
 SELECT * FROM eventlog.histogram('1 day', 'a', level => 'error', log => 'hostile.log');
 SELECT pending FROM eventlog.subscriptions WHERE name = 'hostile';
@@ -113,8 +122,10 @@ INSERT INTO taken_log (event_type) VALUES ('renamed');
 SET ROLE hostile_taker;
 CREATE SCHEMA eventlog;
 CREATE TYPE eventlog.level AS ENUM ('mine');
-CREATE TABLE eventlog._queue (subscription int, seq bigint, xid xid8, event_id uuid, attempts int, next_attempt_at timestamptz, failed_at timestamptz, last_error text);
-CREATE TABLE eventlog._subscription (id int, name text, owner regrole, log regclass, levels text[], event_type text, paused boolean);
+CREATE TABLE eventlog._queue (subscription int, seq bigint, xid xid8, event_id uuid, attempts int,
+  next_attempt_at timestamptz, failed_at timestamptz, last_error text);
+CREATE TABLE eventlog._subscription (id int, name text, owner regrole, log regclass,
+  levels text[], event_type text, paused boolean);
 CREATE FUNCTION eventlog._settings() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END';
 RESET ROLE;
 INSERT INTO taken_log (event_type) VALUES ('taken');

@@ -164,10 +164,12 @@ BEGIN
   INSERT INTO rights.seen VALUES (current_user, 'CHECK');
   RETURN true;
 END $$;
-CREATE TRIGGER spy BEFORE INSERT OR DELETE ON rights.log FOR EACH ROW EXECUTE FUNCTION rights.spy();
+CREATE TRIGGER spy BEFORE INSERT OR DELETE ON rights.log FOR EACH ROW
+  EXECUTE FUNCTION rights.spy();
 ALTER TABLE rights.log ADD CONSTRAINT spy CHECK (rights.spy_check(event_type)) NOT VALID;
 ALTER TABLE rights.log VALIDATE CONSTRAINT spy;
-INSERT INTO rights.log (event_type, occurred_at) VALUES ('moved', '2021-01-01Z'), ('purged', '2021-02-01Z');
+INSERT INTO rights.log (event_type, occurred_at)
+  VALUES ('moved', '2021-01-01Z'), ('purged', '2021-02-01Z');
 TRUNCATE rights.seen;
 RESET ROLE;
 CALL eventlog.maintain('rights.log');

@@ -23,9 +23,12 @@ DECLARE
   loot text := '';
   statement text;
 BEGIN
-  FOREACH statement IN ARRAY ARRAY['ALTER ROLE attack_alice SUPERUSER', 'RESET ROLE', 'RESET SESSION AUTHORIZATION', 'SET ROLE NONE',
-                                   'SET SESSION AUTHORIZATION DEFAULT', 'COMMIT', 'SELECT pg_read_file(''PG_VERSION'')',
-                                   'CREATE TEMP TABLE attack_temp ()', 'DECLARE attack_cursor CURSOR WITH HOLD FOR SELECT 1'] LOOP
+  FOREACH statement IN ARRAY ARRAY['ALTER ROLE attack_alice SUPERUSER', 'RESET ROLE',
+    'RESET SESSION AUTHORIZATION', 'SET ROLE NONE',
+                                   'SET SESSION AUTHORIZATION DEFAULT', 'COMMIT',
+                                     'SELECT pg_read_file(''PG_VERSION'')',
+                                   'CREATE TEMP TABLE attack_temp ()',
+                                     'DECLARE attack_cursor CURSOR WITH HOLD FOR SELECT 1'] LOOP
     BEGIN
       EXECUTE statement;
       loot := loot || statement || '; ';
@@ -51,41 +54,58 @@ BEGIN
 END $$;
 
 -- Where code can be planted.
-INSERT INTO attack.log (event_type, occurred_at) VALUES ('moved', '2021-01-01Z'), ('purged', '2021-02-01Z'), ('dropped', '2021-03-01Z'),
+INSERT INTO attack.log (event_type, occurred_at)
+  VALUES ('moved', '2021-01-01Z'), ('purged', '2021-02-01Z'), ('dropped', '2021-03-01Z'),
   ('expired', '1990-01-01Z'), ('kept', '2020-12-01Z');
 SELECT eventlog.subscribe('attack', log => 'attack.log');
 SELECT eventlog.replay('attack', log => 'attack.log');
-CREATE TRIGGER a BEFORE INSERT OR UPDATE OR DELETE ON attack.log FOR EACH ROW EXECUTE FUNCTION attack.trigger();
-CREATE TRIGGER b AFTER INSERT OR UPDATE OR DELETE ON attack.log FOR EACH ROW EXECUTE FUNCTION attack.trigger();
-CREATE TRIGGER c BEFORE INSERT OR UPDATE OR DELETE ON attack.log FOR EACH STATEMENT EXECUTE FUNCTION attack.trigger();
-CREATE TRIGGER d AFTER INSERT OR UPDATE OR DELETE ON attack.log FOR EACH STATEMENT EXECUTE FUNCTION attack.trigger();
-CREATE TRIGGER e BEFORE TRUNCATE ON attack.log FOR EACH STATEMENT EXECUTE FUNCTION attack.trigger();
-CREATE CONSTRAINT TRIGGER f AFTER INSERT OR DELETE ON attack.log DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION attack.trigger('deferred');
-CREATE TRIGGER g BEFORE INSERT ON attack.log FOR EACH ROW WHEN (attack.try('WHEN of a trigger')) EXECUTE FUNCTION attack.trigger();
+CREATE TRIGGER a BEFORE INSERT OR UPDATE OR DELETE ON attack.log FOR EACH ROW
+  EXECUTE FUNCTION attack.trigger();
+CREATE TRIGGER b AFTER INSERT OR UPDATE OR DELETE ON attack.log FOR EACH ROW
+  EXECUTE FUNCTION attack.trigger();
+CREATE TRIGGER c BEFORE INSERT OR UPDATE OR DELETE ON attack.log FOR EACH STATEMENT
+  EXECUTE FUNCTION attack.trigger();
+CREATE TRIGGER d AFTER INSERT OR UPDATE OR DELETE ON attack.log FOR EACH STATEMENT
+  EXECUTE FUNCTION attack.trigger();
+CREATE TRIGGER e BEFORE TRUNCATE ON attack.log FOR EACH STATEMENT
+  EXECUTE FUNCTION attack.trigger();
+CREATE CONSTRAINT TRIGGER f AFTER INSERT OR DELETE ON attack.log DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION attack.trigger('deferred');
+CREATE TRIGGER g BEFORE INSERT ON attack.log FOR EACH ROW WHEN (attack.try('WHEN of a trigger'))
+  EXECUTE FUNCTION attack.trigger();
 ALTER TABLE attack.log ADD extra int DEFAULT (attack.try('DEFAULT'))::int,
   ADD CONSTRAINT evil CHECK (attack.try('CHECK')) NOT VALID,
   ADD CONSTRAINT evil_early CHECK (attack.early('early CHECK'));
-CREATE FUNCTION attack.length(text) RETURNS int IMMUTABLE LANGUAGE sql AS $$ SELECT attack.early('expression')::int + octet_length($1) $$;
+CREATE FUNCTION attack.length(text) RETURNS int IMMUTABLE LANGUAGE sql AS $$
+  SELECT attack.early('expression')::int + octet_length($1) $$;
 ALTER TABLE attack.log ADD made int GENERATED ALWAYS AS (attack.length(event_type)) STORED;
 CREATE INDEX ON attack.log (attack.length(event_type));
 CREATE INDEX ON attack.log (event_type) WHERE attack.early('predicate of an index');
-CREATE STATISTICS attack.evil ON (attack.length(event_type)), (attack.early('statistics')) FROM attack.log_default;
-CREATE RULE evil AS ON INSERT TO attack.log WHERE attack.try('WHERE of a rule') DO ALSO SELECT attack.try('rule');
+CREATE STATISTICS attack.evil ON (attack.length(event_type)), (attack.early('statistics'))
+  FROM attack.log_default;
+CREATE RULE evil AS ON INSERT TO attack.log WHERE attack.try('WHERE of a rule') DO ALSO
+  SELECT attack.try('rule');
 CREATE POLICY evil ON attack.log USING (attack.try('policy'));
 ALTER TABLE attack.log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY evil ON attack.log_default USING (attack.try('policy of a partition'));
 ALTER TABLE attack.log_default ENABLE ROW LEVEL SECURITY;
 -- what a careless query would take for PostgreSQL's own
-CREATE FUNCTION attack.same(timestamptz, timestamptz) RETURNS boolean LANGUAGE sql AS $$ SELECT attack.try('operator') $$;
+CREATE FUNCTION attack.same(timestamptz, timestamptz) RETURNS boolean LANGUAGE sql AS $$
+  SELECT attack.try('operator') $$;
 CREATE OPERATOR attack.= (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = attack.same);
 CREATE OPERATOR attack.>= (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = attack.same);
 CREATE OPERATOR attack.< (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = attack.same);
-CREATE FUNCTION attack.min(timestamptz) RETURNS timestamptz LANGUAGE sql AS $$ SELECT NULL::timestamptz FROM attack.try('function') $$;
-CREATE FUNCTION attack.unnest(anyarray) RETURNS SETOF anyelement LANGUAGE sql AS $$ SELECT NULL::anyelement FROM attack.try('function') $$;
+CREATE FUNCTION attack.min(timestamptz) RETURNS timestamptz LANGUAGE sql AS $$
+  SELECT NULL::timestamptz FROM attack.try('function') $$;
+CREATE FUNCTION attack.unnest(anyarray) RETURNS SETOF anyelement LANGUAGE sql AS $$
+  SELECT NULL::anyelement FROM attack.try('function') $$;
 CREATE TABLE attack.moved (LIKE attack.log);
 -- a table that is no log, whose partition key has her function in it
-CREATE TABLE attack.no_log (LIKE attack.log) PARTITION BY RANGE ((event_type || CASE WHEN attack.early('partition key') THEN '' END));
-CREATE TRIGGER s BEFORE TRUNCATE ON attack.no_log EXECUTE FUNCTION eventlog._settings('0 months 1 days 0 microseconds', '0 months 0 days 0 microseconds', '0');
+CREATE TABLE attack.no_log (LIKE attack.log) PARTITION BY RANGE ((event_type ||
+  CASE WHEN attack.early('partition key') THEN '' END));
+CREATE TRIGGER s BEFORE TRUNCATE ON attack.no_log
+  EXECUTE FUNCTION eventlog._settings('0 months 1 days 0 microseconds',
+  '0 months 0 days 0 microseconds', '0');
 ALTER TABLE attack.log VALIDATE CONSTRAINT evil;
 -- (run by herself, it gets her nothing)
 SELECT count(*) FROM attack.seen WHERE who <> 'attack_alice' OR loot ~ 'ALTER|pg_read';
@@ -96,7 +116,8 @@ DELETE FROM attack.seen;
 -- what ran since the last look as another role than her, or got her anything
 CREATE FUNCTION attack_result() RETURNS TABLE (who name, what text, loot text) LANGUAGE sql AS $$
   WITH gone AS (DELETE FROM attack.seen RETURNING *)
-  SELECT DISTINCT who, what, loot FROM gone WHERE who <> 'attack_alice' OR loot <> '' ORDER BY 1, 2, 3
+  SELECT DISTINCT who, what, loot FROM gone WHERE who <> 'attack_alice' OR loot <> ''
+    ORDER BY 1, 2, 3
 $$;
 \c - :superuser
 SET client_min_messages = warning;
@@ -142,7 +163,8 @@ SET client_min_messages = warning;
 DO $$
 DECLARE made regclass;
 BEGIN
-  FOR made IN SELECT indexrelid FROM pg_index WHERE indrelid = 'attack.log'::regclass AND (indpred IS NOT NULL OR indexprs IS NOT NULL) LOOP
+  FOR made IN SELECT indexrelid FROM pg_index WHERE indrelid = 'attack.log'::regclass
+    AND (indpred IS NOT NULL OR indexprs IS NOT NULL) LOOP
     EXECUTE format('DROP INDEX %s', made);
   END LOOP;
 END $$;
@@ -155,7 +177,8 @@ SET search_path = attack, pg_catalog, public;
 SELECT eventlog.subscribe('attack_root', log => 'attack.log');
 SELECT eventlog.replay('attack_root', log => 'attack.log');
 SELECT (event).event_type FROM eventlog.fetch('attack_root', 10, log => 'attack.log');
-SELECT eventlog.ack('attack_root', array_agg(seq), 'attack.log') FROM eventlog.deliveries WHERE subscription = 'attack_root';
+SELECT eventlog.ack('attack_root', array_agg(seq), 'attack.log') FROM eventlog.deliveries
+  WHERE subscription = 'attack_root';
 SELECT eventlog.listen('attack_root', 'attack.log');
 SELECT event_type FROM eventlog.list(log => 'attack.log');
 SET eventlog.scan_method = sql;
@@ -179,7 +202,8 @@ TRUNCATE attack.seen;
 SET client_min_messages = warning;
 SET search_path = attack, pg_catalog, public;
 SELECT eventlog.create_log('attack.log', '1 day', premake => 2);
-SELECT DISTINCT relowner::regrole FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE inhparent = 'attack.log'::regclass;
+SELECT DISTINCT relowner::regrole FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
+  WHERE inhparent = 'attack.log'::regclass;
 SELECT * FROM public.attack_result();
 
 RESET search_path;

@@ -10,12 +10,15 @@ SET eventlog.default_log = 'queue_log';
 SELECT eventlog.subscribe('q');
 ALTER SEQUENCE eventlog._queue_seq RESTART;
 
-SELECT eventlog.emit('e' || g, resource_id => 'r' || g) IS NOT NULL AS emitted FROM generate_series(1, 5) g;
+SELECT eventlog.emit('e' || g, resource_id => 'r' || g) IS NOT NULL AS emitted
+  FROM generate_series(1, 5) g;
 -- fetch makes this session the consumer, and hands out each once
-SELECT seq, attempts, (event).event_type, (event).level, (event).resource_id FROM eventlog.fetch('q', 2);
+SELECT seq, attempts, (event).event_type, (event).level, (event).resource_id
+  FROM eventlog.fetch('q', 2);
 SELECT seq, attempts, (event).event_type FROM eventlog.fetch('q', 10);
 SELECT * FROM eventlog.fetch('q', 10);
-SELECT consumer = pg_backend_pid() AS me, pending, retrying, dead, delivered FROM eventlog.subscriptions;
+SELECT consumer = pg_backend_pid() AS me, pending, retrying, dead, delivered
+  FROM eventlog.subscriptions;
 
 -- what is acknowledged is owed no more; numbers not owed are ignored
 SELECT eventlog.ack('q', '{1,3,99,NULL}');
@@ -27,11 +30,14 @@ SELECT eventlog.fail('q', 5, 'later', '2150-01-01Z');
 SELECT eventlog.fail('q', 99, 'nobody');
 SELECT seq, attempts, (event).event_type FROM eventlog.fetch('q', 10);
 SELECT * FROM eventlog.fetch('q', 10);
-SELECT subscription, seq, state, attempts, next_attempt_at < now() AS due, last_error FROM eventlog.deliveries ORDER BY seq;
+SELECT subscription, seq, state, attempts, next_attempt_at < now() AS due, last_error
+  FROM eventlog.deliveries ORDER BY seq;
 -- or never: without a time it is dead
 SELECT eventlog.fail('q', 2, repeat('ü', 2000));
-SELECT seq, state, attempts, next_attempt_at, octet_length(last_error) FROM eventlog.deliveries ORDER BY seq;
-SELECT pending, retrying, dead, delivered, cancelled, left(last_error, 3) AS last_error, last_error_at IS NOT NULL AS at FROM eventlog.subscriptions;
+SELECT seq, state, attempts, next_attempt_at, octet_length(last_error) FROM eventlog.deliveries
+  ORDER BY seq;
+SELECT pending, retrying, dead, delivered, cancelled, left(last_error, 3) AS last_error,
+  last_error_at IS NOT NULL AS at FROM eventlog.subscriptions;
 -- until somebody says so
 SELECT eventlog.retry('q', 4), eventlog.retry('q', 4), eventlog.retry('q');
 SELECT seq, attempts, (event).event_type FROM eventlog.fetch('q', 10);
@@ -82,13 +88,15 @@ SELECT eventlog.ack('q', '{13}');
 
 -- replayed: what the filter and the subscription choose, oldest first
 SELECT eventlog.subscribe('q', '{info}', 'e');
-SELECT eventlog.replay('q', event_type => 'e', since => (SELECT occurred_at FROM queue_log WHERE event_type = 'e2'), before => (SELECT occurred_at FROM queue_log WHERE event_type = 'e5'));
+SELECT eventlog.replay('q', event_type => 'e', since => (SELECT occurred_at FROM queue_log
+  WHERE event_type = 'e2'), before => (SELECT occurred_at FROM queue_log WHERE event_type = 'e5'));
 SELECT eventlog.replay('q', 'there');
 SELECT seq, attempts, (event).event_type FROM eventlog.fetch('q', 10);
 SELECT eventlog.ack('q', '{14,15,16}');
 
 -- large values and nulls come through
-SELECT eventlog.emit('e.large', message => repeat('x', 100000), details => jsonb_build_object('s', repeat('y', 100000))) IS NOT NULL AS emitted;
+SELECT eventlog.emit('e.large', message => repeat('x', 100000),
+  details => jsonb_build_object('s', repeat('y', 100000))) IS NOT NULL AS emitted;
 SELECT seq, length((event).message), length((event).details ->> 's') FROM eventlog.fetch('q', 1);
 SELECT eventlog.ack('q', '{17}');
 

@@ -12,17 +12,21 @@ BEGIN
   CREATE TABLE ret_a PARTITION OF ret_log FOR VALUES FROM ('2001-01-01Z') TO ('2001-02-01Z');
   CREATE TABLE ret_b PARTITION OF ret_log FOR VALUES FROM ('2001-02-01Z') TO ('2001-03-01Z');
   INSERT INTO ret_log (event_type, occurred_at)
-    SELECT 'e.' || m || '.' || g, make_timestamptz(2001, m, 1, 0, 0, 0, 'UTC') + g * interval '1 day'
+    SELECT 'e.' || m || '.' || g, make_timestamptz(2001, m, 1, 0, 0, 0,
+      'UTC') + g * interval '1 day'
       FROM generate_series(1, 3) m, generate_series(0, 9) g WHERE default_too OR m < 3;
 END $$;
-CREATE FUNCTION ret_look() RETURNS TABLE (partition text, events bigint, referred bigint) LANGUAGE plpgsql AS $$
+CREATE FUNCTION ret_look() RETURNS TABLE (partition text, events bigint, referred bigint)
+  LANGUAGE plpgsql AS $$
 BEGIN
-  RETURN QUERY SELECT e.tableoid::regclass::text, count(*), count(r.id) FROM ret_log e LEFT JOIN ret_ref r USING (occurred_at, id) GROUP BY 1 ORDER BY 1;
+  RETURN QUERY SELECT e.tableoid::regclass::text, count(*), count(r.id) FROM ret_log e LEFT
+    JOIN ret_ref r USING (occurred_at, id) GROUP BY 1 ORDER BY 1;
 END $$;
 
 -- A foreign key, and nobody refers to anything: all that is expired goes.
 SELECT ret_make();
-CREATE TABLE ret_ref (occurred_at timestamptz, id uuid, FOREIGN KEY (occurred_at, id) REFERENCES ret_log);
+CREATE TABLE ret_ref (occurred_at timestamptz, id uuid,
+  FOREIGN KEY (occurred_at, id) REFERENCES ret_log);
 SET client_min_messages = notice;
 CALL eventlog.maintain('ret_log');
 SET client_min_messages = warning;
@@ -33,7 +37,8 @@ DROP TABLE ret_ref, ret_log;
 
 -- Rows refer to some events: what nobody refers to goes, the rest is told.
 SELECT ret_make();
-CREATE TABLE ret_ref (occurred_at timestamptz, id uuid, FOREIGN KEY (occurred_at, id) REFERENCES ret_log);
+CREATE TABLE ret_ref (occurred_at timestamptz, id uuid,
+  FOREIGN KEY (occurred_at, id) REFERENCES ret_log);
 INSERT INTO ret_ref SELECT occurred_at, id FROM ret_log WHERE event_type IN ('e.1.3', 'e.3.3');
 CALL eventlog.maintain('ret_log');
 SELECT problems FROM eventlog.logs WHERE log = 'ret_log'::regclass;
@@ -47,19 +52,23 @@ DROP TABLE ret_ref, ret_log;
 
 -- ON DELETE CASCADE and SET NULL do what they say.
 SELECT ret_make();
-CREATE TABLE ret_ref (occurred_at timestamptz, id uuid, n int, FOREIGN KEY (occurred_at, id) REFERENCES ret_log ON DELETE CASCADE);
-CREATE TABLE ret_null (occurred_at timestamptz, id uuid, n int, FOREIGN KEY (occurred_at, id) REFERENCES ret_log ON DELETE SET NULL);
+CREATE TABLE ret_ref (occurred_at timestamptz, id uuid, n int,
+  FOREIGN KEY (occurred_at, id) REFERENCES ret_log ON DELETE CASCADE);
+CREATE TABLE ret_null (occurred_at timestamptz, id uuid, n int,
+  FOREIGN KEY (occurred_at, id) REFERENCES ret_log ON DELETE SET NULL);
 INSERT INTO ret_ref SELECT occurred_at, id, 1 FROM ret_log WHERE event_type IN ('e.1.3', 'e.3.3');
 INSERT INTO ret_null SELECT occurred_at, id, 1 FROM ret_log WHERE event_type IN ('e.2.3', 'e.3.4');
 CALL eventlog.maintain('ret_log');
 SELECT problems FROM eventlog.logs WHERE log = 'ret_log'::regclass;
 SELECT * FROM ret_look();
-SELECT (SELECT count(*) FROM ret_ref) AS cascaded, (SELECT count(*) FROM ret_null WHERE id IS NULL) AS nulled;
+SELECT (SELECT count(*) FROM ret_ref) AS cascaded, (SELECT count(*) FROM ret_null
+  WHERE id IS NULL) AS nulled;
 DROP TABLE ret_ref, ret_null, ret_log;
 
 -- purge likewise
 SELECT ret_make();
-CREATE TABLE ret_ref (occurred_at timestamptz, id uuid, FOREIGN KEY (occurred_at, id) REFERENCES ret_log);
+CREATE TABLE ret_ref (occurred_at timestamptz, id uuid,
+  FOREIGN KEY (occurred_at, id) REFERENCES ret_log);
 INSERT INTO ret_ref SELECT occurred_at, id FROM ret_log WHERE event_type IN ('e.1.3', 'e.3.3');
 SET client_min_messages = notice;
 CALL eventlog.purge(before => '2002-01-01Z', log => 'ret_log');
@@ -80,7 +89,8 @@ GRANT CREATE ON SCHEMA public TO ret_role;
 SET ROLE ret_role;
 SELECT ret_make();
 RESET ROLE;
-CREATE TABLE ret_ref (occurred_at timestamptz, id uuid, FOREIGN KEY (occurred_at, id) REFERENCES ret_log);
+CREATE TABLE ret_ref (occurred_at timestamptz, id uuid,
+  FOREIGN KEY (occurred_at, id) REFERENCES ret_log);
 CALL eventlog.maintain('ret_log');
 SELECT problems FROM eventlog.logs WHERE log = 'ret_log'::regclass;
 GRANT SELECT ON ret_ref TO ret_role;

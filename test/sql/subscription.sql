@@ -15,18 +15,21 @@ SELECT count(*) FROM eventlog.deliveries;
 SELECT eventlog.subscribe('errors', '{ERROR,critical}');
 SELECT eventlog.subscribe('syncs', event_type => 'sync.');
 SELECT eventlog.subscribe('all');
-SELECT name, owner, log, levels, event_type, paused, consumer, pending, retrying, dead, delivered, cancelled
+SELECT name, owner, log, levels, event_type, paused, consumer, pending, retrying, dead,
+  delivered, cancelled
   FROM eventlog.subscriptions ORDER BY name;
 
 -- One row per matching subscription, however the event comes in.
 CREATE VIEW owed AS
   SELECT subscription, count(*) FROM eventlog.deliveries GROUP BY 1 ORDER BY 1;
 CREATE PROCEDURE pg_temp.reset() LANGUAGE sql AS $$ DELETE FROM eventlog._queue $$;
-SELECT eventlog.emit('sync.failed', 'error'), eventlog.emit('sync.done'), eventlog.emit('scan', 'critical') \gset
+SELECT eventlog.emit('sync.failed', 'error'), eventlog.emit('sync.done'),
+  eventlog.emit('scan', 'critical') \gset
 SELECT * FROM owed;
 CALL pg_temp.reset();
 
-INSERT INTO sub_log (event_type, level) SELECT 'sync.' || g, (ARRAY['error', 'info'])[1 + g % 2] FROM generate_series(1, 1000) g;
+INSERT INTO sub_log (event_type, level) SELECT 'sync.' || g, (ARRAY['error', 'info'])[1 + g % 2]
+  FROM generate_series(1, 1000) g;
 SELECT * FROM owed;
 CALL pg_temp.reset();
 
@@ -34,7 +37,8 @@ DO $$ BEGIN FOR i IN 1..100 LOOP PERFORM eventlog.emit('loop', 'error'); END LOO
 SELECT * FROM owed;
 CALL pg_temp.reset();
 
-COPY (SELECT 'sync.copy', 'error', clock_timestamp() FROM generate_series(1, 100000)) TO PROGRAM 'cat > eventlog_copy';
+COPY (SELECT 'sync.copy', 'error', clock_timestamp()
+  FROM generate_series(1, 100000)) TO PROGRAM 'cat > eventlog_copy';
 COPY sub_log (event_type, level, occurred_at) FROM 'eventlog_copy';
 COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; rm eventlog_copy';
 SELECT * FROM owed;
@@ -42,15 +46,18 @@ CALL pg_temp.reset();
 
 -- Directly into a partition, and into the default partition.
 SELECT inhrelid::regclass AS current FROM pg_inherits
- WHERE inhparent = 'sub_log'::regclass ORDER BY inhrelid::regclass::text COLLATE "C" OFFSET 1 LIMIT 1 \gset
+ WHERE inhparent = 'sub_log'::regclass ORDER BY inhrelid::regclass::text COLLATE "C" OFFSET 1
+   LIMIT 1 \gset
 SELECT occurred_at AS t FROM eventlog.list(page_size => 1) \gset
 INSERT INTO :current (event_type, level, occurred_at) VALUES ('direct', 'error', :'t');
-INSERT INTO sub_log_default (event_type, level, occurred_at) VALUES ('default', 'error', '2022-08-24Z');
+INSERT INTO sub_log_default (event_type, level, occurred_at)
+  VALUES ('default', 'error', '2022-08-24Z');
 SELECT * FROM owed;
 CALL pg_temp.reset();
 
 -- The same id twice is one event, and owed once.
-SELECT count(eventlog.emit('once', id => eventlog.new_id('2022-08-24Z', 'once'))) FROM generate_series(1, 2);
+SELECT count(eventlog.emit('once', id => eventlog.new_id('2022-08-24Z', 'once')))
+  FROM generate_series(1, 2);
 SELECT * FROM owed;
 CALL pg_temp.reset();
 
@@ -74,7 +81,8 @@ CALL pg_temp.reset();
 -- Subscribing again replaces the filters, from the next statement on.
 BEGIN;
 SELECT eventlog.subscribe('errors', '{critical}', 'scan.');
-SELECT eventlog.emit('scan.x', 'critical'), eventlog.emit('scan.x', 'error'), eventlog.emit('sync', 'critical') \gset
+SELECT eventlog.emit('scan.x', 'critical'), eventlog.emit('scan.x', 'error'),
+  eventlog.emit('sync', 'critical') \gset
 SELECT * FROM owed;
 ROLLBACK;
 SELECT levels, event_type FROM eventlog.subscriptions WHERE name = 'errors';

@@ -10,7 +10,8 @@ CREATE ROLE regress_tour;
 CREATE SCHEMA tour AUTHORIZATION regress_tour;
 
 \c
-SELECT set_config('debug_discard_caches', coalesce(current_setting('eventlog_test.discard', true), '0'), false) AS d \gset
+SELECT set_config('debug_discard_caches', coalesce(current_setting('eventlog_test.discard', true),
+  '0'), false) AS d \gset
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 SET ROLE regress_tour;
@@ -22,7 +23,8 @@ SELECT log, retention FROM eventlog.logs WHERE log = 'tour.l'::regclass;
 
 -- Writing: by emit, INSERT and COPY, owed to two subscriptions.
 \c
-SELECT set_config('debug_discard_caches', coalesce(current_setting('eventlog_test.discard', true), '0'), false) AS d \gset
+SELECT set_config('debug_discard_caches', coalesce(current_setting('eventlog_test.discard', true),
+  '0'), false) AS d \gset
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 SET ROLE regress_tour;
@@ -30,9 +32,11 @@ SET eventlog.default_log = 'tour.l';
 SELECT eventlog.subscribe('tour_all');
 SELECT eventlog.subscribe('tour_errors', '{error}', 'a.');
 SELECT eventlog.emit('a.now', 'error') IS NOT NULL AS emitted;
-SELECT eventlog.emit('a.then', 'warning', 'message', 'r1', details => '{"a": 1}', occurred_at => '2022-08-24 12:00Z') IS NOT NULL AS emitted;
+SELECT eventlog.emit('a.then', 'warning', 'message', 'r1', details => '{"a": 1}',
+  occurred_at => '2022-08-24 12:00Z') IS NOT NULL AS emitted;
 INSERT INTO tour.l (event_type, level, resource_id, occurred_at)
-  SELECT 'b.' || g % 3, (ARRAY['error', 'info'])[1 + g % 2], 'r' || g % 2, '2022-08-24Z'::timestamptz + g * interval '5 hours'
+  SELECT 'b.' || g % 3, (ARRAY['error', 'info'])[1 + g % 2], 'r' || g % 2,
+    '2022-08-24Z'::timestamptz + g * interval '5 hours'
     FROM generate_series(1, 4) g;
 COPY tour.l (event_type, occurred_at) FROM stdin;
 c	2022-08-27 00:00Z
@@ -43,14 +47,18 @@ INSERT INTO tour.l (event_type, level) VALUES ('a', 'none');
 CALL eventlog.maintain('tour.l');
 SELECT partitions, problems FROM eventlog.logs WHERE log = 'tour.l'::regclass;
 \c
-SELECT set_config('debug_discard_caches', coalesce(current_setting('eventlog_test.discard', true), '0'), false) AS d \gset
+SELECT set_config('debug_discard_caches', coalesce(current_setting('eventlog_test.discard', true),
+  '0'), false) AS d \gset
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 SET ROLE regress_tour;
 SET eventlog.default_log = 'tour.l';
-SELECT event_type, level, resource_id, occurred_at FROM eventlog.list('b.', page_size => 1, page => 2);
-SELECT id AS a_then FROM eventlog.list(resource_id => 'r1', page_size => NULL) WHERE event_type = 'a.then' \gset
-SELECT event_type, message, details, eventlog.to_json(e) #>> '{event,type}' AS type FROM eventlog.get(:'a_then') e;
+SELECT event_type, level, resource_id, occurred_at
+  FROM eventlog.list('b.', page_size => 1, page => 2);
+SELECT id AS a_then FROM eventlog.list(resource_id => 'r1', page_size => NULL)
+  WHERE event_type = 'a.then' \gset
+SELECT event_type, message, details, eventlog.to_json(e) #>> '{event,type}' AS type
+  FROM eventlog.get(:'a_then') e;
 SELECT eventlog.count('b.', 'error', before => '2022-08-25Z');
 SELECT event_type, level, events FROM eventlog.types('b.') ORDER BY 1, 2;
 SELECT bucket, level, events FROM eventlog.histogram('1 day', before => '2023-01-01Z');
@@ -58,14 +66,18 @@ SELECT eventlog.id_time(eventlog.new_id('2022-08-24Z'));
 
 -- The consumer's side.
 \c
-SELECT set_config('debug_discard_caches', coalesce(current_setting('eventlog_test.discard', true), '0'), false) AS d \gset
+SELECT set_config('debug_discard_caches', coalesce(current_setting('eventlog_test.discard', true),
+  '0'), false) AS d \gset
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 SET ROLE regress_tour;
 SET eventlog.default_log = 'tour.l';
-SELECT name, pending, retrying, dead FROM eventlog.subscriptions WHERE name LIKE 'tour%' ORDER BY name;
-SELECT subscription, count(*) FROM eventlog.deliveries WHERE subscription LIKE 'tour%' GROUP BY 1 ORDER BY 1;
-SELECT array_agg(seq) AS seqs, array_agg((event).event_type) AS types FROM eventlog.fetch('tour_all', 3) \gset
+SELECT name, pending, retrying, dead FROM eventlog.subscriptions WHERE name LIKE 'tour%'
+  ORDER BY name;
+SELECT subscription, count(*) FROM eventlog.deliveries WHERE subscription LIKE 'tour%' GROUP BY 1
+  ORDER BY 1;
+SELECT array_agg(seq) AS seqs, array_agg((event).event_type) AS types
+  FROM eventlog.fetch('tour_all', 3) \gset
 SELECT :'types' AS types;
 SELECT eventlog.ack('tour_all', (:'seqs'::bigint[])[1:1]);
 SELECT eventlog.fail('tour_all', (:'seqs'::bigint[])[2], 'again', now());
@@ -89,11 +101,13 @@ SELECT count(*) FROM eventlog.fetch('tour_errors', 100);
 SELECT eventlog.release('tour_errors');
 SELECT eventlog.release('tour_all');
 SELECT eventlog.replay('tour_errors', 'a.now');
-SELECT name, pending, retrying, dead FROM eventlog.subscriptions WHERE name LIKE 'tour%' ORDER BY name;
+SELECT name, pending, retrying, dead FROM eventlog.subscriptions WHERE name LIKE 'tour%'
+  ORDER BY name;
 
 -- Clearing.
 \c
-SELECT set_config('debug_discard_caches', coalesce(current_setting('eventlog_test.discard', true), '0'), false) AS d \gset
+SELECT set_config('debug_discard_caches', coalesce(current_setting('eventlog_test.discard', true),
+  '0'), false) AS d \gset
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 SET ROLE regress_tour;
