@@ -167,11 +167,11 @@ take_event(OpenPartition *open, void *arg)
 }
 
 /*
- * read_event_by_sql: the same by SQL, if the log cannot be read by its
+ * read_delivery_by_sql: the same by SQL, if the log cannot be read by its
  * indexes.
  */
 static void
-read_event_by_sql(Fetch *fetch, const pg_uuid_t *id)
+read_delivery_by_sql(Fetch *fetch, const pg_uuid_t *id)
 {
 	StringInfoData sql;
 	Datum		values[EVENT_NCOLUMNS];
@@ -195,17 +195,17 @@ read_event_by_sql(Fetch *fetch, const pg_uuid_t *id)
 }
 
 /*
- * read_event: find the current event under the active snapshot.
+ * read_delivery: find the current event under the active snapshot.
  */
 static void
-read_event(Fetch *fetch)
+read_delivery(Fetch *fetch)
 {
 	fetch->found = false;
 	if (!id_is_valid(&fetch->delivery->event_id))
 		return;
 	if (!scan_event(fetch->log, fetch->partitions, &fetch->delivery->event_id,
 					take_event, fetch))
-		read_event_by_sql(fetch, &fetch->delivery->event_id);
+		read_delivery_by_sql(fetch, &fetch->delivery->event_id);
 }
 
 /*
@@ -259,7 +259,7 @@ put_batch(Fetch *fetch)
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(fetch->event_context);
 		fetch->delivery = &batch->list->items[batch->at];
-		read_event(fetch);
+		read_delivery(fetch);
 		if (!fetch->found)
 			batch->gone[batch->ngone++] = Int64GetDatum(fetch->delivery->seq);
 		else if (!put_event_in_result(fetch))
@@ -279,7 +279,7 @@ read_no_event(Fetch *fetch)
 
 	memset(none.data + 9, 0, UUID_LEN - 9);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	read_event_by_sql(fetch, &none);
+	read_delivery_by_sql(fetch, &none);
 	PopActiveSnapshot();
 }
 
