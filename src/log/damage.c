@@ -245,7 +245,7 @@ check_trigger(Relation rel, LogPart part, const char *function_name,
  * disabled?  The log's own trigger may still be enabled.
  */
 static int
-count_disabled(List *partitions, Oid fill, Oid owe)
+count_disabled(List *partitions, Oid fill, Oid enqueue)
 {
 	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
 	ListCell   *cell;
@@ -267,7 +267,7 @@ count_disabled(List *partitions, Oid fill, Oid owe)
 		{
 			Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
 
-			if ((form->tgfoid == fill || form->tgfoid == owe) &&
+			if ((form->tgfoid == fill || form->tgfoid == enqueue) &&
 				OidIsValid(form->tgparentid) &&
 				(form->tgenabled == TRIGGER_DISABLED ||
 				 form->tgenabled == TRIGGER_FIRES_ON_REPLICA))

@@ -205,7 +205,7 @@ queue_remove_orphaned_subscriptions(void *arg)
 {
 	static SPIPlanPtr look = NULL;
 	static SPIPlanPtr subscriptions = NULL;
-	static SPIPlanPtr tallies = NULL;
+	static SPIPlanPtr statistics = NULL;
 
 	/* any DELETE, even of no row, makes all sessions read the table again */
 	if (run_owned(&look, "SELECT FROM eventlog._subscription s" WITHOUT_LOG
@@ -215,7 +215,7 @@ queue_remove_orphaned_subscriptions(void *arg)
 						 " ANY (ARRAY(SELECT s.id FROM eventlog._subscription s"
 						 WITHOUT_LOG " FOR UPDATE OF s SKIP LOCKED))",
 						 0, NULL, NULL, NULL);
-	(void) run_owned(&tallies,
+	(void) run_owned(&statistics,
 					 "DELETE FROM eventlog._tally WHERE subscription OPERATOR(pg_catalog.=)"
 					 " ANY (ARRAY(SELECT t.subscription FROM eventlog._tally t"
 					 " WHERE NOT EXISTS (SELECT FROM eventlog._subscription s"

@@ -173,7 +173,7 @@ static bool
 insert_subscription(Relation log, const char *name, const Filters *filters)
 {
 	static SPIPlanPtr insert = NULL;
-	static SPIPlanPtr tally = NULL;
+	static SPIPlanPtr statistics = NULL;
 	static const Oid types[] = {TEXTOID, OIDOID, OIDOID, TEXTARRAYOID, TEXTOID};
 	Datum		values[5];
 	char		nulls[] = "     ";
@@ -191,7 +191,7 @@ insert_subscription(Relation log, const char *name, const Filters *filters)
 				  5, types, values, nulls) == 0)
 		return false;
 	require_below_cap(log);
-	(void) run_owned(&tally,
+	(void) run_owned(&statistics,
 					 "INSERT INTO eventlog._tally (subscription)"
 					 " SELECT id FROM eventlog._subscription"
 					 " WHERE log::pg_catalog.oid OPERATOR(pg_catalog.=) $3"

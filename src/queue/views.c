@@ -200,13 +200,13 @@ put_counts(int subscription, Datum *values, bool *nulls)
 }
 
 /*
- * put_tally: delivered, cancelled, last_delivered_at, last_error,
+ * put_statistics: delivered, cancelled, last_delivered_at, last_error,
  * last_error_at; nulls if there are no statistics.
  */
 static void
-put_tally(int subscription, Visibility sees, ReturnSetInfo *rsinfo,
-		  Datum *values,
-		  bool *nulls)
+put_statistics(int subscription, Visibility sees, ReturnSetInfo *rsinfo,
+			   Datum *values,
+			   bool *nulls)
 {
 	Datum		columns[6];
 	bool		column_nulls[6];
@@ -244,8 +244,8 @@ eventlog_subscription_counts(PG_FUNCTION_ARGS)
 	if (sees == SEES_NOTHING)
 		return (Datum) 0;
 	put_counts(subscription, values, nulls);
-	put_tally(subscription, sees, rsinfo, values + DELIVERY_NSTATES + 1,
-			  nulls + DELIVERY_NSTATES + 1);
+	put_statistics(subscription, sees, rsinfo, values + DELIVERY_NSTATES + 1,
+				   nulls + DELIVERY_NSTATES + 1);
 	return (Datum) 0;
 }
 
