@@ -61,7 +61,7 @@ $notifier = start_notifier($config, 'given');
 await(\&ready, 'it is ready');
 query("SELECT eventlog.alter_subscription('given', 'heir')");
 await(sub { metrics($port, '/readyz') =~ /webhook given: could not \w+: permission denied for subscription "given".*\n503$/s }, 'a subscription that is given away: not ready, and why', 40);
-like(notifier_log($notifier), qr/level=error msg="could not \w+" webhook=given sqlstate=42501 error="permission denied for subscription \\"given\\"" hint="Only members of the role that it belongs to may use it\."/, 'which is logged');
+like(notifier_log($notifier), qr/level=error msg="could not \w+" webhook=given sqlstate=42501 error="permission denied for subscription \\"given\\"" hint="Only members of the role that owns the subscription can use it\."/, 'which is logged');
 query("SELECT eventlog.emit('given')");
 query("SELECT eventlog.alter_subscription('given', 'sender')");
 await(sub { requests($receiver, '/given') == 1 }, 'given back, it delivers');
@@ -117,7 +117,7 @@ my $names = sub {
 
 	return (sort keys %names, qw(debug info warning error critical));
 };
-my @theirs = $names->('src/log/event.c', 'level_aliases[] = {');
+my @theirs = $names->('src/log/level.c', 'level_aliases[] = {');
 my @ours = $names->('notifier/config/filter_config.c', 'neighbours[] = {');
 is_deeply(\@ours, \@theirs, 'both know the same names of levels');
 cmp_ok(scalar(@ours), '>', 10, 'which are many');
