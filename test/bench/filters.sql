@@ -188,6 +188,8 @@ SELECT f.n, f.name, 'list' AS kind, v.variant, v.sql
        LATERAL (VALUES
          ('a', bench.ask_list(f, 'events', c.id)),
          ('t', bench.ask_list(f, 'tenth', c.tenth_id)),
+         ('o', bench.ask_list(f, 'one', c.id)),
+         ('m', bench.ask_list(f, 'mixed', c.id)),
          ('b', bench.ask_plain(f, c, false)),
          ('f', bench.ask_plain(f, c, true)),
          ('s', bench.ask_plain(f, c, false, 'events')),

@@ -1,8 +1,8 @@
 --
 -- A log of the events of bench.row:
---   psql -v log=NAME -v width=INTERVAL -v every=K -f log.sql
+--   psql -v log=NAME -v width=INTERVAL -v rows=CONDITION -f log.sql
 --
--- Takes each K-th event.  The partitions for the whole period are there before
+-- Takes the events that meet the condition, which may go on with ORDER BY.  The partitions for the whole period are there before
 -- the events come, as they are in a log that was there when they happened: one
 -- event for each is enough for maintain() to make it.
 --
@@ -28,6 +28,6 @@ SELECT id, event_type, level, resource_id, resource_type,
        source_service, source_host, occurred_at, message, category,
        details, user_id, base_url, request_id, created_at
   FROM bench.row
- WHERE n % :every = 0;
+ WHERE :rows;
 
 VACUUM (ANALYZE) :"log";

@@ -4,7 +4,7 @@
 --
 \set log many
 \set width '4 hours 48 minutes'
-\set every 10
+\set rows 'n % 10 = 0'
 \ir log.sql
 
 INSERT INTO bench.query

@@ -63,20 +63,32 @@ SELECT name AS filter, rows, bench.ms(a, true) AS a, bench.ms(b, true) AS b,
   FROM bench.line
  ORDER BY n;
 
+CREATE VIEW bench.state AS
+SELECT a.n, a.name, a.ms AS a, k.ms AS k, o.ms AS o, m.ms AS m, z.ms AS z
+  FROM (SELECT DISTINCT n, name FROM bench.query WHERE kind = 'list') q
+  JOIN LATERAL (SELECT q.n, v.* FROM bench.median v WHERE v.name = q.name AND variant = 'a') a ON true
+  LEFT JOIN bench.median k ON (k.name, k.variant) = (q.name, 'k')
+  LEFT JOIN bench.median o ON (o.name, o.variant) = (q.name, 'o')
+  LEFT JOIN bench.median m ON (m.name, m.variant) = (q.name, 'm')
+  LEFT JOIN bench.median z ON (z.name, z.variant) = (q.name, 'z');
+
+\echo 'Median milliseconds of the log in other states'
+\echo '  first     the first call of its kind in a session, whose catalog caches know the log'
+\echo '  one       seven tenths of the events in one partition'
+\echo '  mixed     a fourteenth of them in one partition, in no order of time'
+\echo '  before    the log of another build, in a cluster beside (BEFORE_PG_CONFIG)'
+\echo
+SELECT name AS filter, bench.ms(a, true) AS a, bench.ms(k, k IS NOT NULL) AS first,
+       bench.ms(o, true) AS one, bench.ms(m, true) AS mixed, bench.ms(z, z IS NOT NULL) AS before
+  FROM bench.state
+ ORDER BY n;
+
 \echo 'Where a is beyond 1.25 times the better of b and c, plus 0.1 ms:'
 SELECT name AS filter, bench.ms(a, true) AS a, bench.ms(best_b, true) AS b,
        bench.ms(c, has_c) AS c
   FROM bench.line
  WHERE kind = 'list' AND a > 1.25 * least(best_b, c) + 0.1
  ORDER BY n;
-
-\echo 'What a sweep may take that no type, host or resource bounds, at 2 us for each class and partition:'
-SELECT classes, partitions, classes * partitions * 0.002 AS ms
-  FROM (SELECT count(*) AS classes
-          FROM (SELECT DISTINCT event_type, level, source_service, resource_type
-                  FROM bench.row) c) classes,
-       (SELECT count(*) AS partitions FROM pg_partition_tree('events')
-         WHERE isleaf AND pg_relation_size(relid) > 0) partitions;
 
 CREATE VIEW bench.bytes AS
 WITH part(contestant, rel) AS (
@@ -103,8 +115,9 @@ SELECT * FROM bench.bytes;
 
 \if :{?tsv}
 \o :tsv
-COPY (SELECT name AS filter, kind, rows, a, b, f AS b_fenced, c, s AS a_by_sql, t AS a_tenth, agree
-        FROM bench.line ORDER BY n)
+COPY (SELECT l.name AS filter, kind, rows, l.a, b, f AS b_fenced, c, s AS a_by_sql, t AS a_tenth,
+             k AS a_first, o AS a_one, m AS a_mixed, z AS before, agree
+        FROM bench.line l LEFT JOIN bench.state USING (n) ORDER BY n)
   TO STDOUT (FORMAT csv, DELIMITER E'\t', HEADER);
 \o
 \endif
