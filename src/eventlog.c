@@ -39,7 +39,7 @@ static const struct config_enum_entry scan_methods[] = {
 	{"auto", SCAN_AUTO, false},
 	{"time", SCAN_TIME, false},
 	{"lists", SCAN_LISTS, false},
-	{"slices", SCAN_SLICES, false},
+	{"probe", SCAN_PROBE, false},
 	{"sql", SCAN_SQL, false},
 	{NULL, 0, false}
 };

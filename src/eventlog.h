@@ -40,7 +40,7 @@ typedef enum ScanMethod
 	SCAN_AUTO,
 	SCAN_TIME,					/* the index by time alone */
 	SCAN_LISTS,					/* posting lists alone */
-	SCAN_SLICES,				/* slices of time, looked up in posting lists */
+	SCAN_PROBE,					/* the index by time, looked up in them */
 	SCAN_SQL					/* one SQL statement */
 } ScanMethod;
 

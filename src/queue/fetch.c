@@ -153,13 +153,13 @@ check_event(Fetch *fetch, const Datum *values, const bool *nulls)
  * take_event: a sink that keeps the event in the slot.
  */
 static void
-take_event(OpenPartition *open, void *arg)
+take_event(PartitionReader *reader, void *arg)
 {
 	Fetch	   *fetch = arg;
 	Datum		values[EVENT_NCOLUMNS];
 	bool		nulls[EVENT_NCOLUMNS];
 
-	event_values(open, values, nulls);
+	event_values(reader, values, nulls);
 	check_event(fetch, values, nulls);
 	fetch->event = HeapTupleGetDatum(heap_form_tuple(fetch->event_desc, values,
 													 nulls));
@@ -203,7 +203,7 @@ read_delivery(Fetch *fetch)
 	fetch->found = false;
 	if (!id_is_valid(&fetch->delivery->event_id))
 		return;
-	if (!scan_event(fetch->log, fetch->partitions, &fetch->delivery->event_id,
+	if (!read_event(fetch->log, fetch->partitions, &fetch->delivery->event_id,
 					take_event, fetch))
 		read_delivery_by_sql(fetch, &fetch->delivery->event_id);
 }

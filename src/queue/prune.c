@@ -32,7 +32,7 @@ event_is_gone(const PartitionList *list, const pg_uuid_t *id,
 {
 	EventKey	key;
 	const Partition *partition;
-	OpenPartition open;
+	PartitionReader reader;
 	Oid			oid;
 	bool		found;
 
@@ -43,10 +43,10 @@ event_is_gone(const PartitionList *list, const pg_uuid_t *id,
 	oid = partition ? partition->oid : list->default_oid;
 	if (!OidIsValid(oid))
 		return true;
-	if (!open_partition(oid, snapshot, &open))
+	if (!reader_open(&reader, oid, snapshot))
 		return false;
-	found = open.rel && find_event(&open, &key);
-	close_partition(&open);
+	found = reader.rel && reader_find(&reader, &key);
+	reader_close(&reader);
 	return !found;
 }
 

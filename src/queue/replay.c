@@ -80,19 +80,19 @@ narrow(const Subscription *subscription, Filter *filter)
 }
 
 /*
- * put_replayed: a sink for scan_page().
+ * put_replayed: a sink for read_page().
  */
 static void
-put_replayed(OpenPartition *open, void *arg)
+put_replayed(PartitionReader *reader, void *arg)
 {
 	Replay	   *replay = arg;
-	const AttrNumber *attnum = open->indexes.attnum;
+	const AttrNumber *attnum = reader->attnum;
 	bool		no_type;
 	bool		no_level;
 	bool		no_id;
-	Datum		type = slot_getattr(open->slot, attnum[EVENT_TYPE], &no_type);
-	Datum		level = slot_getattr(open->slot, attnum[EVENT_LEVEL], &no_level);
-	Datum		id = slot_getattr(open->slot, attnum[EVENT_ID], &no_id);
+	Datum		type = slot_getattr(reader->slot, attnum[EVENT_TYPE], &no_type);
+	Datum		level = slot_getattr(reader->slot, attnum[EVENT_LEVEL], &no_level);
+	Datum		id = slot_getattr(reader->slot, attnum[EVENT_ID], &no_id);
 
 	replay->n++;
 	if (!no_id && wants(replay->subscription, type, no_type, level, no_level))
@@ -113,7 +113,7 @@ replay_found(const EventLog *log, Subscription *subscription,
 
 	page.limit = MAX_FOUND;
 	replay.ids = palloc(sizeof(pg_uuid_t) * MAX_FOUND);
-	if (!scan_page(log, filter, &page, put_replayed, &replay) ||
+	if (!read_page(log, filter, &page, put_replayed, &replay, NULL) ||
 		replay.n == MAX_FOUND)
 		return -1;
 	for (int i = replay.nids - 1; i >= 0; i--)

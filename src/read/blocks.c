@@ -1,16 +1,15 @@
 /*
  * blocks.c
- *		In which blocks of a partition may there be events of a time?
+ *		In which blocks of a partition there may be events of a time.
  *
- * BRIN tells, by one bitmap: of each range of 128 blocks it keeps the first
- * and the last time.  It never leaves out a block that has such an event:
- * ranges that are not summarized yet are in every answer.  That is what makes
- * it a certificate: when all that lies in other blocks has been seen, all
- * has.  It costs 0.1 µs a range and 25 ns a block of the answer.
+ * BRIN tells by one bitmap: it keeps the first and the last time of each range
+ * of 128 blocks.  It never leaves out a block that has such an event; a range
+ * that is not summarized yet is in every bitmap.  That makes it a certificate:
+ * when everything in the other blocks has been seen, everything has.  It costs
+ * 0.1 µs a range, and 25 ns a block in the bitmap.
  *
- * Blocks are kept as runs.  Rows get out of order by themselves, when a few
- * are put into space that was freed: between two runs of blocks there may be
- * many that need not be read.
+ * Blocks are kept as runs, not only the lowest one: an INSERT that reuses the
+ * space of deleted rows puts new events far away from the others.
  */
 #include "read/read.h"
 
@@ -22,55 +21,67 @@
 #include "utils/fmgroids.h"
 
 /*
- * can_certify: can BRIN be asked?
+ * blocks_can_tell: may BRIN be asked?
  *
- * It has no predicate locks of its own: under SERIALIZABLE the whole index
- * would be locked, and every INSERT into the partition conflict with that.
+ * It has no predicate locks of its own.  Under SERIALIZABLE the whole index
+ * would be locked, and conflict with every INSERT into the partition.
  */
 bool
-can_certify(const OpenPartition *open)
+blocks_can_tell(const PartitionReader *reader)
 {
-	return OidIsValid(open->indexes.brin.oid) && !IsolationIsSerializable();
+	return OidIsValid(reader->indexes[INDEX_BRIN]) &&
+		!IsolationIsSerializable();
 }
 
+/*
+ * add_run: append a run; it may continue the last one.
+ */
 static void
-add_block(BlockRuns *runs, BlockNumber block)
+add_run(BlockRuns *runs, BlockNumber low, BlockNumber high)
 {
-	runs->blocks++;
-	if (runs->n > 0 && runs->runs[runs->n - 1].high + 1 == block)
+	if (runs->n > 0 && runs->runs[runs->n - 1].high + 1 == low)
 	{
-		runs->runs[runs->n - 1].high = block;
+		runs->runs[runs->n - 1].high = high;
 		return;
 	}
 	if (runs->n == runs->max)
 	{
 		runs->max = Max(16, runs->max * 2);
 		runs->runs = runs->runs ?
-			repalloc_huge(runs->runs, sizeof(*runs->runs) * runs->max) :
-			palloc(sizeof(*runs->runs) * runs->max);
+			repalloc_huge(runs->runs, sizeof(BlockRun) * runs->max) :
+			palloc(sizeof(BlockRun) * runs->max);
 	}
-	runs->runs[runs->n].low = block;
-	runs->runs[runs->n].high = block;
-	runs->n++;
+	runs->runs[runs->n].low = low;
+	runs->runs[runs->n++].high = high;
+}
+
+/*
+ * blocks_all: one run of all blocks, in place of what runs had.
+ */
+void
+blocks_all(BlockRuns *runs)
+{
+	runs->n = 0;
+	add_run(runs, 0, MaxBlockNumber);
 }
 
 static void
-brin_key(StrategyNumber strategy, RegProcedure function, TimestampTz t,
-		 ScanKey key)
+time_key(ScanKey key, StrategyNumber strategy, RegProcedure function,
+		 TimestampTz t)
 {
 	ScanKeyEntryInitialize(key, 0, 1, strategy, TIMESTAMPTZOID, InvalidOid,
 						   function, TimestampTzGetDatum(t));
 }
 
 /*
- * blocks_of_time: the blocks from low to high that may hold events from `from`
- * to `until`, both included, in place of what the runs had.
+ * blocks_of_time: the blocks up to one that may have events from `from` to
+ * `until`, both included, in place of what runs had.
  */
 void
-blocks_of_time(OpenPartition *open, TimestampTz from, TimestampTz until,
-			   BlockNumber low, BlockNumber high, BlockRuns *runs)
+blocks_of_time(PartitionReader *reader, TimestampTz from, TimestampTz until,
+			   BlockNumber high, BlockRuns *runs)
 {
-	Relation	index = use_index(open, &open->indexes.brin);
+	Relation	index = reader_index(reader, INDEX_BRIN);
 	TIDBitmap  *bitmap = tbm_create(work_mem * INT64CONST(1024), NULL);
 	ScanKeyData keys[2];
 	IndexScanDesc scan;
@@ -78,23 +89,21 @@ blocks_of_time(OpenPartition *open, TimestampTz from, TimestampTz until,
 
 	compat_bitmap_iterator(iterator);
 
-	brin_key(BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE, from, &keys[0]);
-	brin_key(BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE, until, &keys[1]);
-	scan = compat_index_beginscan_bitmap(index, open->snapshot, 2);
+	time_key(&keys[0], BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE, from);
+	time_key(&keys[1], BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE, until);
+	scan = compat_index_beginscan_bitmap(index, reader->snapshot, 2);
 	index_rescan(scan, keys, 2, NULL, 0);
 	(void) index_getbitmap(scan, bitmap);
 	index_endscan(scan);
-	open->stats.certificates++;
+	reader->stats.bitmaps++;
 
 	runs->n = 0;
-	runs->blocks = 0;
 	compat_begin_bitmap(bitmap, iterator);
 	while (compat_next_bitmap_page(iterator, &block) && block <= high)
 	{
-		if ((runs->blocks & 0xfff) == 0)
+		if ((block & 0xfff) == 0)
 			CHECK_FOR_INTERRUPTS();
-		if (block >= low)
-			add_block(runs, block);
+		add_run(runs, block, block);
 	}
 	compat_end_bitmap(iterator);
 	tbm_free(bitmap);

@@ -1,492 +1,382 @@
 /*
  * count.c
- *		How many events of a partition match, and how many of each class.
+ *		How many events match, also by type and level.
  *
- * What a filter asks for is often just what an index has: all events, those of
- * a value, of some classes, of a time.  Then its entries are counted, and the
- * visibility map tells which of their rows need not be looked at, as for an
- * index-only scan.  The scan keeps the pin on the page whose entry it has
- * returned last, so VACUUM cannot remove an entry and mark its row's block as
- * all-visible before we ask.
+ * What a filter asks for is often exactly what an index has: all events, those
+ * of a value, of some classes, of a time.  Then the entries of the index are
+ * counted (visible.c).
  *
- * Otherwise rows are counted: those in all of the filter's posting lists, or
- * those of the time.
+ * Where the window of such a filter cuts a partition, the rows are looked at, of
+ * the list if that is sparse, or else of the window.  All other filters are
+ * counted by one SQL statement, whose plan can combine several indexes, too.
  */
 #include "read/read.h"
 
-#include "access/visibilitymap.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "pgstat.h"
-#include "storage/bufmgr.h"
-#include "storage/predicate.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #define SPARSE	0.05			/* so few rows in a window are counted by list */
 
 /*
- * TypeKey: a type and level, padded by zeroes.
- */
-#define TYPE_BYTES 280
-
-typedef struct TypeKey
-{
-	char		bytes[TYPE_BYTES];
-} TypeKey;
-
-typedef struct DatedType
-{
-	TypeKey		key;
-	Oid			partition;		/* the newest one that has such events */
-} DatedType;
-
-typedef struct CountedType
-{
-	TypeKey		key;
-	EventClass	class;			/* its type and level */
-	int64		events;
-	TimestampTz newest;
-} CountedType;
-
-/*
- * pass_over: go on in a scan, which wants index tuples, until so many entries
- * of visible rows have come; how many there were.  If they were fewer, the
- * scan is at its end.
- */
-int64
-pass_over(OpenPartition *open, IndexScanDesc scan, ScanDirection direction,
-		  int64 most)
-{
-	Buffer		vmbuffer = InvalidBuffer;
-	BlockNumber block = InvalidBlockNumber;
-	bool		all_visible = false;
-	int64		n = 0;
-	ItemPointer tid;
-
-	while (n < most && (tid = index_getnext_tid(scan, direction)) != NULL)
-	{
-		CHECK_FOR_INTERRUPTS();
-		open->stats.entries++;
-		if (ItemPointerGetBlockNumber(tid) != block || !all_visible)
-		{
-			block = ItemPointerGetBlockNumber(tid);
-			all_visible = VM_ALL_VISIBLE(open->rel, block, &vmbuffer);
-			if (all_visible)
-				PredicateLockPage(open->rel, block, open->snapshot);
-		}
-		if (!all_visible)
-		{
-			open->stats.fetched++;
-			if (!index_fetch_heap(scan, row_slot(open)))
-				continue;
-			ExecClearTuple(open->slot);
-		}
-		n++;
-	}
-	if (BufferIsValid(vmbuffer))
-		ReleaseBuffer(vmbuffer);
-	return n;
-}
-
-/*
- * count_scan: how many entries of a scan, which wants index tuples, are of
- * visible rows.  Ends the scan.
+ * count_scan: the entries of visible rows in an index.
  */
 static int64
-count_scan(OpenPartition *open, IndexScanDesc scan)
+count_scan(PartitionReader *reader, int which, ScanKey keys, int nkeys)
 {
-	int64		n = pass_over(open, scan, ForwardScanDirection, PG_INT64_MAX);
+	IndexScanDesc scan = reader_scan(reader, reader_index(reader, which), keys,
+									 nkeys, true);
+	int64		n = pass_over(reader, scan, ForwardScanDirection, PG_INT64_MAX);
 
 	index_endscan(scan);
 	return n;
-}
-
-static int64
-count_keys(OpenPartition *open, Relation index, ScanKey keys, int nkeys)
-{
-	IndexScanDesc scan = compat_index_beginscan(open->rel, index,
-												open->snapshot, nkeys);
-
-	scan->xs_want_itup = true;
-	index_rescan(scan, keys, nkeys, NULL, 0);
-	open->stats.descents++;
-	return count_scan(open, scan);
 }
 
 /*
  * count_all: all rows, by the smallest index that has them all.
  */
 static int64
-count_all(OpenPartition *open)
+count_all(PartitionReader *reader)
 {
-	const PartitionIndexes *indexes = &open->indexes;
-	const UsableIndex *index = &indexes->by_time;
+	int			which = INDEX_BY_TIME;
 
 	for (int i = 0; i < NCLASS_INDEXES; i++)
 	{
-		if (OidIsValid(indexes->by_class[i].oid))
-			index = &indexes->by_class[i];
+		if (OidIsValid(reader->indexes[i]))
+			which = i;
 	}
-	return count_keys(open, use_index(open, index), NULL, 0);
+	return count_scan(reader, which, NULL, 0);
 }
 
 /*
- * count_class: the rows of a class that was found.
+ * Tally: events being counted.
  */
-static int64
-count_class(ClassFinder *finder, const EventClass *class)
+typedef struct Tally
 {
-	ScanKeyData keys[CLASS_NCOLUMNS];
-	int			n = class_keys(finder->index, class, finder->shape->ncolumns,
-							   keys);
-
-	return count_keys(finder->open, finder->index, keys, n);
-}
+	const Filter *filter;
+	EventRange	range;
+	int64		events;
+	HTAB	   *types;			/* NULL: they are not counted by type */
+	bool		odd;			/* there is one that has no TypeCount */
+} Tally;
 
 /*
- * filter_needs: which columns does the filter ask for?
+ * type_count: where events of a type and level are counted; NULL if they have no
+ * place, which can only be in a log without its CHECK constraints.
  */
-static Bitmapset *
-filter_needs(const Filter *filter)
+static TypeCount *
+type_count(Tally *tally, const text *type, const text *level)
 {
-	Bitmapset  *columns = NULL;
+	char		key[TYPE_KEY_BYTES] = {0};
+	int			len = type ? VARSIZE_ANY_EXHDR(type) : 0;
+	int			number = level ? level_find(VARDATA_ANY(level),
+											VARSIZE_ANY_EXHDR(level)) : -1;
+	TypeCount  *count;
+	bool		found;
 
-	for (int col = 0; col < EVENT_NCOLUMNS; col++)
+	if (type == NULL || len + 2 > TYPE_KEY_BYTES || number < 0)
 	{
-		if (filters_column(filter, col))
-			columns = bms_add_member(columns, col);
+		tally->odd = true;
+		return NULL;
 	}
-	return columns;
+	key[0] = number + 1;
+	memcpy(key + 1, VARDATA_ANY(type), len);
+	count = hash_search(tally->types, key, HASH_ENTER, &found);
+	if (!found)
+	{
+		count->partition = InvalidOid;
+		count->events = 0;
+		count->newest = DT_NOBEGIN;
+	}
+	return count;
 }
 
 /*
- * has_columns: is all that the filter asks for in an index of classes?
+ * tally_row: the row in the slot, if it matches.
+ */
+static void
+tally_row(Tally *tally, PartitionReader *reader)
+{
+	TypeCount  *count;
+	bool		no_type;
+	bool		no_level;
+	Datum		type;
+	Datum		level;
+
+	if (!reader_matches(reader, tally->filter))
+		return;
+	tally->events++;
+	if (!tally->types)
+		return;
+	type = slot_getattr(reader->slot, reader->attnum[EVENT_TYPE], &no_type);
+	level = slot_getattr(reader->slot, reader->attnum[EVENT_LEVEL], &no_level);
+	count = type_count(tally, no_type ? NULL : DatumGetTextPP(type),
+					   no_level ? NULL : DatumGetTextPP(level));
+	if (count)
+	{
+		count->events++;
+		count->newest = Max(count->newest, reader_key(reader).occurred_at);
+	}
+}
+
+/*
+ * tally_by_time: the rows of the range, by the index by time.
+ */
+static void
+tally_by_time(Tally *tally, PartitionReader *reader)
+{
+	bool		all = tally->filter->only_window && !tally->types;
+	IndexScanDesc scan = reader_scan_time(reader, &tally->range, all);
+
+	if (all)
+		tally->events += pass_over(reader, scan, ForwardScanDirection,
+								   PG_INT64_MAX);
+	else
+	{
+		while (index_getnext_slot(scan, ForwardScanDirection,
+								  reader_slot(reader)))
+		{
+			CHECK_FOR_INTERRUPTS();
+			reader->stats.entries++;
+			reader->stats.fetched++;
+			tally_row(tally, reader);
+		}
+		ExecClearTuple(reader_slot(reader));
+	}
+	index_endscan(scan);
+}
+
+/*
+ * tally_list: the rows of a list that are in the range; none if they are too
+ * many, and would be read faster by the index by time.
  */
 static bool
-has_columns(ClassIndex which, const Filter *filter)
-{
-	Bitmapset  *columns = filter_needs(filter);
-
-	for (int i = 0; i < class_indexes[which].ncolumns; i++)
-		columns = bms_del_member(columns, class_indexes[which].columns[i]);
-	return bms_is_empty(columns);
-}
-
-/*
- * count_by_row: rows of a range that match, of those in all lists.
- */
-static int64
-count_by_row(OpenPartition *open, const Filter *filter,
-			 const EventRange *range, PostingList *lists, int n)
+tally_list(Tally *tally, PartitionReader *reader, PostingList *list)
 {
 	RowPlace	place;
-	int64		events = 0;
+	bool		sparse = list->density < SPARSE;
 
-	while ((place = lists_meet(lists, n)) != 0)
+	while (sparse && (place = list_place(list)) != 0)
 	{
-		EventKey	key;
-
 		CHECK_FOR_INTERRUPTS();
-		list_next(&lists[0]);
-		open->stats.fetched++;
-		if (!fetch_row(open, place) || !row_matches(filter, open))
-			continue;
-		key = row_key(open);
-		events += key_in_range(&key, range);
+		list_seek(list, place - 1);
+		if (reader_fetch(reader, place))
+		{
+			EventKey	key = reader_key(reader);
+
+			if (key_in_range(&key, &tally->range))
+				tally_row(tally, reader);
+		}
 	}
-	return events;
+	list_close(list);
+	return sparse;
 }
 
 /*
- * count_by_time: the same by the index by time.
- */
-static int64
-count_by_time(OpenPartition *open, const Filter *filter,
-			  const EventRange *range)
-{
-	IndexScanDesc scan = begin_time_scan(open, range, filter->only_window);
-	int64		events = 0;
-
-	if (filter->only_window)
-		return count_scan(open, scan);
-	while (index_getnext_slot(scan, BackwardScanDirection, row_slot(open)))
-	{
-		CHECK_FOR_INTERRUPTS();
-		open->stats.entries++;
-		open->stats.fetched++;
-		if (row_matches(filter, open))
-			events++;
-	}
-	ExecClearTuple(open->slot);
-	index_endscan(scan);
-	return events;
-}
-
-/*
- * count_by_lists: by the posting lists of what the filter asks for.
+ * tally_class: one class.
  *
- * A single list that says all is counted without its rows.
+ * Its newest event is only looked for in the newest partition that has events of
+ * the type, and in the default partition, whose events can be of any time.
  */
-static int64
-count_by_lists(OpenPartition *open, const Filter *filter,
-			   const EventRange *range, bool within)
+static void
+tally_class(Tally *tally, const ClassFinder *finder, int which,
+			const EventClass *class, bool is_default)
 {
-	Bitmapset  *columns = filter_needs(filter);
-	PostingList lists[EVENT_NCOLUMNS + 1];
-	int			n = 0;
-	ClassFinder finder = {0};
-	ClassIndex	which;
-	int64		events = 0;
-	double		density = 1;
+	PartitionReader *reader = finder->reader;
+	Oid			partition = RelationGetRelid(reader->rel);
+	ScanKeyData keys[CLASS_NCOLUMNS];
+	int64		events = count_scan(reader, which, keys,
+									classes_keys(finder, class, keys));
+	TypeCount  *count;
+
+	tally->events += events;
+	if (events == 0 || !tally->types ||
+		(count = type_count(tally, class->columns[0], class->columns[1])) == NULL)
+		return;
+	count->events += events;
+	if (!OidIsValid(count->partition) && !is_default)
+		count->partition = partition;
+	if (is_default || count->partition == partition)
+		count->newest = Max(count->newest,
+							newest_of_class(finder, &tally->range, class));
+}
+
+/*
+ * tally_classes: in an index of classes.
+ */
+static void
+tally_classes(Tally *tally, PartitionReader *reader, int which, bool within,
+			  bool is_default)
+{
+	ClassFinder finder;
+	PostingList list;
+
+	classes_begin(&finder, reader, tally->filter, which);
+	(void) classes_find(&finder, INT_MAX, INT_MAX);
+	for (int i = 0; within && i < finder.n; i++)
+		tally_class(tally, &finder, which, &finder.found[i], is_default);
+	if (!within && finder.n > 0 &&
+		!(list_open_classes(&list, &finder, finder.found, finder.n) &&
+		  tally_list(tally, reader, &list)))
+		tally_by_time(tally, reader);
+	classes_end(&finder);
+}
+
+/*
+ * tally_column: in the index of a column.
+ */
+static void
+tally_column(Tally *tally, PartitionReader *reader, EventColumn column,
+			 bool within)
+{
+	int			which = INDEX_BY_COLUMN + column;
+	PostingList list;
+	ScanKeyData key;
+
+	if (within)
+	{
+		set_text_key(&key, reader_index(reader, which), 0,
+					 BTEqualStrategyNumber, tally->filter->equal[column]);
+		tally->events += count_scan(reader, which, &key, 1);
+		return;
+	}
+	list_open_column(&list, reader, column, tally->filter->equal[column]);
+	if (!tally_list(tally, reader, &list))
+		tally_by_time(tally, reader);
+}
+
+/*
+ * counting_index: the index that has everything the filter asks for; -1 if there
+ * is none.
+ */
+static int
+counting_index(const PartitionReader *reader, const Tally *tally)
+{
+	Bitmapset  *columns = NULL;
+	int			which;
 
 	for (int col = 0; col < EVENT_NCOLUMNS; col++)
 	{
-		const UsableIndex *index = &open->indexes.by_column[col];
-
-		if (filter->equal[col] == NULL || !OidIsValid(index->oid))
-			continue;
-		if (within && bms_membership(columns) == BMS_SINGLETON)
-		{
-			ScanKeyData key;
-			Relation	rel = use_index(open, index);
-
-			text_key(rel, 0, BTEqualStrategyNumber, filter->equal[col], &key);
-			return count_keys(open, rel, &key, 1);
-		}
-		list_of_column(&lists[n], open, col, filter->equal[col]);
-		if (list_place(&lists[n++]) == 0)
-			goto done;
+		if (filters_column(tally->filter, col))
+			columns = bms_add_member(columns, col);
 	}
-	if (has_class_filter(filter) &&
-		choose_class_index(open, filter, false, &which))
-	{
-		begin_finder(&finder, open, filter, which);
-		(void) find_classes(&finder, INT_MAX);
-		if (within && has_columns(which, filter))
-		{
-			for (int i = 0; i < finder.n; i++)
-				events += count_class(&finder, &finder.found[i]);
-			goto done;
-		}
-		if (finder.n == 0)
-			goto done;
-		if (list_of_classes(&lists[n], open, &finder))
-			n++;
-	}
-	for (int i = 0; i < n; i++)
-		density *= lists[i].density;
-	if (n > 0 && (within || density < SPARSE))
-		events = count_by_row(open, filter, range, lists, n);
+	if (!tally->types && bms_membership(columns) == BMS_SINGLETON &&
+		OidIsValid(reader->indexes[INDEX_BY_COLUMN + bms_singleton_member(columns)]))
+		return INDEX_BY_COLUMN + bms_singleton_member(columns);
+	if (!classes_index(reader, tally->filter, tally->types != NULL, &which))
+		return -1;
+	for (int i = 0; i < class_indexes[which].ncolumns; i++)
+		columns = bms_del_member(columns, class_indexes[which].columns[i]);
+	return bms_is_empty(columns) ? which : -1;
+}
+
+/*
+ * tally_partition: false if its indexes cannot tell.
+ */
+static bool
+tally_partition(Tally *tally, PartitionReader *reader, bool within,
+				bool is_default)
+{
+	const Filter *filter = tally->filter;
+	bool		all = filter->only_window && !tally->types;
+	int			which = all ? INDEX_BY_TIME : counting_index(reader, tally);
+
+	(void) reader_rows(reader);
+	if (reader->nblocks == 0)
+		return true;
+	if (which < 0)
+		return false;
+	if (all && within)
+		tally->events += count_all(reader);
+	else if (filter->only_window && !within)
+		tally_by_time(tally, reader);
+	else if (which >= INDEX_BY_COLUMN)
+		tally_column(tally, reader, which - INDEX_BY_COLUMN, within);
 	else
-		events = count_by_time(open, filter, range);
-done:
-	end_finder(&finder);
-	for (int i = 0; i < n; i++)
-		list_close(&lists[i]);
-	return events;
+		tally_classes(tally, reader, which, within, is_default);
+	return !tally->odd;
 }
 
 /*
- * count_in: how many events of a partition match.  within: the partition lies
- * in the filter's window.
- *
- * Where a window cuts a partition, its rows lie near each other by time, as
- * the rows of a list do not.
- */
-int64
-count_in(OpenPartition *open, const Filter *filter, const EventRange *range,
-		 bool within)
-{
-	if (filter->only_window && within)
-		return count_all(open);
-	if (filter->only_window)
-		return count_by_time(open, filter, range);
-	return count_by_lists(open, filter, range, within);
-}
-
-static HTAB *
-type_table(const char *name, Size entrysize)
-{
-	HASHCTL		ctl = {0};
-
-	ctl.keysize = sizeof(TypeKey);
-	ctl.entrysize = entrysize;
-	ctl.hcxt = CurrentMemoryContext;
-	return hash_create(name, 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-}
-
-/*
- * type_key: false when the type and level of a class do not make a key, as
- * those of a log without its CHECK constraints may not.
+ * tally_log: the default partition, then the others, the newest first; false if
+ * one of them has to be counted by SQL.
  */
 static bool
-type_key(const EventClass *class, TypeKey *key)
+tally_log(const EventLog *log, Tally *tally)
 {
-	int			at = 0;
+	const Filter *filter = tally->filter;
+	PartitionList *list;
+	MemoryContext search;
+	MemoryContext outer;
+	bool		complete = true;
 
-	memset(key, 0, sizeof(*key));
-	for (int i = 0; i < 2; i++)
-	{
-		const text *value = class->columns[i];
-		int			len = value ? VARSIZE_ANY_EXHDR(value) : 0;
-
-		if (value == NULL || at + len + 1 > TYPE_BYTES)
-			return false;
-		memcpy(key->bytes + at, VARDATA_ANY(value), len);
-		at += len + 1;
-	}
-	return true;
-}
-
-/*
- * begin_dating: an empty set of types that have been dated.
- */
-HTAB *
-begin_dating(void)
-{
-	return type_table("eventlog dated types", sizeof(DatedType));
-}
-
-/*
- * was_dated: is the newest event of such a type in a newer partition?
- */
-static bool
-was_dated(HTAB *dated, Oid partition, const EventClass *class)
-{
-	TypeKey		key;
-	bool		found;
-	DatedType  *entry;
-
-	if (dated == NULL || !type_key(class, &key))
+	if (!may_read_indexes(log))
 		return false;
-	entry = hash_search(dated, &key, HASH_ENTER, &found);
-	if (!found)
-		entry->partition = partition;
-	return entry->partition != partition;
-}
-
-/*
- * count_row: count the row in the slot among its type's; false when that is
- * none.
- */
-static bool
-count_row(HTAB *types, OpenPartition *open)
-{
-	EventClass	class = {0};
-	TypeKey		key;
-	CountedType *type;
-	bool		found;
-
-	for (int i = 0; i < 2; i++)
+	if (filter->min_level > filter->max_level)
+		return true;
+	tally->range = range_of_page(filter, NULL);
+	list = partitions_to_read(log);
+	search = create_search_context();
+	outer = MemoryContextSwitchTo(search);
+	for (int i = list->n; i >= 0 && complete; i--)
 	{
-		AttrNumber	attnum =
-		open->indexes.attnum[class_indexes[CLASS_BY_TYPE].columns[i]];
-		bool		isnull;
-		Datum		value = slot_getattr(open->slot, attnum, &isnull);
+		bool		is_default = i == list->n;
+		Partition	any_time = {list->default_oid, DT_NOBEGIN, DT_NOEND};
+		const Partition *partition = is_default ? &any_time : &list->items[i];
+		int64		before = tally->events;
+		PartitionReader reader;
 
-		class.columns[i] = isnull ? NULL : DatumGetTextPP(value);
-	}
-	if (!type_key(&class, &key))
-		return false;
-	type = hash_search(types, &key, HASH_ENTER, &found);
-	if (!found)
-	{
-		type->events = 0;
-		type->newest = row_key(open).occurred_at;
-		memset(&type->class, 0, sizeof(type->class));
-		for (int i = 0; i < 2; i++)
-			type->class.columns[i] =
-				DatumGetTextPCopy(PointerGetDatum(class.columns[i]));
-	}
-	type->events++;
-	return true;
-}
-
-/*
- * count_types_by_time: count_classes_in() where a window cuts the partition,
- * by type and level alone: its rows lie near each other by time, as the rows
- * of a class do not.
- */
-static bool
-count_types_by_time(OpenPartition *open, const Filter *filter,
-					const EventRange *range, ClassSink sink, void *arg)
-{
-	HTAB	   *types = type_table("eventlog counted types",
-								   sizeof(CountedType));
-	IndexScanDesc scan = begin_time_scan(open, range, false);
-	HASH_SEQ_STATUS status;
-	CountedType *type;
-	bool		known = true;
-
-	while (known &&
-		   index_getnext_slot(scan, BackwardScanDirection, row_slot(open)))
-	{
 		CHECK_FOR_INTERRUPTS();
-		open->stats.entries++;
-		open->stats.fetched++;
-		if (row_matches(filter, open))
-			known = count_row(types, open);
+		if (!OidIsValid(partition->oid) ||
+			!partition_in_range(partition, &tally->range))
+			continue;
+		complete = reader_open(&reader, partition->oid, GetActiveSnapshot());
+		if (complete && reader.rel)
+			complete = tally_partition(tally, &reader,
+									   partition->lower >= filter->since &&
+									   partition->upper <= filter->before,
+									   is_default);
+		reader.contributed = tally->events > before;
+		reader_close(&reader);
+		MemoryContextReset(search);
 	}
-	ExecClearTuple(row_slot(open));
-	index_endscan(scan);
-	hash_seq_init(&status, types);
-	while (known && (type = hash_seq_search(&status)) != NULL)
-		sink(arg, type->class.columns, type->events, type->newest);
-	if (!known)
-		hash_seq_term(&status);
-	return known;
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(search);
+	return complete;
 }
 
 /*
- * newest_of_class: the time of a class's newest event in the partition.
- */
-static TimestampTz
-newest_of_class(ClassFinder *finder, const EventRange *range,
-				const EventClass *class)
-{
-	FoundList	found = {.need = 1,.context = CurrentMemoryContext};
-
-	if (!find_newest_of_class(finder, range, class, &found))
-		return DT_NOBEGIN;
-	return found.items[0].key.occurred_at;
-}
-
-/*
- * count_classes_in: tell sink how many events of each class match; false when
- * the index of classes cannot tell.
- *
- * The newest event's time is told where no newer partition, by the set of
- * dated types, has events of the type: DT_NOBEGIN otherwise.
+ * read_count: how many events match; false if they have to be counted by SQL.
  */
 bool
-count_classes_in(OpenPartition *open, const Filter *filter,
-				 const EventRange *range, bool within, HTAB *dated,
-				 ClassSink sink, void *arg)
+read_count(const EventLog *log, const Filter *filter, int64 *events)
 {
-	ClassFinder finder;
-	ClassIndex	which;
+	Tally		tally = {.filter = filter};
+	bool		complete = tally_log(log, &tally);
 
-	if (!within)
-		return count_types_by_time(open, filter, range, sink, arg);
-	if (!choose_class_index(open, filter, true, &which) ||
-		!has_columns(which, filter))
-		return false;
-	begin_finder(&finder, open, filter, which);
-	(void) find_classes(&finder, INT_MAX);
-	for (int i = 0; i < finder.n; i++)
-	{
-		EventClass *class = &finder.found[i];
-		int64		events = count_class(&finder, class);
-		TimestampTz newest = DT_NOBEGIN;
+	*events = tally.events;
+	return complete;
+}
 
-		if (events > 0 && !was_dated(dated, open->indexes.partition, class))
-			newest = newest_of_class(&finder, range, class);
-		if (events > 0)
-			sink(arg, class->columns, events, newest);
-	}
-	end_finder(&finder);
-	return true;
+/*
+ * read_types: a TypeCount for each type and level of events that match; NULL if
+ * they have to be counted by SQL.
+ */
+HTAB *
+read_types(const EventLog *log, const Filter *filter)
+{
+	HASHCTL		ctl = {
+		.keysize = TYPE_KEY_BYTES,.entrysize = sizeof(TypeCount),
+		.hcxt = CurrentMemoryContext
+	};
+	Tally		tally = {
+		.filter = filter,
+		.types = hash_create("eventlog types", 256, &ctl,
+							 HASH_ELEM | HASH_STRINGS | HASH_CONTEXT)
+	};
+
+	return tally_log(log, &tally) ? tally.types : NULL;
 }
 
 /*
@@ -515,13 +405,13 @@ int64
 count_rows(Relation rel)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	OpenPartition open;
+	PartitionReader reader;
 	int64		n;
 
-	if (open_partition(RelationGetRelid(rel), snapshot, &open))
+	if (reader_open(&reader, RelationGetRelid(rel), snapshot))
 	{
-		n = count_all(&open);
-		close_partition(&open);
+		n = count_all(&reader);
+		reader_close(&reader);
 	}
 	else
 		n = count_by_sql(rel);

@@ -8,7 +8,7 @@
 
 /*
  * append_event_select: SELECT the columns of eventlog.event FROM log e, with a
- * WHERE that further conditions go on with AND.
+ * WHERE to which conditions can be added with AND.
  */
 void
 append_event_select(StringInfo sql, Oid log)
@@ -23,8 +23,8 @@ append_event_select(StringInfo sql, Oid log)
 }
 
 /*
- * append_event_key: AND it is the event with this id.  The time in the id
- * finds the partition.
+ * append_event_key: add the condition that it is the event with this id.  The
+ * time in the id selects the partition.
  */
 void
 append_event_key(StringInfo sql, const pg_uuid_t *id)
@@ -38,15 +38,15 @@ append_event_key(StringInfo sql, const pg_uuid_t *id)
 }
 
 /*
- * append_after: only what stands behind the event with this id, whether or not
- * there is one.
+ * append_after: add the condition that the event comes after the one with this
+ * id in the order of a page, whether or not that exists.
  */
 void
 append_after(StringInfo sql, const pg_uuid_t *after)
 {
 	char	   *t = utc_literal(id_get_time(after));
 
-	/* the first condition is for pruning partitions */
+	/* the first condition prunes partitions */
 	appendStringInfo(sql,
 					 " AND e.occurred_at OPERATOR(pg_catalog.<=) '%s'::pg_catalog.timestamptz"
 					 " AND (e.occurred_at, e.id) OPERATOR(pg_catalog.<)"

@@ -2,8 +2,8 @@
  * explain.c
  *		eventlog.explain: what list does for a page, and what it takes.
  *
- * The page is read as list reads it, and thrown away.  Where it is read by one
- * SQL statement, that is PostgreSQL's own EXPLAIN to tell.
+ * The page is read as list reads it, and thrown away.  If one SQL statement reads
+ * it, PostgreSQL's own EXPLAIN describes that.
  */
 #include "read/read.h"
 
@@ -15,104 +15,10 @@
 PG_FUNCTION_INFO_V1(eventlog_explain);
 
 /*
- * note_unindexed: which of the columns that the filter asks for has no index
- * in the partition, neither of its own nor as a part of the classes?
- */
-static void
-note_unindexed(PageReport *report, const Filter *filter,
-			   const OpenPartition *open)
-{
-	const PartitionIndexes *indexes = &open->indexes;
-
-	for (int col = 0; col < EVENT_NCOLUMNS; col++)
-	{
-		bool		indexed = OidIsValid(indexes->by_column[col].oid);
-
-		for (int i = 0; i < NCLASS_INDEXES; i++)
-		{
-			for (int j = 0; j < class_indexes[i].ncolumns; j++)
-				indexed |= OidIsValid(indexes->by_class[i].oid) &&
-					class_indexes[i].columns[j] == col;
-		}
-		if (!indexed && filters_column(filter, col))
-			report->unindexed = bms_add_member(report->unindexed, col);
-	}
-}
-
-/*
- * append_columns: their names.
- */
-static void
-append_columns(StringInfo text, const Bitmapset * columns)
-{
-	const char *before = "";
-	int			col = -1;
-
-	while ((col = bms_next_member(columns, col)) >= 0)
-	{
-		appendStringInfo(text, "%s%s", before, event_columns[col].name);
-		before = ", ";
-	}
-}
-
-/*
- * report_partition: a partition that was read by its indexes.
- */
-void
-report_partition(PageReport *report, const Filter *filter,
-				 const OpenPartition *open, const BufferUsage * before,
-				 instr_time begun)
-{
-	const ReadStats *stats = &open->stats;
-	StringInfo text = &report->text;
-	BufferUsage used = {0};
-	instr_time	time;
-
-	INSTR_TIME_SET_CURRENT(time);
-	INSTR_TIME_SUBTRACT(time, begun);
-	BufferUsageAccumDiff(&used, &pgBufferUsage, before);
-	report->nread++;
-	note_unindexed(report, filter, open);
-	appendStringInfo(text, "  ->  %s: %s\n",
-					 RelationGetRelationName(open->rel), stats->way);
-	if (!bms_is_empty(stats->columns))
-	{
-		appendStringInfoString(text, "        Posting lists: ");
-		append_columns(text, stats->columns);
-		if (stats->classes > 0)
-			appendStringInfo(text, " (%d classes)", stats->classes);
-		appendStringInfoChar(text, '\n');
-	}
-	appendStringInfo(text, "        Index searches: %d  Entries: " INT64_FORMAT
-					 "  BRIN bitmaps: %d\n        Rows fetched: " INT64_FORMAT
-					 "  Kept: " INT64_FORMAT "\n",
-					 stats->descents, stats->entries, stats->certificates,
-					 stats->fetched, stats->kept);
-	appendStringInfo(text, "        Buffers: shared hit=%lld read=%lld\n"
-					 "        Time: %.3f ms\n",
-					 (long long) used.shared_blks_hit,
-					 (long long) used.shared_blks_read,
-					 INSTR_TIME_GET_MILLISEC(time));
-}
-
-/*
- * report_statement: a partition that was read by a statement of its own.
- */
-void
-report_statement(PageReport *report, Oid partition, uint64 rows)
-{
-	report->nread++;
-	appendStringInfo(&report->text,
-					 "  ->  %s: a statement of its own\n"
-					 "        Rows fetched: %lld\n",
-					 get_rel_name(partition), (long long) rows);
-}
-
-/*
  * drop_event: a sink that counts.
  */
 static void
-drop_event(OpenPartition *open, void *arg)
+drop_event(PartitionReader *reader, void *arg)
 {
 	++*(int64 *) arg;
 }
@@ -155,8 +61,8 @@ explain_sql(const EventLog *log, const Filter *filter, const EventPage *page,
 }
 
 /*
- * eventlog.explain(<filter>, page int, page_size int, after uuid, log
- * regclass) returns setof text
+ * eventlog.explain(<filter>, page int, page_size int, after uuid, log regclass)
+ * returns setof text
  */
 Datum
 eventlog_explain(PG_FUNCTION_ARGS)
@@ -173,7 +79,7 @@ eventlog_explain(PG_FUNCTION_ARGS)
 	log = log_open(log_resolve(fcinfo, LIST_LOG), AccessShareLock);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	initStringInfo(&report.text);
-	if (!scan_page_reported(log, &filter, &page, drop_event, &events, &report))
+	if (!read_page(log, &filter, &page, drop_event, &events, &report))
 		explain_sql(log, &filter, &page, rsinfo);
 	else
 	{

@@ -1,7 +1,7 @@
 /*
  * filter.c
  *		The one filter, the same wherever events are chosen: from a function's
- *		arguments, and to SQL.
+ *		arguments, to SQL, and on the values of a row.
  *
  * Arguments, in this order from argument `first` on: event_type, level,
  * min_level, resource_type, resource_id, user_id, source_service,
@@ -132,4 +132,45 @@ filter_to_sql(const Filter *filter, StringInfo sql)
 	if (!TIMESTAMP_IS_NOEND(filter->before))
 		append_and(sql, "occurred_at", "<", utc_literal(filter->before),
 				   "timestamptz");
+}
+
+/*
+ * filters_column: does the filter restrict a column?
+ */
+bool
+filters_column(const Filter *filter, EventColumn column)
+{
+	if (column == EVENT_TYPE)
+		return filter->event_type && VARSIZE_ANY_EXHDR(filter->event_type) > 0;
+	if (column == EVENT_LEVEL)
+		return filter->min_level > LEVEL_DEBUG ||
+			filter->max_level < LEVEL_CRITICAL;
+	return filter->equal[column] != NULL;
+}
+
+/*
+ * column_matches: does the filter want this value of a column that it
+ * restricts?  NULL is a null, which it does not want.
+ */
+bool
+column_matches(const Filter *filter, EventColumn column, const text *value)
+{
+	const text *wanted = column == EVENT_TYPE ? filter->event_type :
+	filter->equal[column];
+	int			len;
+
+	if (value == NULL)
+		return false;
+	if (column == EVENT_LEVEL)
+	{
+		int			level = level_find(VARDATA_ANY(value),
+									   VARSIZE_ANY_EXHDR(value));
+
+		return level >= filter->min_level && level <= filter->max_level;
+	}
+	len = VARSIZE_ANY_EXHDR(wanted);
+	if (column == EVENT_TYPE ? VARSIZE_ANY_EXHDR(value) < len :
+		VARSIZE_ANY_EXHDR(value) != len)
+		return false;
+	return memcmp(VARDATA_ANY(value), VARDATA_ANY(wanted), len) == 0;
 }

@@ -49,7 +49,7 @@ page_from_args(FunctionCallInfo fcinfo, EventPage *page)
 	page->limit = all ? -1 : size;
 	page->after = id_from_arg(fcinfo, LIST_AFTER);
 	if (page->after == NULL && !PG_ARGISNULL(LIST_AFTER))
-		page->limit = 0;		/* nothing stands behind what is no event */
+		page->limit = 0;		/* no event comes after what is not one */
 }
 
 /*
@@ -102,7 +102,7 @@ eventlog_list(PG_FUNCTION_ARGS)
 	page_from_args(fcinfo, &page);
 	log = log_open(log_resolve(fcinfo, LIST_LOG), AccessShareLock);
 	InitMaterializedSRF(fcinfo, 0);
-	if (!scan_page(log, &filter, &page, put_event, rsinfo))
+	if (!read_page(log, &filter, &page, put_event, rsinfo, NULL))
 		list_by_sql(log, &filter, &page, rsinfo);
 	log_close(log, NoLock);
 	return (Datum) 0;
@@ -131,8 +131,8 @@ eventlog_list_support(PG_FUNCTION_ARGS)
 }
 
 /*
- * get_by_sql: the same by one statement.  No id is no event's, but rights are
- * looked at all the same.
+ * get_by_sql: the event with an id, by one statement.  Without an id there is
+ * none, but rights are checked all the same.
  */
 static void
 get_by_sql(EventLog *log, const pg_uuid_t *id, ReturnSetInfo *rsinfo)
@@ -167,7 +167,7 @@ eventlog_get(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (id == NULL ||
-		!scan_event(log, partitions_to_read(log), id, put_event, rsinfo))
+		!read_event(log, partitions_to_read(log), id, put_event, rsinfo))
 		get_by_sql(log, id, rsinfo);
 	log_close(log, NoLock);
 	return (Datum) 0;

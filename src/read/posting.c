@@ -3,446 +3,306 @@
  *		Posting lists: the row pointers that an index has for a value, from the
  *		greatest down.
  *
- * Equal keys of a B-tree stand in the order of their row pointers, so an
- * index scan for one key gives pointers in order, and no row is fetched for
- * that: 8 to 13 ns each.  As events are mostly written in the order of their
- * time, that is nearly the order of a page.
+ * Equal keys of a B-tree are in the order of their row pointers.  An index scan
+ * for one key therefore returns the pointers in order, and without fetching a
+ * row: 8 to 13 ns each.  Events are mostly written in the order of their time,
+ * so that is nearly the order of a page.
  *
- * 1. Streams
+ * A stream is such a scan, read backward.  The tuples of the index come in
+ * descending order, but the pointers of one posting tuple ascending, because
+ * _bt_readpage() keeps them so for _bt_killitems().  A stream therefore reads
+ * whole ascending runs and reverses them, which is right whichever way a
+ * version of PostgreSQL returns them.
  *
- * A stream is such a scan, read backward.  Tuples of the index come in
- * descending order, but the pointers of one posting tuple ascending:
- * _bt_readpage() returns them so for the sake of _bt_killitems().  A stream
- * gathers each ascending run and hands it out from its end, which is right
- * whichever way a version returns them.
+ * The list of a value has one stream; that of several classes has a heap of
+ * them.  A scan cannot be positioned at a pointer, so each stream is read down
+ * to a pointer that is sought.
  *
- * 2. Lists
- *
- * The list of several classes is a heap of streams.  What is sought is sought
- * in each stream by itself: a scan cannot be positioned at a pointer.  An
- * open scan takes 27 kB, so the pointers of very many classes are read into a
- * set in place of that: a word of 64 bits for each block of the table, where
- * a bit stands for all row numbers that are equal modulo 64.  It may name
- * rows that are in no list.  So does any list: of a row that was updated, an
- * index keeps the pointers of both versions.  Each row that is fetched is
- * checked.
- *
- * 3. Meeting
- *
- * Indexes name the same pointer for the same version of a row, as PostgreSQL's
- * BitmapAnd counts on too: rows that match by several columns are in all their
- * lists.
+ * All indexes have the same pointer for the same version of a row, as
+ * BitmapAnd in the executor relies on: rows that match on several columns are
+ * in all of their lists.  A list also has pointers to other versions of rows, so
+ * each row that is fetched is checked.
  */
 #include "read/read.h"
 
 #include "access/nbtree.h"
 #include "miscadmin.h"
-#include "utils/memutils.h"
 
-#define FIRST_RUN	64
-#define MAX_STREAMS	250			/* open at once */
-#define SAMPLE		16			/* pointers that tell a density */
-#define DENSE_SET	0.2			/* a set of more of the rows is of no use */
-#define SET_BITS	64
-#define set_bit(place)	(UINT64CONST(1) << ((place) % SET_BITS))
+#define FIRST_BATCH	64
+#define MAX_STREAMS	1000		/* open at once; each scan takes 27 kB */
+#define SAMPLE		16			/* pointers for an estimate of the density */
 
 /*
- * read_pointer: the next of a stream's scan, 0 at its end.
+ * read_pointer: the next one of a scan; 0 at its end.
  */
 static RowPlace
-read_pointer(OpenPartition *open, PostingStream *stream)
+read_pointer(PostingStream *stream)
 {
 	ItemPointer tid = index_getnext_tid(stream->scan, BackwardScanDirection);
 
 	if (tid == NULL)
 		return 0;
-	open->stats.entries++;
+	stream->reader->stats.entries++;
 	return place_of(tid);
 }
 
+static void
+add_to_batch(PostingStream *stream, RowPlace place)
+{
+	if (stream->n == stream->max)
+	{
+		stream->max = Max(FIRST_BATCH, stream->max * 2);
+		stream->batch = stream->batch ?
+			repalloc_huge(stream->batch, sizeof(RowPlace) * stream->max) :
+			palloc(sizeof(RowPlace) * stream->max);
+	}
+	stream->batch[stream->n++] = place;
+}
+
 /*
- * read_run: the next ascending run of a stream's scan, above what the stream
- * still has: none, or (sampling) what comes after it.
- *
- * Runs descend in an index that tells equal keys apart by their rows, as all
- * do that were built by PostgreSQL 12 or newer.
+ * read_batch: read at least so many pointers, if there are, and no part of a
+ * run; and go to the greatest.
  */
 static void
-read_run(OpenPartition *open, PostingStream *stream, RowPlace lowest)
+read_batch(PostingStream *stream, int least)
 {
-	int			first = stream->n;
-	RowPlace	place = stream->ahead;
-	RowPlace	highest = 0;
-
 	CHECK_FOR_INTERRUPTS();
-	while (place != 0)
-	{
-		if (stream->n == stream->max)
-		{
-			stream->max *= 2;
-			stream->run = repalloc(stream->run, sizeof(RowPlace) * stream->max);
-		}
-		stream->run[stream->n++] = highest = place;
-		stream->ahead = read_pointer(open, stream);
-		if (stream->ahead < place)
-			break;
-		place = stream->ahead;
-	}
-	if (lowest != 0 && highest >= lowest)
-		ereport(ERROR,
-				(errcode(ERRCODE_INDEX_CORRUPTED),
-				 errmsg("index \"%s\" does not keep equal keys in the order of their rows",
-						RelationGetRelationName(stream->scan->indexRelation)),
-				 errhint("REINDEX INDEX %s",
-						 qualified_name(RelationGetRelid(stream->scan->indexRelation)))));
-	if (first > 0)
-	{
-		/* lower pointers come before those that there were */
-		int			n = stream->n - first;
-		RowPlace   *higher = palloc(sizeof(RowPlace) * first);
-
-		memcpy(higher, stream->run, sizeof(RowPlace) * first);
-		memmove(stream->run, stream->run + first, sizeof(RowPlace) * n);
-		memcpy(stream->run + n, higher, sizeof(RowPlace) * first);
-		pfree(higher);
-	}
-}
-
-/*
- * stream_next: go to the next lower pointer.
- */
-static void
-stream_next(OpenPartition *open, PostingStream *stream)
-{
-	if (stream->n == 0)
-		read_run(open, stream, stream->place);
-	stream->place = stream->n > 0 ? stream->run[--stream->n] : 0;
-}
-
-/*
- * begin_stream: position the scan at its keys' greatest pointer, and read on
- * until there are enough for an estimate.
- */
-static void
-begin_stream(OpenPartition *open, PostingStream *stream)
-{
-	open->stats.descents++;
 	stream->n = 0;
-	stream->ahead = read_pointer(open, stream);
-	while (stream->n < SAMPLE && stream->ahead != 0)
-		read_run(open, stream, stream->n > 0 ? stream->run[0] : 0);
-	stream->place = stream->n > 0 ? stream->run[--stream->n] : 0;
+	while (stream->ahead != 0 && stream->n < least)
+	{
+		int			low = stream->n;
+		RowPlace	last;
+
+		do
+		{
+			last = stream->ahead;
+			add_to_batch(stream, last);
+			stream->ahead = read_pointer(stream);
+		} while (stream->ahead > last);
+		for (int high = stream->n - 1; low < high; low++, high--)
+		{
+			RowPlace	place = stream->batch[low];
+
+			stream->batch[low] = stream->batch[high];
+			stream->batch[high] = place;
+		}
+	}
+	stream->next = 1;
+	stream->place = stream->n > 0 ? stream->batch[0] : 0;
+}
+
+/*
+ * stream_seek: go down to a place, or the next lower one.
+ */
+static inline void
+stream_seek(PostingStream *stream, RowPlace place)
+{
+	while (stream->place > place)
+	{
+		if (stream->next < stream->n)
+			stream->place = stream->batch[stream->next++];
+		else
+			read_batch(stream, 1);
+	}
+}
+
+/*
+ * stream_begin: read enough for an estimate.
+ */
+static void
+stream_begin(PostingStream *stream)
+{
+	stream->ahead = read_pointer(stream);
+	read_batch(stream, SAMPLE);
 }
 
 static void
-open_stream(OpenPartition *open, PostingStream *stream, Relation index,
+stream_open(PostingStream *stream, PartitionReader *reader, Relation index,
 			ScanKey keys, int nkeys)
 {
-	stream->scan = compat_index_beginscan(open->rel, index, open->snapshot,
-										  nkeys);
-	index_rescan(stream->scan, keys, nkeys, NULL, 0);
-	stream->max = FIRST_RUN;
-	stream->run = palloc(sizeof(RowPlace) * stream->max);
-	begin_stream(open, stream);
+	stream->reader = reader;
+	stream->scan = reader_scan(reader, index, keys, nkeys, false);
+	stream_begin(stream);
 }
 
 /*
- * sift_down: put the heap's stream i in its place.
+ * compare_streams: for the heap.
  */
-static void
-sift_down(PostingList *list, int i)
+static int
+compare_streams(Datum a, Datum b, void *arg)
 {
-	PostingStream *streams = list->streams;
-	PostingStream moved = streams[i];
+	RowPlace	x = ((PostingStream *) DatumGetPointer(a))->place;
+	RowPlace	y = ((PostingStream *) DatumGetPointer(b))->place;
 
-	for (;;)
-	{
-		int			child = 2 * i + 1;
-
-		if (child >= list->n)
-			break;
-		if (child + 1 < list->n &&
-			streams[child + 1].place > streams[child].place)
-			child++;
-		if (streams[child].place <= moved.place)
-			break;
-		streams[i] = streams[child];
-		i = child;
-	}
-	streams[i] = moved;
+	return x < y ? -1 : x > y;
 }
 
+/*
+ * build_heap: of all streams, wherever they are.
+ */
 static void
 build_heap(PostingList *list)
 {
-	for (int i = list->n / 2 - 1; i >= 0; i--)
-		sift_down(list, i);
+	binaryheap_reset(list->heap);
+	for (int i = 0; i < list->n; i++)
+		binaryheap_add_unordered(list->heap,
+								 PointerGetDatum(&list->streams[i]));
+	binaryheap_build(list->heap);
+}
+
+static PostingStream *
+top_stream(const PostingList *list)
+{
+	return (PostingStream *) DatumGetPointer(binaryheap_first(list->heap));
 }
 
 /*
- * row_number: about how many rows of the table lie before a place.
+ * row_number: about how many rows of the table are before a place.
  */
 static double
-row_number(const OpenPartition *open, RowPlace place)
+row_number(const PartitionReader *reader, RowPlace place)
 {
-	return place_block(place) * open->rows_per_block +
-		Min((double) (place & PG_UINT16_MAX), open->rows_per_block);
+	return place_block(place) * reader->rows_per_block +
+		Min((double) (place & PG_UINT16_MAX), reader->rows_per_block);
 }
 
 /*
- * estimate_density: which part of the table's rows is in the list, from the
- * distance of its first pointers and the table's end.
+ * estimate_density: from the distance of the pointers read so far to the end
+ * of the table.  They also show how many rows a block has, at least, which
+ * matters where the table was never analyzed.
  */
 static void
 estimate_density(PostingList *list)
 {
-	OpenPartition *open = list->open;
-	double		end;
+	PartitionReader *reader = list->reader;
+	double		rows;
 
-	measure_table(open);
-	end = (open->nblocks - 1.0) * open->rows_per_block;
+	(void) reader_rows(reader);
+	for (int i = 0; i < list->n; i++)
+	{
+		for (int j = 0; j < list->streams[i].n; j++)
+			reader->rows_per_block = Max(reader->rows_per_block,
+										 list->streams[i].batch[j] & PG_UINT16_MAX);
+	}
+	rows = reader_rows(reader);
 	list->density = 0;
 	for (int i = 0; i < list->n; i++)
 	{
 		PostingStream *stream = &list->streams[i];
-		double		lowest = 0;
+		double		lowest = stream->ahead == 0 ? 0 :
+		row_number(reader, stream->batch[stream->n - 1]);
 
-		if (stream->place == 0)
-			continue;
-		if (stream->ahead != 0 && stream->n > 0)
-			lowest = row_number(open, stream->run[0]);
-		list->density += (stream->n + 1) /
-			Max(Max(end, row_number(open, stream->place)) - lowest + 1, 1);
+		if (stream->n > 0)
+			list->density += stream->n /
+				Max(Max(rows, row_number(reader, stream->place)) - lowest, 1);
 	}
 	list->density = Min(list->density, 1);
 }
 
+static void
+begin_list(PostingList *list, PartitionReader *reader, Relation index, int n)
+{
+	list->reader = reader;
+	list->index = index;
+	list->moved = false;
+	list->n = n;
+	list->streams = palloc0(sizeof(PostingStream) * n);
+	list->heap = binaryheap_allocate(n, compare_streams, NULL);
+}
+
 /*
- * list_of_column: the rows that have a value in a column with an index of its
- * own.
+ * list_open_column: the rows that have a value in a column that has an index.
  */
 void
-list_of_column(PostingList *list, OpenPartition *open, EventColumn column,
-			   const text *value)
+list_open_column(PostingList *list, PartitionReader *reader,
+				 EventColumn column, const text *value)
 {
-	Relation	index = use_index(open, &open->indexes.by_column[column]);
+	Relation	index = reader_index(reader, INDEX_BY_COLUMN + column);
 	ScanKeyData key;
 
-	memset(list, 0, sizeof(*list));
-	list->open = open;
-	list->n = 1;
-	list->streams = palloc0(sizeof(PostingStream));
-	text_key(index, 0, BTEqualStrategyNumber, value, &key);
-	open_stream(open, &list->streams[0], index, &key, 1);
+	begin_list(list, reader, index, 1);
+	set_text_key(&key, index, 0, BTEqualStrategyNumber, value);
+	stream_open(&list->streams[0], reader, index, &key, 1);
+	build_heap(list);
 	estimate_density(list);
-	open->stats.columns = bms_add_member(open->stats.columns, column);
+	reader->stats.columns = bms_add_member(reader->stats.columns, column);
 }
 
 /*
- * list_of_class: the rows of one class that was found.
- */
-void
-list_of_class(PostingList *list, const ClassFinder *finder,
-			  const EventClass *class)
-{
-	ScanKeyData keys[CLASS_NCOLUMNS];
-	int			n = class_keys(finder->index, class, finder->shape->ncolumns,
-							   keys);
-
-	memset(list, 0, sizeof(*list));
-	list->open = finder->open;
-	list->n = 1;
-	list->streams = palloc0(sizeof(PostingStream));
-	open_stream(list->open, &list->streams[0], finder->index, keys, n);
-	estimate_density(list);
-}
-
-/*
- * read_classes: the rows of very many classes into the list's set; false when
- * that would not fit in memory, or be of no use.
- */
-static bool
-read_classes(PostingList *list, const ClassFinder *finder)
-{
-	OpenPartition *open = list->open;
-	int64		total = 0;
-	double		most;
-	PostingStream stream = {0};
-
-	if (!list_begin_set(list))
-		return false;
-	most = open->rows_per_block * Max((double) open->nblocks, 1) * DENSE_SET;
-	for (int i = 0; i < finder->n && total <= most; i++)
-	{
-		ScanKeyData keys[CLASS_NCOLUMNS];
-		RowPlace	place;
-		int			n = class_keys(finder->index, &finder->found[i],
-								   finder->shape->ncolumns, keys);
-
-		if (i == 0)
-			stream.scan = compat_index_beginscan(open->rel, finder->index,
-												 open->snapshot, n);
-		index_rescan(stream.scan, keys, n, NULL, 0);
-		open->stats.descents++;
-		while (total <= most && (place = read_pointer(open, &stream)) != 0)
-		{
-			if ((++total & 0xfff) == 0)
-				CHECK_FOR_INTERRUPTS();
-			if (place_block(place) >= open->nblocks)
-				continue;		/* newer than the snapshot */
-			list->set[place_block(place)] |= set_bit(place);
-			list->set_max = Max(list->set_max, (int) (place & PG_UINT16_MAX));
-		}
-	}
-	index_endscan(stream.scan);
-	if (total > most)
-	{
-		list_close(list);
-		return false;
-	}
-	list->density = Min(total / (open->rows_per_block *
-								 Max((double) open->nblocks, 1)), 1);
-	list->by_set = true;
-	list_restart(list);
-	return true;
-}
-
-/*
- * list_of_classes: the rows of all classes that were found; false when they
- * are too many to be read.
+ * list_open_classes: the rows of n classes that were found; false, and nothing
+ * is open, if they are too many for that.
  */
 bool
-list_of_classes(PostingList *list, OpenPartition *open,
-				const ClassFinder *finder)
+list_open_classes(PostingList *list, const ClassFinder *finder,
+				  const EventClass *classes, int n)
 {
-	memset(list, 0, sizeof(*list));
-	list->open = open;
-	for (int i = 0; i < finder->shape->ncolumns; i++)
-	{
-		if (filters_column(finder->filter, finder->shape->columns[i]))
-			open->stats.columns = bms_add_member(open->stats.columns,
-												 finder->shape->columns[i]);
-	}
-	if (finder->n > MAX_STREAMS)
-		return read_classes(list, finder);
-	list->n = finder->n;
-	list->streams = palloc0(sizeof(PostingStream) * Max(list->n, 1));
-	for (int i = 0; i < list->n; i++)
+	PartitionReader *reader = finder->reader;
+
+	if (n > MAX_STREAMS)
+		return false;
+	begin_list(list, reader, finder->index, n);
+	for (int i = 0; i < n; i++)
 	{
 		ScanKeyData keys[CLASS_NCOLUMNS];
 
-		open_stream(open, &list->streams[i], finder->index, keys,
-					class_keys(finder->index, &finder->found[i],
-							   finder->shape->ncolumns, keys));
+		stream_open(&list->streams[i], reader, finder->index, keys,
+					classes_keys(finder, &classes[i], keys));
 	}
 	build_heap(list);
 	estimate_density(list);
+	for (int i = 0; i < finder->shape->ncolumns; i++)
+	{
+		if (filters_column(finder->filter, finder->shape->columns[i]))
+			reader->stats.columns = bms_add_member(reader->stats.columns,
+												   finder->shape->columns[i]);
+	}
 	return true;
 }
 
 /*
- * set_next: the set's next lower place, 0 at its end.
+ * list_place: the current pointer; 0 at the end.
  */
-static void
-set_next(PostingList *list)
-{
-	BlockNumber block = place_block(list->set_place);
-	int			offset = (int) (list->set_place & PG_UINT16_MAX);
-
-	for (;;)
-	{
-		while (--offset > 0)
-		{
-			if (list->set[block] & set_bit(offset))
-			{
-				list->set_place = (RowPlace) block << 16 | offset;
-				return;
-			}
-		}
-		do
-		{
-			if (block == 0)
-			{
-				list->set_place = 0;
-				return;
-			}
-			block--;
-		} while (list->set[block] == 0);
-		offset = list->set_max + 1;
-	}
-}
-
 RowPlace
 list_place(const PostingList *list)
 {
-	if (list->by_set)
-		return list->set_place;
-	return list->n > 0 ? list->streams[0].place : 0;
+	return top_stream(list)->place;
 }
 
 /*
- * list_next: go to the next lower place.
- */
-void
-list_next(PostingList *list)
-{
-	if (list->by_set)
-	{
-		set_next(list);
-		return;
-	}
-	stream_next(list->open, &list->streams[0]);
-	if (list->n > 1)
-		sift_down(list, 0);
-}
-
-/*
- * list_seek: go to a place, or the next lower one; not upward.
+ * list_seek: go down to a place, or the next lower one; never up.
  */
 void
 list_seek(PostingList *list, RowPlace place)
 {
-	if (list->by_set)
+	PostingStream *stream;
+
+	list->moved = true;
+	while ((stream = top_stream(list))->place > place)
 	{
-		if (list->set_place > place)
-		{
-			list->set_place = place + 1;
-			set_next(list);
-		}
-		return;
-	}
-	while (list->n > 0 && list->streams[0].place > place)
-	{
-		CHECK_FOR_INTERRUPTS();
-		do
-			stream_next(list->open, &list->streams[0]);
-		while (list->streams[0].place > place);
+		stream_seek(stream, place);
 		if (list->n > 1)
-			sift_down(list, 0);
+			binaryheap_replace_first(list->heap, PointerGetDatum(stream));
 	}
 }
 
 /*
- * list_restart: begin anew at the greatest place.
+ * list_restart: back to the greatest place.
  */
 void
 list_restart(PostingList *list)
 {
-	if (list->by_set)
-	{
-		/* behind the last block, whose word is empty */
-		list->set_place = (RowPlace) list->open->nblocks << 16;
-		set_next(list);
+	if (!list->moved)
 		return;
-	}
 	for (int i = 0; i < list->n; i++)
 	{
 		IndexScanDesc scan = list->streams[i].scan;
 
 		index_rescan(scan, scan->keyData, scan->numberOfKeys, NULL, 0);
-		begin_stream(list->open, &list->streams[i]);
+		list->reader->stats.searches++;
+		stream_begin(&list->streams[i]);
 	}
 	build_heap(list);
+	list->moved = false;
 }
 
 void
@@ -451,18 +311,16 @@ list_close(PostingList *list)
 	for (int i = 0; i < list->n; i++)
 	{
 		index_endscan(list->streams[i].scan);
-		pfree(list->streams[i].run);
+		if (list->streams[i].batch)
+			pfree(list->streams[i].batch);
 	}
-	if (list->streams)
-		pfree(list->streams);
-	if (list->set)
-		pfree(list->set);
-	memset(list, 0, sizeof(*list));
+	pfree(list->streams);
+	binaryheap_free(list->heap);
 }
 
 /*
  * lists_meet: go to the greatest place that is in all lists, from where they
- * stand; 0 when there is none.
+ * are; 0 if there is none.
  */
 RowPlace
 lists_meet(PostingList *lists, int n)
@@ -483,53 +341,4 @@ lists_meet(PostingList *lists, int n)
 		}
 	}
 	return place;
-}
-
-/*
- * list_begin_set: make an empty set; false when it would not fit in work_mem.
- */
-bool
-list_begin_set(PostingList *list)
-{
-	Size		size;
-
-	measure_table(list->open);
-	size = sizeof(uint64) * ((Size) list->open->nblocks + 1);
-	if (size > work_mem * (Size) 1024)
-		return false;
-	if (list->set == NULL)
-		list->set = MemoryContextAllocExtended(CurrentMemoryContext, size,
-											   MCXT_ALLOC_HUGE |
-											   MCXT_ALLOC_ZERO);
-	return true;
-}
-
-/*
- * list_read_down: read the list into its set, down to a place.
- */
-void
-list_read_down(PostingList *list, RowPlace low)
-{
-	if (list->by_set)
-		return;
-	for (int i = 0; i < list->n; i++)
-	{
-		PostingStream *stream = &list->streams[i];
-
-		CHECK_FOR_INTERRUPTS();
-		while (stream->place >= low && stream->place != 0)
-		{
-			if (place_block(stream->place) < list->open->nblocks)
-				list->set[place_block(stream->place)] |=
-					set_bit(stream->place);
-			stream_next(list->open, stream);
-		}
-	}
-}
-
-bool
-list_set_has(const PostingList *list, RowPlace place)
-{
-	return place_block(place) < list->open->nblocks &&
-		(list->set[place_block(place)] & set_bit(place)) != 0;
 }

@@ -1,13 +1,14 @@
 /*
  * read.h
- *		Events read by PostgreSQL's index access methods: what the files in
- *		src/read share, and what the rest of the extension reads events by.
+ *		Reading events: what the files of this room share, and what the rest of
+ *		the extension reads events by.
  *
- * reader.c opens a partition and knows its indexes and its rows; posting.c has
- * the lists of row pointers that an index keeps for a value; classes.c finds
- * the classes of events that a partition has; newest.c finds a partition's
- * newest events by them; count.c counts; plan.c puts a page together from
- * partitions; list.c and explain.c are what SQL calls.
+ * From the caller down: list.c, stats.c and explain.c are the SQL functions;
+ * page.c puts a page together from partitions; newest.c finds the newest events
+ * of one partition, by one of the ways in ways.c and lists.c; count.c counts.
+ * They read the lists of posting.c, of the classes of events that classes.c finds,
+ * and ask blocks.c where BRIN expects events of a time.  reader.c opens a
+ * partition for all of them.
  */
 #ifndef EVENTLOG_READ_H
 #define EVENTLOG_READ_H
@@ -19,6 +20,7 @@
 #include "access/skey.h"
 #include "executor/instrument.h"
 #include "executor/tuptable.h"
+#include "lib/binaryheap.h"
 #include "nodes/bitmapset.h"
 #include "storage/block.h"
 #include "utils/snapshot.h"
@@ -43,6 +45,9 @@ typedef struct Filter
 extern void filter_from_args(FunctionCallInfo fcinfo, int first,
 							 Filter *filter);
 extern void filter_to_sql(const Filter *filter, StringInfo sql);
+extern bool filters_column(const Filter *filter, EventColumn column);
+extern bool column_matches(const Filter *filter, EventColumn column,
+						   const text *value);
 
 /*
  * eventsql.c: reading events the SQL way
@@ -61,65 +66,58 @@ extern void append_event_key(StringInfo sql, const pg_uuid_t *id);
 extern void append_after(StringInfo sql, const pg_uuid_t *after);
 
 /*
- * PartitionIndexes: what the catalog tells of a partition: which of its
- * indexes can be used, by Oid.
+ * The indexes of a partition that are of use: the two of classes, by time, BRIN
+ * on the time, and one for each filter column.
  */
-typedef struct UsableIndex
+enum
 {
-	Oid			oid;			/* InvalidOid: there is none */
-	TransactionId check_xmin;	/* not under older snapshots, if valid */
-} UsableIndex;
+	INDEX_BY_TYPE = CLASS_BY_TYPE,
+	INDEX_BY_LEVEL = CLASS_BY_LEVEL,
+	INDEX_BY_TIME,				/* (occurred_at, id) */
+	INDEX_BRIN,					/* occurred_at */
+	INDEX_BY_COLUMN				/* plus the column */
+};
 
-typedef struct PartitionIndexes
-{
-	Oid			partition;		/* hash key */
-	bool		fit;			/* may its events be read without SQL? */
-	UsableIndex by_time;		/* (occurred_at, id) */
-	UsableIndex by_class[NCLASS_INDEXES];
-	UsableIndex by_column[EVENT_NCOLUMNS];	/* of this column alone */
-	UsableIndex brin;			/* on occurred_at */
-	int			pages_per_range;	/* of it */
-	AttrNumber	attnum[EVENT_NCOLUMNS];
-} PartitionIndexes;
+#define NINDEXES (INDEX_BY_COLUMN + EVENT_NCOLUMNS)
 
 /*
- * ReadStats: what reading a partition took.
+ * ReadStats: what it took to read a partition.
  */
 typedef struct ReadStats
 {
 	const char *way;
 	Bitmapset  *columns;		/* whose posting lists were read */
-	int			classes;		/* that were wanted */
-	int			descents;		/* of an index from its root */
-	int			certificates;	/* questions to BRIN */
+	int			classes;		/* found */
+	int			searches;		/* descents of an index from its root */
+	int			bitmaps;		/* from BRIN */
 	int64		entries;		/* of indexes */
-	int64		fetched;		/* rows looked at … */
-	int64		kept;			/* … and found to match */
+	int64		fetched;		/* rows */
+	int64		kept;			/* those of them that match */
 } ReadStats;
 
 /*
- * OpenPartition: a partition held open for reading.
+ * PartitionReader: a partition open for reading.
  */
-#define MAX_OPEN_INDEXES (EVENT_NCOLUMNS + NCLASS_INDEXES + 2)
-
-typedef struct OpenPartition
+typedef struct PartitionReader
 {
-	Relation	rel;
-	PartitionIndexes indexes;	/* a copy: the cache may change meanwhile */
+	Relation	rel;			/* NULL: it was dropped */
+	Oid			indexes[NINDEXES];	/* InvalidOid: none that can be used */
+	int			pages_per_range;	/* of BRIN */
+	AttrNumber	attnum[EVENT_NCOLUMNS];
+	Snapshot	snapshot;
+	MemoryContext context;		/* of the slot and the fetch state */
 	TupleTableSlot *slot;		/* NULL until a row is fetched */
 	IndexFetchTableData *fetch; /* likewise */
-	Snapshot	snapshot;
-	MemoryContext context;		/* of the slot, and of what it is fetched by */
 	int			nopen;
-	Relation	open[MAX_OPEN_INDEXES];
-	BlockNumber nblocks;		/* of the table, when it was opened */
+	Relation	open[NINDEXES];
+	BlockNumber nblocks;
 	double		rows_per_block; /* estimate */
-	bool		contributed;	/* its lock is kept when it is closed */
+	bool		contributed;	/* keep its lock when it is closed */
 	ReadStats	stats;
-} OpenPartition;
+} PartitionReader;
 
 /*
- * EventKey: where an event stands in the log's order.
+ * EventKey: where an event stands in the order of the log.
  */
 typedef struct EventKey
 {
@@ -127,9 +125,6 @@ typedef struct EventKey
 	pg_uuid_t	id;
 } EventKey;
 
-/*
- * EventRange: the events asked for, from the newest.
- */
 typedef struct EventRange
 {
 	EventKey	upper;			/* exclusive */
@@ -137,7 +132,7 @@ typedef struct EventRange
 } EventRange;
 
 /*
- * RowPlace: a row pointer as a number, 0 for none; newer rows tend to have
+ * RowPlace: a row pointer as a number; 0 is none.  Newer rows tend to have
  * greater ones.
  */
 typedef uint64 RowPlace;
@@ -149,26 +144,32 @@ typedef uint64 RowPlace;
 #define last_place_of(block) ((RowPlace) (block) << 16 | PG_UINT16_MAX)
 
 /* reader.c */
+extern bool reader_open(PartitionReader *reader, Oid partition,
+						Snapshot snapshot);
+extern void reader_close(PartitionReader *reader);
+extern Relation reader_index(PartitionReader *reader, int which);
+extern IndexScanDesc reader_scan(PartitionReader *reader, Relation index,
+								 ScanKey keys, int nkeys, bool want_tuples);
+extern IndexScanDesc reader_scan_time(PartitionReader *reader,
+									  const EventRange *range,
+									  bool want_tuples);
+extern double reader_rows(PartitionReader *reader);
+extern TupleTableSlot *reader_slot(PartitionReader *reader);
+extern bool reader_fetch(PartitionReader *reader, RowPlace place);
+extern bool reader_find(PartitionReader *reader, const EventKey *key);
+extern EventKey reader_key(const PartitionReader *reader);
+extern bool reader_matches(const PartitionReader *reader,
+						   const Filter *filter);
+extern void set_text_key(ScanKey key, Relation index, int column,
+						 StrategyNumber strategy, const text *value);
+extern void set_row_comparison(ScanKey key, ScanKey members, Relation index,
+							   int first, int n, StrategyNumber strategy,
+							   const Datum *values);
 extern int	compare_keys(const EventKey *a, const EventKey *b);
-extern bool open_partition(Oid partition, Snapshot snapshot,
-						   OpenPartition *open);
-extern void close_partition(OpenPartition *open);
-extern Relation use_index(OpenPartition *open, const UsableIndex *index);
-extern void measure_table(OpenPartition *open);
-extern TupleTableSlot *row_slot(OpenPartition *open);
-extern bool fetch_row(OpenPartition *open, RowPlace place);
-extern EventKey row_key(const OpenPartition *open);
 extern bool key_in_range(const EventKey *key, const EventRange *range);
-extern bool column_matches(const Filter *filter, EventColumn column,
-						   const text *value);
-extern bool row_matches(const Filter *filter, const OpenPartition *open);
-extern bool filters_column(const Filter *filter, EventColumn column);
-extern bool find_event(OpenPartition *open, const EventKey *key);
-extern IndexScanDesc begin_time_scan(OpenPartition *open,
-									 const EventRange *range, bool want_tuples);
 
 /*
- * classes.c: the classes of events that a partition has and a filter wants
+ * classes.c: which classes of events a partition has that a filter wants
  */
 typedef struct EventClass
 {
@@ -177,101 +178,97 @@ typedef struct EventClass
 
 typedef struct ClassFinder
 {
-	OpenPartition *open;
+	PartitionReader *reader;
 	const Filter *filter;
 	const ClassIndexShape *shape;
 	Relation	index;
 	IndexScanDesc scans[CLASS_NCOLUMNS + 1];	/* by number of keys */
-	IndexScanDesc scan;			/* that found the last class; NULL: none */
-	ScanKeyData row[CLASS_NCOLUMNS];	/* members of its row comparison */
+	ScanKeyData members[CLASS_NCOLUMNS];	/* of the row comparison */
 	EventClass	bound;			/* the next class is below this, … */
 	int			nbound;			/* … of so many columns, … */
-	bool		inclusive;		/* … or at it, if it is one in all columns … */
-	int			nopen;			/* … behind so many */
+	bool		inclusive;		/* … or at it */
 	bool		done;
-	int			n;				/* classes found */
+	int			n;
 	int			max;
 	EventClass *found;
 } ClassFinder;
 
-extern bool has_class_filter(const Filter *filter);
-extern bool choose_class_index(const OpenPartition *open, const Filter *filter,
-							   bool all_columns, ClassIndex *which);
-extern void begin_finder(ClassFinder *finder, OpenPartition *open,
-						 const Filter *filter, ClassIndex which);
-extern bool find_classes(ClassFinder *finder, int descents);
-extern void end_finder(ClassFinder *finder);
-extern int	class_keys(Relation index, const EventClass *class, int n,
-					   ScanKey keys);
-extern void text_key(Relation index, int column, StrategyNumber strategy,
-					 const text *value, ScanKey key);
+extern bool classes_index(const PartitionReader *reader, const Filter *filter,
+						  bool all_columns, int *which);
+extern void classes_begin(ClassFinder *finder, PartitionReader *reader,
+						  const Filter *filter, int which);
+extern bool classes_find(ClassFinder *finder, int few, int most);
+extern void classes_end(ClassFinder *finder);
+extern int	classes_keys(const ClassFinder *finder, const EventClass *class,
+						 ScanKey keys);
 
 /*
  * posting.c: the row pointers that an index has for a value, in order
  */
 typedef struct PostingStream
 {
+	PartitionReader *reader;
 	IndexScanDesc scan;
-	RowPlace	place;			/* the current one; 0 at the end */
-	RowPlace	ahead;			/* the first of the next run; 0: none */
-	int			n;				/* of this run, still to come */
+	RowPlace	place;			/* the current pointer; 0 at the end */
+	RowPlace	ahead;			/* the first one behind the batch; 0: none */
+	int			next;			/* in the batch */
+	int			n;
 	int			max;
-	RowPlace   *run;
+	RowPlace   *batch;			/* descending */
 } PostingStream;
 
 typedef struct PostingList
 {
-	OpenPartition *open;
+	PartitionReader *reader;
+	Relation	index;
+	bool		moved;			/* it is not at its greatest place */
 	double		density;		/* estimate: which part of the rows it has */
 	int			n;
-	PostingStream *streams;		/* a heap, the greatest place on top */
-	uint64	   *set;			/* a word of bits a block, of what was read */
-	RowPlace	set_place;		/* the current one, if read from the set */
-	int			set_max;		/* the greatest offset in it */
-	bool		by_set;			/* the list is read from its set */
+	PostingStream *streams;
+	binaryheap *heap;			/* of them, the greatest place on top */
 } PostingList;
 
-extern void list_of_column(PostingList *list, OpenPartition *open,
-						   EventColumn column, const text *value);
-extern bool list_of_classes(PostingList *list, OpenPartition *open,
-							const ClassFinder *finder);
-extern void list_of_class(PostingList *list, const ClassFinder *finder,
-						  const EventClass *class);
+extern void list_open_column(PostingList *list, PartitionReader *reader,
+							 EventColumn column, const text *value);
+extern bool list_open_classes(PostingList *list, const ClassFinder *finder,
+							  const EventClass *classes, int n);
 extern RowPlace list_place(const PostingList *list);
-extern void list_next(PostingList *list);
 extern void list_seek(PostingList *list, RowPlace place);
 extern void list_restart(PostingList *list);
 extern void list_close(PostingList *list);
 extern RowPlace lists_meet(PostingList *lists, int n);
-extern bool list_begin_set(PostingList *list);
-extern void list_read_down(PostingList *list, RowPlace low);
-extern bool list_set_has(const PostingList *list, RowPlace place);
 
 /*
- * blocks.c: where BRIN says that events of a time may be
+ * blocks.c: in which blocks BRIN expects events of a time
  */
+typedef struct BlockRun
+{
+	BlockNumber low;
+	BlockNumber high;
+} BlockRun;
+
 typedef struct BlockRuns
 {
 	int			n;
 	int			max;
-	int64		blocks;
-	struct BlockRun
-	{
-		BlockNumber low;
-		BlockNumber high;
-	}		   *runs;			/* ascending */
+	BlockRun   *runs;			/* ascending */
 } BlockRuns;
 
-extern bool can_certify(const OpenPartition *open);
-extern void blocks_of_time(OpenPartition *open, TimestampTz from,
-						   TimestampTz until, BlockNumber low,
-						   BlockNumber high, BlockRuns *runs);
+extern bool blocks_can_tell(const PartitionReader *reader);
+extern void blocks_all(BlockRuns *runs);
+extern void blocks_of_time(PartitionReader *reader, TimestampTz from,
+						   TimestampTz until, BlockNumber high,
+						   BlockRuns *runs);
+
+/* visible.c */
+extern int64 pass_over(PartitionReader *reader, IndexScanDesc scan,
+					   ScanDirection direction, int64 most);
 
 /*
  * newest.c: the newest events of a partition
  *
- * FoundList: events and where their rows are, as many as were asked for,
- * newest first when they have all been found.
+ * FoundList: events and where their rows are; when the search is over, the
+ * newest ones, as many as were asked for, newest first.
  */
 typedef struct FoundEvent
 {
@@ -281,8 +278,8 @@ typedef struct FoundEvent
 
 typedef struct FoundList
 {
-	int			skip;			/* newest events to pass over first, where
-								 * only a window is asked for */
+	int			skip;			/* newest events to pass over first; only
+								 * where the filter is a window */
 	int			need;
 	int			n;
 	int			max;
@@ -290,66 +287,74 @@ typedef struct FoundList
 	MemoryContext context;
 } FoundList;
 
-extern void find_newest(OpenPartition *open, const Filter *filter,
+extern void find_newest(PartitionReader *reader, const Filter *filter,
 						const EventRange *range, FoundList *found);
-extern bool find_newest_of_class(const ClassFinder *finder,
-								 const EventRange *range,
-								 const EventClass *class, FoundList *found);
+extern TimestampTz newest_of_class(const ClassFinder *finder,
+								   const EventRange *range,
+								   const EventClass *class);
 
 /*
- * count.c: how many events there are, by class where that is asked for
+ * count.c: how many events there are, by type and level where that is asked for
  */
-typedef void (*ClassSink) (void *arg, text *const *class, int64 events,
-						   TimestampTz newest);
+#define TYPE_KEY_BYTES	280
 
-extern int64 pass_over(OpenPartition *open, IndexScanDesc scan,
-					   ScanDirection direction, int64 most);
-extern int64 count_in(OpenPartition *open, const Filter *filter,
-					  const EventRange *range, bool within);
-extern bool count_classes_in(OpenPartition *open, const Filter *filter,
-							 const EventRange *range, bool within,
-							 HTAB *dated, ClassSink sink, void *arg);
-extern HTAB *begin_dating(void);
+typedef struct TypeCount
+{
+	char		key[TYPE_KEY_BYTES];	/* level and event_type */
+	Oid			partition;		/* the first one that had any */
+	int64		events;
+	TimestampTz newest;
+} TypeCount;
+
+extern bool read_count(const EventLog *log, const Filter *filter,
+					   int64 *events);
+extern HTAB *read_types(const EventLog *log, const Filter *filter);
 extern int64 count_rows(Relation rel);
 
 /*
- * explain.c: what a page took
+ * report.c: what it took to read a page
  */
 typedef struct PageReport
 {
 	StringInfoData text;
 	int			nread;
-	int			noutside;		/* partitions that the window leaves out */
+	int			noutside;		/* partitions outside the window */
 	int			nspared;		/* those behind the one that filled the page */
 	Bitmapset  *unindexed;		/* filter columns without an index */
 } PageReport;
 
 extern void report_partition(PageReport *report, const Filter *filter,
-							 const OpenPartition *open,
-							 const BufferUsage * before, instr_time begun);
+							 const PartitionReader *reader,
+							 const BufferUsage *before, instr_time begun);
 extern void report_statement(PageReport *report, Oid partition, uint64 rows);
+extern void append_columns(StringInfo text, const Bitmapset *columns);
 
 /*
- * plan.c: which way in
+ * partitions.c: what of a log is read, and by whom
  */
-typedef void (*EventSink) (OpenPartition *open, void *arg);
-
 extern PartitionList *partitions_to_read(const EventLog *log);
 extern int	reach_default(const EventLog *log, TimestampTz lower,
 						  TimestampTz upper);
-extern bool scan_page(const EventLog *log, const Filter *filter,
-					  const EventPage *page, EventSink sink, void *arg);
-extern bool scan_page_reported(const EventLog *log, const Filter *filter,
-							   const EventPage *page, EventSink sink,
-							   void *arg, PageReport *report);
-extern bool scan_count(const EventLog *log, const Filter *filter,
-					   int64 *events);
-extern bool scan_classes(const EventLog *log, const Filter *filter,
-						 ClassSink sink, void *arg);
-extern bool scan_event(const EventLog *log, const PartitionList *list,
+extern bool may_read_indexes(const EventLog *log);
+extern void append_partition(StringInfo sql, const EventLog *log,
+							 const Partition *partition);
+extern EventRange range_of_page(const Filter *filter, const pg_uuid_t *after);
+extern bool partition_in_range(const Partition *partition,
+							   const EventRange *range);
+extern MemoryContext create_search_context(void);
+
+/*
+ * page.c: a page from the partitions of a log
+ */
+typedef void (*EventSink) (PartitionReader *reader, void *arg);
+
+extern bool read_page(const EventLog *log, const Filter *filter,
+					  const EventPage *page, EventSink sink, void *arg,
+					  PageReport *report);
+extern bool read_event(const EventLog *log, const PartitionList *list,
 					   const pg_uuid_t *id, EventSink sink, void *arg);
-extern void event_values(OpenPartition *open, Datum *values, bool *nulls);
-extern void put_event(OpenPartition *open, void *arg);
+extern void event_values(PartitionReader *reader, Datum *values, bool *nulls);
+extern void put_event(PartitionReader *reader, void *arg);
 
 /*
  * list.c: the arguments of list, and its statement

@@ -35,16 +35,16 @@ add_key(ChosenKeys *keys, Datum occurred_at, Datum id)
 }
 
 /*
- * put_key: a sink for scan_page() that adds the key of the event.
+ * put_key: a sink for read_page() that adds the key of the event.
  */
 static void
-put_key(OpenPartition *open, void *arg)
+put_key(PartitionReader *reader, void *arg)
 {
-	const AttrNumber *attnum = open->indexes.attnum;
+	const AttrNumber *attnum = reader->attnum;
 	bool		isnull;
 
-	add_key(arg, slot_getattr(open->slot, attnum[EVENT_OCCURRED_AT], &isnull),
-			slot_getattr(open->slot, attnum[EVENT_ID], &isnull));
+	add_key(arg, slot_getattr(reader->slot, attnum[EVENT_OCCURRED_AT], &isnull),
+			slot_getattr(reader->slot, attnum[EVENT_ID], &isnull));
 }
 
 /*
@@ -102,7 +102,7 @@ delete_choose_keys(Oid relid, const Filter *filter, const pg_uuid_t *after,
 	PushCopiedSnapshot(GetTransactionSnapshot());
 	UpdateActiveSnapshotCommandId();
 	log = log_open(relid, AccessShareLock);
-	if (!scan_page(log, filter, &page, put_key, keys))
+	if (!read_page(log, filter, &page, put_key, keys, NULL))
 		keys_by_sql(log, filter, &page, keys);
 	log_close(log, NoLock);
 	PopActiveSnapshot();

@@ -55,7 +55,7 @@ END $$;
 SELECT method, size,
        pg_temp.by_page(size, method) = expected AS by_page,
        pg_temp.by_cursor(size, method) = expected AS by_cursor
-  FROM unnest('{auto,time,lists,slices,sql}'::text[]) method, unnest('{1,7,100,1000}'::int[]) size,
+  FROM unnest('{auto,time,lists,probe,sql}'::text[]) method, unnest('{1,7,100,1000}'::int[]) size,
        (SELECT array_agg(id ORDER BY occurred_at DESC, id DESC) AS expected FROM read_log WHERE level <> 'debug') e;
 
 -- by number, what is passed over is only counted: deleted events do not count, and those of the default partition do
@@ -114,7 +114,7 @@ END $$;
 SELECT method, count(*) AS filters,
        count(*) FILTER (WHERE pg_temp.listed(method, et, lv, ml, rt, ri, ui, ss, sh, ca, rq, si, be)
                            <> pg_temp.plain(et, lv, ml, rt, ri, ui, ss, sh, ca, rq, si, be)) AS wrong
-  FROM unnest('{auto,time,lists,slices,sql}'::text[]) method,
+  FROM unnest('{auto,time,lists,probe,sql}'::text[]) method,
        (VALUES (NULL), ('a.b'), ('z')) f1 (et), (VALUES (NULL), ('error')) f2 (lv), (VALUES (NULL), ('warning')) f3 (ml),
        (VALUES (NULL, NULL), ('t1', NULL), (NULL, 'r2'), ('t1', 'r1')) f4 (rt, ri),
        (VALUES (NULL, NULL), ('u', 's1'), (NULL, 's9')) f5 (ui, ss),
@@ -204,7 +204,7 @@ DO $$ BEGIN FOR i IN 1..1000 LOOP
   UPDATE versions SET resource_id = 'r' || i % 5 WHERE occurred_at = '2022-08-20 00:00:50Z' AND id = current_setting('read.one')::uuid;
 END LOOP; END $$;
 SELECT method, pg_temp.listed_of(method, 'versions', 100), pg_temp.listed_of(method, 'versions', 100, :'one')
-  FROM unnest('{auto,time,lists,slices,sql}'::text[]) method;
+  FROM unnest('{auto,time,lists,probe,sql}'::text[]) method;
 SELECT resource_id FROM eventlog.get(:'one', log => 'versions');
 SELECT count(*) FROM eventlog.list(resource_id => 'r0', log => 'versions');
 SELECT count(*) FROM eventlog.list(resource_id => 'r1', log => 'versions');

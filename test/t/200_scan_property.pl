@@ -94,7 +94,7 @@ BEGIN
                SELECT * FROM eventlog.types(f.et, f.lv, f.ml, f.rt, source_service => f.ss, since => f.si, before => f.be)) THEN
       RETURN format('types of %s are counted wrongly', f);
     END IF;
-    FOREACH way IN ARRAY ARRAY['lists', 'time', 'slices', 'auto', 'sql'] LOOP
+    FOREACH way IN ARRAY ARRAY['lists', 'time', 'probe', 'auto', 'sql'] LOOP
       PERFORM set_config('eventlog.scan_method', way, true);
       SELECT coalesce(array_agg(l.id), '{}') INTO got
         FROM eventlog.list(f.et, f.lv, f.ml, f.rt, f.ri, f.ui, f.ss, f.sh, since => f.si, before => f.be,

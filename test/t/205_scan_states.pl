@@ -119,7 +119,7 @@ for my $filter ("event_type => 'many.'", "event_type => 'many.1', level => 'erro
 {
 	my %answers;
 
-	foreach my $way ('time', 'lists', 'slices', 'sql', 'auto')
+	foreach my $way ('time', 'lists', 'probe', 'sql', 'auto')
 	{
 		$answers{ $many->query_safe("SET eventlog.scan_method = $way; SELECT md5(string_agg(id::text, '')) FROM eventlog.list($filter, page_size => 500)") } = $way;
 	}
@@ -162,7 +162,7 @@ BEGIN
            CASE WHEN random() < 0.2 THEN '2022-08-20Z'::timestamptz + random() * interval '28 days' END AS si,
            CASE WHEN random() < 0.2 THEN '2022-09-17Z'::timestamptz + random() * interval '4 days' END AS be INTO f;
     behind := CASE WHEN random() < 0.3 THEN eventlog.new_id('2022-08-20Z'::timestamptz + random() * interval '28 days') END;
-    FOREACH way IN ARRAY ARRAY['sql', 'auto', 'lists', 'slices'] LOOP
+    FOREACH way IN ARRAY ARRAY['sql', 'auto', 'lists', 'probe'] LOOP
       PERFORM set_config('eventlog.scan_method', way, true);
       SELECT coalesce(array_agg(l.id), '{}') INTO got
         FROM eventlog.list(f.et, f.lv, NULL, f.rt, f.ri, f.ui, f.ss, f.sh, since => f.si, before => f.be, page_size => 20, after => behind) l;
