@@ -2,11 +2,11 @@
  * blocks.c
  *		In which blocks of a partition there may be events of a time.
  *
- * BRIN tells by one bitmap: it keeps the first and the last time of each range
- * of 128 blocks.  It never leaves out a block that has such an event; a range
- * that is not summarized yet is in every bitmap.  That makes it a certificate:
- * when everything in the other blocks has been seen, everything has.  It costs
- * 0.1 µs a range, and 25 ns a block in the bitmap.
+ * BRIN tells by one bitmap: it keeps the first and the last time of each
+ * range of 128 blocks.  It never leaves out a block that has such an event; a
+ * range that is not summarized yet is in every bitmap.  That makes it a
+ * certificate: when everything in the other blocks has been seen, everything
+ * has.  It costs 0.1 µs a range, and 25 ns a block in the bitmap.
  *
  * Blocks are kept as runs, not only the lowest one: an INSERT that reuses the
  * space of deleted rows puts new events far away from the others.

@@ -2,16 +2,18 @@
  * classes.c
  *		Which classes of events a partition has, of those that a filter wants.
  *
- * A class is what the columns of an index of classes have in common.  The index
- * is read by skipping, from its end downward: the greatest entry below a bound
- * belongs to the next class, and the next bound is the greatest wanted class
- * below that.  Each step is a descent, however many events a class has.
+ * A class is what the columns of an index of classes have in common.  The
+ * index is read by skipping, from its end downward: the greatest entry below
+ * a bound belongs to the next class, and the next bound is the greatest
+ * wanted class below that.  Each step is a descent, however many events a
+ * class has.
  *
  * Downward because of nulls, which sort last.  A row comparison is never true
- * where a null decides it, but no entry below (a, b) has such a null, since that
- * would make it greater.  So a bound without nulls is one row comparison, and
- * one that ends in a null is "the same before it, and not null".  Where nothing
- * is found, the search goes on below the columns that had to be equal.
+ * where a null decides it, but no entry below (a, b) has such a null, since
+ * that would make it greater.  So a bound without nulls is one row
+ * comparison, and one that ends in a null is "the same before it, and not
+ * null".  Where nothing is found, the search goes on below the columns that
+ * had to be equal.
  *
  * Entries of deleted rows count, so a class that is found may have no events.
  */
@@ -22,9 +24,9 @@
 #include "utils/builtins.h"
 
 /*
- * classes_index: the index of classes for a filter; false if there is none, or
- * the filter restricts nothing that makes a class.  all_columns: the index is
- * needed that has all of them.
+ * classes_index: the index of classes for a filter; false if there is none,
+ * or the filter restricts nothing that makes a class.  all_columns: the index
+ * is needed that has all of them.
  *
  * By type if the filter has a type, otherwise by level, where there are fewer
  * classes to skip.
@@ -45,8 +47,8 @@ classes_index(const PartitionReader *reader, const Filter *filter,
 }
 
 /*
- * first_type_above: what is above all types with a prefix, and below all others
- * that are above them; NULL if there is no such.
+ * first_type_above: what is above all types with a prefix, and below all
+ * others that are above them; NULL if there is no such.
  */
 static text *
 first_type_above(const text *prefix)
@@ -73,8 +75,8 @@ is_listed(const Filter *filter, EventColumn column)
 }
 
 /*
- * wanted_below: the greatest wanted value of a listed column below a value, or
- * (inclusive) at it; NULL if there is none.
+ * wanted_below: the greatest wanted value of a listed column below a value,
+ * or (inclusive) at it; NULL if there is none.
  */
 static text *
 wanted_below(const Filter *filter, EventColumn column, const text *value,
@@ -113,8 +115,8 @@ complete_bound(ClassFinder *finder, int n)
 }
 
 /*
- * lower_bound: set the bound to the greatest class that may be wanted below its
- * first n columns, or (inclusive) at them.
+ * lower_bound: set the bound to the greatest class that may be wanted below
+ * its first n columns, or (inclusive) at them.
  */
 static void
 lower_bound(ClassFinder *finder, int n, bool inclusive)
@@ -187,8 +189,8 @@ classes_keys(const ClassFinder *finder, const EventClass *class, ScanKey keys)
 }
 
 /*
- * bound_keys: the bound as conditions of a scan; how many.  *nequal is how many
- * columns have to be equal.
+ * bound_keys: the bound as conditions of a scan; how many.  *nequal is how
+ * many columns have to be equal.
  */
 static int
 bound_keys(ClassFinder *finder, ScanKey keys, int *nequal)
@@ -228,8 +230,8 @@ bound_keys(ClassFinder *finder, ScanKey keys, int *nequal)
 }
 
 /*
- * descend: to the greatest class that the bound leaves; false if there is none
- * whose first columns are equal.
+ * descend: to the greatest class that the bound leaves; false if there is
+ * none whose first columns are equal.
  */
 static bool
 descend(ClassFinder *finder, EventClass *class)

@@ -2,13 +2,14 @@
  * count.c
  *		How many events match, also by type and level.
  *
- * What a filter asks for is often exactly what an index has: all events, those
- * of a value, of some classes, of a time.  Then the entries of the index are
- * counted (visible.c).
+ * What a filter asks for is often exactly what an index has: all events,
+ * those of a value, of some classes, of a time.  Then the entries of the
+ * index are counted (visible.c).
  *
- * Where the window of such a filter cuts a partition, the rows are looked at, of
- * the list if that is sparse, or else of the window.  All other filters are
- * counted by one SQL statement, whose plan can combine several indexes, too.
+ * Where the window of such a filter cuts a partition, the rows are looked at,
+ * of the list if that is sparse, or else of the window.  All other filters
+ * are counted by one SQL statement, whose plan can combine several indexes,
+ * too.
  */
 #include "read/read.h"
 
@@ -62,8 +63,8 @@ typedef struct Tally
 } Tally;
 
 /*
- * type_count: where events of a type and level are counted; NULL if they have no
- * place, which can only be in a log without its CHECK constraints.
+ * type_count: where events of a type and level are counted; NULL if they have
+ * no place, which can only be in a log without its CHECK constraints.
  */
 static TypeCount *
 type_count(Tally *tally, const text *type, const text *level)
@@ -176,8 +177,8 @@ tally_list(Tally *tally, PartitionReader *reader, PostingList *list)
 /*
  * tally_class: one class.
  *
- * Its newest event is only looked for in the newest partition that has events of
- * the type, and in the default partition, whose events can be of any time.
+ * Its newest event is only looked for in the newest partition that has events
+ * of the type, and in the default partition, whose events can be of any time.
  */
 static void
 tally_class(Tally *tally, const ClassFinder *finder, int which,
@@ -247,8 +248,8 @@ tally_column(Tally *tally, PartitionReader *reader, EventColumn column,
 }
 
 /*
- * counting_index: the index that has everything the filter asks for; -1 if there
- * is none.
+ * counting_index: the index that has everything the filter asks for; -1 if
+ * there is none.
  */
 static int
 counting_index(const PartitionReader *reader, const Tally *tally)
@@ -299,8 +300,8 @@ tally_partition(Tally *tally, PartitionReader *reader, bool within,
 }
 
 /*
- * tally_log: the default partition, then the others, the newest first; false if
- * one of them has to be counted by SQL.
+ * tally_log: the default partition, then the others, the newest first; false
+ * if one of them has to be counted by SQL.
  */
 static bool
 tally_log(const EventLog *log, Tally *tally)
@@ -360,8 +361,8 @@ read_count(const EventLog *log, const Filter *filter, int64 *events)
 }
 
 /*
- * read_types: a TypeCount for each type and level of events that match; NULL if
- * they have to be counted by SQL.
+ * read_types: a TypeCount for each type and level of events that match; NULL
+ * if they have to be counted by SQL.
  */
 HTAB *
 read_types(const EventLog *log, const Filter *filter)

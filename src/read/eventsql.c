@@ -7,8 +7,8 @@
 #include "utils/builtins.h"
 
 /*
- * append_event_select: SELECT the columns of eventlog.event FROM log e, with a
- * WHERE to which conditions can be added with AND.
+ * append_event_select: SELECT the columns of eventlog.event FROM log e, with
+ * a WHERE to which conditions can be added with AND.
  */
 void
 append_event_select(StringInfo sql, Oid log)
@@ -38,8 +38,8 @@ append_event_key(StringInfo sql, const pg_uuid_t *id)
 }
 
 /*
- * append_after: add the condition that the event comes after the one with this
- * id in the order of a page, whether or not that exists.
+ * append_after: add the condition that the event comes after the one with
+ * this id in the order of a page, whether or not that exists.
  */
 void
 append_after(StringInfo sql, const pg_uuid_t *after)

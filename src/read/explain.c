@@ -2,8 +2,8 @@
  * explain.c
  *		eventlog.explain: what list does for a page, and what it takes.
  *
- * The page is read as list reads it, and thrown away.  If one SQL statement reads
- * it, PostgreSQL's own EXPLAIN describes that.
+ * The page is read as list reads it, and thrown away.  If one SQL statement
+ * reads it, PostgreSQL's own EXPLAIN describes that.
  */
 #include "read/read.h"
 
@@ -61,8 +61,8 @@ explain_sql(const EventLog *log, const Filter *filter, const EventPage *page,
 }
 
 /*
- * eventlog.explain(<filter>, page int, page_size int, after uuid, log regclass)
- * returns setof text
+ * eventlog.explain(<filter>, page int, page_size int, after uuid, log
+ * regclass) returns setof text
  */
 Datum
 eventlog_explain(PG_FUNCTION_ARGS)

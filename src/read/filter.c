@@ -110,8 +110,8 @@ append_levels(const Filter *filter, StringInfo sql)
 }
 
 /*
- * filter_to_sql: append the filter as conditions on the alias e, each with AND
- * before it.  Constants, so that the planner prunes partitions.
+ * filter_to_sql: append the filter as conditions on the alias e, each with
+ * AND before it.  Constants, so that the planner prunes partitions.
  */
 void
 filter_to_sql(const Filter *filter, StringInfo sql)

@@ -2,12 +2,12 @@
  * lists.c
  *		The newest events by posting lists, under a certificate from BRIN.
  *
- * Rows in all lists are fetched from the greatest pointer down.  When the page
- * is full, BRIN is asked in which blocks there may be anything newer than its
- * oldest event; only those are left to be read.  BRIN may be asked again, when
- * twice as many rows have been fetched: the page has become newer meanwhile.
- * Where the range is only a part of the table, BRIN shows first which blocks it is
- * in.
+ * Rows in all lists are fetched from the greatest pointer down.  When the
+ * page is full, BRIN is asked in which blocks there may be anything newer
+ * than its oldest event; only those are left to be read.  BRIN may be asked
+ * again, when twice as many rows have been fetched: the page has become newer
+ * meanwhile.  Where the range is only a part of the table, BRIN shows first
+ * which blocks it is in.
  *
  * If too much is left, the rows are not in the order of time, and the caller
  * finds another way.
@@ -45,8 +45,8 @@ rows_per_block(const Search *search, BlockNumber here)
 }
 
 /*
- * too_far: having come to a block, does it take too long to fetch the rows that
- * are left, compared with what else could be done?
+ * too_far: having come to a block, does it take too long to fetch the rows
+ * that are left, compared with what else could be done?
  */
 static bool
 too_far(const Search *search, BlockNumber here)
@@ -63,7 +63,8 @@ too_far(const Search *search, BlockNumber here)
 }
 
 /*
- * is_check_due: would BRIN cost less than the rows in what is left to be read?
+ * is_check_due: would BRIN cost less than the rows in what is left to be
+ * read?
  */
 static bool
 is_check_due(const Search *search, BlockNumber here)
@@ -78,8 +79,8 @@ is_check_due(const Search *search, BlockNumber here)
 }
 
 /*
- * certify: having come to a block, ask BRIN what is left to be read; false if it
- * is too much.
+ * certify: having come to a block, ask BRIN what is left to be read; false if
+ * it is too much.
  */
 static bool
 certify(Search *search, BlockNumber here)
@@ -93,8 +94,8 @@ certify(Search *search, BlockNumber here)
 }
 
 /*
- * read_runs: the rows in all lists, in the runs of blocks that are left; for a
- * budget of rows, as long as they are not from BRIN.
+ * read_runs: the rows in all lists, in the runs of blocks that are left; for
+ * a budget of rows, as long as they are not from BRIN.
  */
 static Outcome
 read_runs(Search *search, int64 budget)
@@ -151,8 +152,8 @@ is_cut(const Search *search)
 }
 
 /*
- * by_lists: from the beginning of the lists, for a budget of rows fetched before
- * BRIN is asked.
+ * by_lists: from the beginning of the lists, for a budget of rows fetched
+ * before BRIN is asked.
  */
 Outcome
 by_lists(Search *search, int64 budget)

@@ -2,7 +2,7 @@
  * newest.c
  *		The newest events of one partition that match a filter.
  *
- * 1. Three ways
+ * 1.  Three ways
  *
  * By time: the index by time from the newest entry down, each row checked.
  * Best where many rows match: a row next to the last one costs 0.05 µs, one
@@ -11,39 +11,40 @@
  * By lists: the posting lists of the filter's columns and classes, met by row
  * pointer from the greatest down; only rows in all of them are fetched.  Best
  * where few rows match.  Row pointers are not times, so when is the page
- * certain?  When the lists end, or when BRIN shows which blocks may still have
- * anything newer than the oldest event of a full page, and those have been read
- * (lists.c).
+ * certain?  When the lists end, or when BRIN shows which blocks may still
+ * have anything newer than the oldest event of a full page, and those have
+ * been read (lists.c).
  *
  * By places: the lists are read to their end, and either all of the rows are
- * fetched, or the index by time is read and only rows in the lists are fetched.
- * For partitions whose rows are in no order of time, and where BRIN cannot be
- * asked.
+ * fetched, or the index by time is read and only rows in the lists are
+ * fetched.  For partitions whose rows are in no order of time, and where BRIN
+ * cannot be asked.
  *
- * Each way is exact by itself: it looks at every row that could be on the page,
- * under the caller's snapshot, and checks it against the whole filter.  The
- * choice is only about time.
+ * Each way is exact by itself: it looks at every row that could be on the
+ * page, under the caller's snapshot, and checks it against the whole filter.
+ * The choice is only about time.
  *
- * 2. Which
+ * 2.  Which
  *
- * No statistics are trusted.  The lists are opened: if one is empty, that is the
- * answer, and so it is if none of the wanted classes is in the index of classes.
- * A few entries of the index by time show whether the rows are in the order of
- * time.  If the filter wants many classes, it seems to be dense, and some rows
- * are tried by time first.  The first pointers of a list show how dense it is,
- * hence which lists are worth meeting, and what each way should cost.  What
- * turns out to be far dearer is given up for another way.
+ * No statistics are trusted.  The lists are opened: if one is empty, that is
+ * the answer, and so it is if none of the wanted classes is in the index of
+ * classes.  A few entries of the index by time show whether the rows are in
+ * the order of time.  If the filter wants many classes, it seems to be dense,
+ * and some rows are tried by time first.  The first pointers of a list show
+ * how dense it is, hence which lists are worth meeting, and what each way
+ * should cost.  What turns out to be far dearer is given up for another way.
  *
- * 3. From where, to where
+ * 3.  From where, to where
  *
- * A range of time is exact in the index by time.  For lists it is a condition on
- * the rows; if it begins behind a cursor, somewhere in the middle of the table,
- * BRIN shows which blocks it may have rows in.
+ * A range of time is exact in the index by time.  For lists it is a condition
+ * on the rows; if it begins behind a cursor, somewhere in the middle of the
+ * table, BRIN shows which blocks it may have rows in.
  *
- * The range ends at its newest visible row, which the index by time shows.  So
- * rows that were deleted and not vacuumed yet are passed over once, by that
- * index, whose dead entries are marked on the way.  Lists keep theirs, since an
- * entry whose row is fetched later than the entry is read cannot be marked.
+ * The range ends at its newest visible row, which the index by time shows.
+ * So rows that were deleted and not vacuumed yet are passed over once, by
+ * that index, whose dead entries are marked on the way.  Lists keep theirs,
+ * since an entry whose row is fetched later than the entry is read cannot be
+ * marked.
  */
 #include "read/search.h"
 
@@ -251,9 +252,9 @@ search_lists(Search *search)
 }
 
 /*
- * try_dense: what costs little where the filter wants many classes, not all of
- * which have been found: some rows by time; or by the lists of columns alone,
- * if they are sparse.
+ * try_dense: what costs little where the filter wants many classes, not all
+ * of which have been found: some rows by time; or by the lists of columns
+ * alone, if they are sparse.
  */
 static bool
 try_dense(Search *search)
@@ -336,8 +337,8 @@ find_newest(PartitionReader *reader, const Filter *filter,
 }
 
 /*
- * newest_of_class: the time of the newest event of a class; DT_NOBEGIN if it has
- * none.
+ * newest_of_class: the time of the newest event of a class; DT_NOBEGIN if it
+ * has none.
  */
 TimestampTz
 newest_of_class(const ClassFinder *finder, const EventRange *range,

@@ -2,33 +2,34 @@
  * page.c
  *		A page of events from the partitions of a log.
  *
- * 1. By indexes, or by SQL
+ * 1.  By indexes, or by SQL
  *
- * Partitions are read one by one, the newest first, by their indexes (newest.c),
- * until the page is full.  Rights are our own duty then: the caller needs SELECT
- * on the whole log, and no row-level security may be in force.  A partition that
- * is foreign, of another access method, or without its primary key is read by a
- * statement of its own, with the filter, the order and a LIMIT.
+ * Partitions are read one by one, the newest first, by their indexes
+ * (newest.c), until the page is full.  Rights are our own duty then: the
+ * caller needs SELECT on the whole log, and no row-level security may be in
+ * force.  A partition that is foreign, of another access method, or without
+ * its primary key is read by a statement of its own, with the filter, the
+ * order and a LIMIT.
  *
  * Where the caller has rights to some columns only, or policies apply, or the
  * page would not fit in work_mem, one SQL statement reads it all.  PostgreSQL
  * plans and runs it as the caller.  Both ways use the same snapshot and give
  * the same answer.
  *
- * 2. Locks
+ * 2.  Locks
  *
- * One snapshot has one answer, however often it is asked.  So the locks on the
- * log and on its default partition are kept to the end of the transaction, as
- * those of a SELECT are: no partition is dropped or detached meanwhile, and no
- * event is moved out of the default partition, which takes ACCESS EXCLUSIVE on
- * it.  The lock on each partition that contributed events is kept, too, or it
- * could be truncated.  Other partitions are let go, so that a log of many
- * partitions needs few locks.
+ * One snapshot has one answer, however often it is asked.  So the locks on
+ * the log and on its default partition are kept to the end of the
+ * transaction, as those of a SELECT are: no partition is dropped or detached
+ * meanwhile, and no event is moved out of the default partition, which takes
+ * ACCESS EXCLUSIVE on it.  The lock on each partition that contributed events
+ * is kept, too, or it could be truncated.  Other partitions are let go, so
+ * that a log of many partitions needs few locks.
  *
- * 3. The default partition
+ * 3.  The default partition
  *
- * Its events can be of any time.  They are found first, and merged into those of
- * the other partitions.
+ * Its events can be of any time.  They are found first, and merged into those
+ * of the other partitions.
  */
 #include "read/read.h"
 
@@ -65,7 +66,8 @@ typedef struct PageScan
 /*
  * put_row: pass over the event in the slot, or hand it on.
  *
- * What the sink allocates is let go: a page of large events is not all in memory.
+ * What the sink allocates is let go: a page of large events is not all in
+ * memory.
  */
 static void
 put_row(PageScan *scan, PartitionReader *reader)
@@ -99,8 +101,8 @@ put_found(PageScan *scan, PartitionReader *reader, const FoundEvent *found)
 }
 
 /*
- * put_rest: what the default partition has that is newer than key; all of it if
- * key is NULL.
+ * put_rest: what the default partition has that is newer than key; all of it
+ * if key is NULL.
  */
 static void
 put_rest(PageScan *scan, const EventKey *key)
@@ -116,8 +118,8 @@ put_rest(PageScan *scan, const EventKey *key)
 }
 
 /*
- * range_in: what a partition may have of the page's range, without bounds that
- * it has itself.
+ * range_in: what a partition may have of the page's range, without bounds
+ * that it has itself.
  */
 static EventRange
 range_in(const PageScan *scan, const Partition *partition)
@@ -190,8 +192,8 @@ put_fetched(PageScan *scan)
 }
 
 /*
- * put_by_sql: the newest events of a partition, as many as the page lacks, by a
- * statement.
+ * put_by_sql: the newest events of a partition, as many as the page lacks, by
+ * a statement.
  */
 static void
 put_by_sql(PageScan *scan, const Partition *partition)
@@ -233,8 +235,8 @@ put_by_sql(PageScan *scan, const Partition *partition)
 }
 
 /*
- * put_partition: the events of a partition, and what the default partition has
- * between them.
+ * put_partition: the events of a partition, and what the default partition
+ * has between them.
  */
 static void
 put_partition(PageScan *scan, const Partition *partition, FoundList *found)
@@ -298,8 +300,8 @@ fits_in_memory(const EventPage *page)
 }
 
 /*
- * read_page: hand the events of a page to sink, newest first, under the active
- * snapshot; report what it took, unless report is NULL.
+ * read_page: hand the events of a page to sink, newest first, under the
+ * active snapshot; report what it took, unless report is NULL.
  *
  * False if it has to be read by one statement; nothing was handed over then.
  */
@@ -337,8 +339,8 @@ read_page(const EventLog *log, const Filter *filter, const EventPage *page,
 }
 
 /*
- * read_event_in: hand the event to sink if the partition has it; false if that
- * has to be found out by SQL.
+ * read_event_in: hand the event to sink if the partition has it; false if
+ * that has to be found out by SQL.
  */
 static bool
 read_event_in(Oid partition, const EventKey *key, EventSink sink, void *arg,
@@ -357,8 +359,8 @@ read_event_in(Oid partition, const EventKey *key, EventSink sink, void *arg,
 }
 
 /*
- * read_event: hand the event with this id to sink, if there is one; false if it
- * has to be read by SQL.  The list is from partitions_to_read().
+ * read_event: hand the event with this id to sink, if there is one; false if
+ * it has to be read by SQL.  The list is from partitions_to_read().
  */
 bool
 read_event(const EventLog *log, const PartitionList *list,
@@ -379,7 +381,8 @@ read_event(const EventLog *log, const PartitionList *list,
 /*
  * event_values: the row in the slot as the columns of an eventlog.event.
  *
- * Values that are stored out of line are fetched, while the partition is locked.
+ * Values that are stored out of line are fetched, while the partition is
+ * locked.
  */
 void
 event_values(PartitionReader *reader, Datum *values, bool *nulls)

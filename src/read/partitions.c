@@ -2,10 +2,10 @@
  * partitions.c
  *		What of a log is read, and by whom.
  *
- * The list of partitions is read when the default partition is locked: an event
- * that was moved out of it after the snapshot was taken is still seen there.
- * Hence the default partition is always looked into, also for times that have a
- * partition by now.
+ * The list of partitions is read when the default partition is locked: an
+ * event that was moved out of it after the snapshot was taken is still seen
+ * there.  Hence the default partition is always looked into, also for times
+ * that have a partition by now.
  */
 #include "read/read.h"
 
@@ -68,8 +68,8 @@ has_events_in(Oid partition, EventRange range)
  * too, until AtEOXact_GUC() is given the nest level that this returns.
  *
  * PostgreSQL leaves it out where other partitions take everything that a
- * statement asks for, and would miss events that were moved out of it after the
- * snapshot was taken.  As long as there are such, nothing is pruned.
+ * statement asks for, and would miss events that were moved out of it after
+ * the snapshot was taken.  As long as there are such, nothing is pruned.
  */
 int
 reach_default(const EventLog *log, TimestampTz lower, TimestampTz upper)
@@ -107,12 +107,12 @@ may_read_indexes(const EventLog *log)
 }
 
 /*
- * append_partition: FROM a partition e, with a WHERE to which conditions can be
- * added with AND.
+ * append_partition: FROM a partition e, with a WHERE to which conditions can
+ * be added with AND.
  *
- * From the partition itself, so that a foreign server does all of the work; by
- * way of the log where the caller has rights to that alone, or the partition
- * has policies of its own, which do not concern the log's readers.
+ * From the partition itself, so that a foreign server does all of the work;
+ * by way of the log where the caller has rights to that alone, or the
+ * partition has policies of its own, which do not concern the log's readers.
  */
 void
 append_partition(StringInfo sql, const EventLog *log,

@@ -3,10 +3,10 @@
  *		Posting lists: the row pointers that an index has for a value, from the
  *		greatest down.
  *
- * Equal keys of a B-tree are in the order of their row pointers.  An index scan
- * for one key therefore returns the pointers in order, and without fetching a
- * row: 8 to 13 ns each.  Events are mostly written in the order of their time,
- * so that is nearly the order of a page.
+ * Equal keys of a B-tree are in the order of their row pointers.  An index
+ * scan for one key therefore returns the pointers in order, and without
+ * fetching a row: 8 to 13 ns each.  Events are mostly written in the order of
+ * their time, so that is nearly the order of a page.
  *
  * A stream is such a scan, read backward.  The tuples of the index come in
  * descending order, but the pointers of one posting tuple ascending, because
@@ -15,13 +15,13 @@
  * version of PostgreSQL returns them.
  *
  * The list of a value has one stream; that of several classes has a heap of
- * them.  A scan cannot be positioned at a pointer, so each stream is read down
- * to a pointer that is sought.
+ * them.  A scan cannot be positioned at a pointer, so each stream is read
+ * down to a pointer that is sought.
  *
  * All indexes have the same pointer for the same version of a row, as
  * BitmapAnd in the executor relies on: rows that match on several columns are
- * in all of their lists.  A list also has pointers to other versions of rows, so
- * each row that is fetched is checked.
+ * in all of their lists.  A list also has pointers to other versions of rows,
+ * so each row that is fetched is checked.
  */
 #include "read/read.h"
 
@@ -229,8 +229,8 @@ list_open_column(PostingList *list, PartitionReader *reader,
 }
 
 /*
- * list_open_classes: the rows of n classes that were found; false, and nothing
- * is open, if they are too many for that.
+ * list_open_classes: the rows of n classes that were found; false, and
+ * nothing is open, if they are too many for that.
  */
 bool
 list_open_classes(PostingList *list, const ClassFinder *finder,

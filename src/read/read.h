@@ -4,11 +4,11 @@
  *		the extension reads events by.
  *
  * From the caller down: list.c, stats.c and explain.c are the SQL functions;
- * page.c puts a page together from partitions; newest.c finds the newest events
- * of one partition, by one of the ways in ways.c and lists.c; count.c counts.
- * They read the lists of posting.c, of the classes of events that classes.c finds,
- * and ask blocks.c where BRIN expects events of a time.  reader.c opens a
- * partition for all of them.
+ * page.c puts a page together from partitions; newest.c finds the newest
+ * events of one partition, by one of the ways in ways.c and lists.c; count.c
+ * counts.  They read the lists of posting.c, of the classes of events that
+ * classes.c finds, and ask blocks.c where BRIN expects events of a time.
+ * reader.c opens a partition for all of them.
  */
 #ifndef EVENTLOG_READ_H
 #define EVENTLOG_READ_H
@@ -66,8 +66,8 @@ extern void append_event_key(StringInfo sql, const pg_uuid_t *id);
 extern void append_after(StringInfo sql, const pg_uuid_t *after);
 
 /*
- * The indexes of a partition that are of use: the two of classes, by time, BRIN
- * on the time, and one for each filter column.
+ * The indexes of a partition that are of use: the two of classes, by time,
+ * BRIN on the time, and one for each filter column.
  */
 enum
 {
@@ -294,7 +294,8 @@ extern TimestampTz newest_of_class(const ClassFinder *finder,
 								   const EventClass *class);
 
 /*
- * count.c: how many events there are, by type and level where that is asked for
+ * count.c: how many events there are, by type and level where that is asked
+ * for
  */
 #define TYPE_KEY_BYTES	280
 

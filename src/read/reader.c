@@ -4,12 +4,12 @@
  *		rows, and the filter on them.
  *
  * Everything goes through the interfaces of the index and table access
- * methods, as in the executor.  They take care of visibility, predicate locks,
- * dead entries, standbys, old snapshots and statistics.
+ * methods, as in the executor.  They take care of visibility, predicate
+ * locks, dead entries, standbys, old snapshots and statistics.
  *
  * What the catalog says about the indexes of a partition is kept per backend
- * until the relation cache announces a change.  Nothing is kept about what the
- * indexes contain.
+ * until the relation cache announces a change.  Nothing is kept about what
+ * the indexes contain.
  */
 #include "read/read.h"
 
@@ -49,8 +49,8 @@ typedef struct PartitionIndexes
 static HTAB *partition_indexes = NULL;
 
 /*
- * has_column: is column i of an index this column of events, in the order that
- * reading relies on?
+ * has_column: is column i of an index this column of events, in the order
+ * that reading relies on?
  */
 static bool
 has_column(Relation index, int i, EventColumn column, const AttrNumber *attnum)
@@ -251,7 +251,8 @@ reader_close(PartitionReader *reader)
 }
 
 /*
- * reader_index: one of the partition's indexes, open until the reader is closed.
+ * reader_index: one of the partition's indexes, open until the reader is
+ * closed.
  */
 Relation
 reader_index(PartitionReader *reader, int which)
@@ -268,8 +269,8 @@ reader_index(PartitionReader *reader, int which)
 }
 
 /*
- * reader_scan: begin a scan of an index; want_tuples as for an index-only scan.
- * To be ended by index_endscan().
+ * reader_scan: begin a scan of an index; want_tuples as for an index-only
+ * scan.  To be ended by index_endscan().
  */
 IndexScanDesc
 reader_scan(PartitionReader *reader, Relation index, ScanKey keys, int nkeys,
@@ -418,8 +419,8 @@ set_text_key(ScanKey key, Relation index, int column, StrategyNumber strategy,
 }
 
 /*
- * set_row_comparison: a condition on n columns of an index, at least two, from
- * first on.  The scan refers to the members, and changes them.
+ * set_row_comparison: a condition on n columns of an index, at least two,
+ * from first on.  The scan refers to the members, and changes them.
  */
 void
 set_row_comparison(ScanKey key, ScanKey members, Relation index, int first,
@@ -441,7 +442,8 @@ set_row_comparison(ScanKey key, ScanKey members, Relation index, int first,
 }
 
 /*
- * reader_scan_time: a scan of the index by time, in a range, which it refers to.
+ * reader_scan_time: a scan of the index by time, in a range, which it refers
+ * to.
  */
 IndexScanDesc
 reader_scan_time(PartitionReader *reader, const EventRange *range,

@@ -7,8 +7,8 @@
 #include "utils/lsyscache.h"
 
 /*
- * note_unindexed: which of the columns that the filter restricts has no index in
- * the partition, neither of its own nor among those of classes?
+ * note_unindexed: which of the columns that the filter restricts has no index
+ * in the partition, neither of its own nor among those of classes?
  */
 static void
 note_unindexed(PageReport *report, const Filter *filter,

@@ -2,8 +2,8 @@
  * search.c
  *		What has been found in a search, and what it should cost to go on.
  *
- * The list of what has been found may grow to twice what the page needs; it is
- * then sorted and cut.
+ * The list of what has been found may grow to twice what the page needs; it
+ * is then sorted and cut.
  */
 #include "read/search.h"
 
@@ -113,9 +113,9 @@ search_part(const Search *search, double density)
 }
 
 /*
- * search_cost_by_places: what it should take to read the lists to their end, if so many
- * rows are in all of them; and then to fetch them all, or to look for the newest
- * in the index by time.
+ * search_cost_by_places: what it should take to read the lists to their end,
+ * if so many rows are in all of them; and then to fetch them all, or to look
+ * for the newest in the index by time.
  */
 double
 search_cost_by_places(const Search *search, double density)

@@ -175,7 +175,8 @@ eventlog_bucket(PG_FUNCTION_ARGS)
 }
 
 /*
- * put_bucket: one row of a histogram; level is ignored when there is no event.
+ * put_bucket: one row of a histogram; level is ignored when there is no
+ * event.
  */
 static void
 put_bucket(ReturnSetInfo *rsinfo, TimestampTz bucket, Datum level,
@@ -210,8 +211,8 @@ refuse_histogram(void)
 }
 
 /*
- * require_size: an error when the counted buckets in SPI_tuptable and the empty
- * ones between them are too many.
+ * require_size: an error when the counted buckets in SPI_tuptable and the
+ * empty ones between them are too many.
  */
 static void
 require_size(const Interval *width)

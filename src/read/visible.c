@@ -3,9 +3,9 @@
  *		Counting the entries of an index whose rows are visible.
  *
  * As in an index-only scan, the visibility map shows which rows need not be
- * looked at.  The scan keeps the pin on the page whose entry it returned last, so
- * VACUUM cannot remove that entry and mark the block of its row as all-visible
- * before we look.
+ * looked at.  The scan keeps the pin on the page whose entry it returned
+ * last, so VACUUM cannot remove that entry and mark the block of its row as
+ * all-visible before we look.
  */
 #include "read/read.h"
 
@@ -16,8 +16,9 @@
 #include "storage/predicate.h"
 
 /*
- * pass_over: go on in a scan, which wants index tuples, until there have been so
- * many entries of visible rows; how many.  If fewer, the scan is at its end.
+ * pass_over: go on in a scan, which wants index tuples, until there have been
+ * so many entries of visible rows; how many.  If fewer, the scan is at its
+ * end.
  */
 int64
 pass_over(PartitionReader *reader, IndexScanDesc scan, ScanDirection direction,

@@ -100,8 +100,8 @@ fetch_all(Search *search, const RowPlace *places, int n)
  * by_places: read the lists to their end.
  *
  * Rows are fetched at all places, or looked for in the index by time, for as
- * long as it would take to fetch them all.  Places that do not fit in work_mem
- * are not kept.
+ * long as it would take to fetch them all.  Places that do not fit in
+ * work_mem are not kept.
  */
 void
 by_places(Search *search)
