@@ -3,6 +3,7 @@
 #   make            build both            make demo   see it work
 #   make install    install both          make test   run all tests
 #   make test-assert                      the same on a PostgreSQL with assertions
+#   make test-matrix VERSIONS="17 18"     the same on other versions of it
 #   make NO_NOTIFIER=1                    the extension alone, also for install
 #   make -C notifier                      the notifier alone, also for install
 #
@@ -43,7 +44,7 @@ PG_CONFIG ?= pg_config
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 ifneq ($(PGXS),)
 include $(PGXS)
-else ifneq ($(filter-out demo test test-assert,$(or $(MAKECMDGOALS),all)),)
+else ifneq ($(filter-out demo test test-assert test-matrix,$(or $(MAKECMDGOALS),all)),)
 $(error $(PG_CONFIG) names no PGXS; test/install-deps installs what is missing)
 endif
 
@@ -78,6 +79,8 @@ test:
 	@$(TOP)/test/run
 test-assert:
 	@$(TOP)/test/run assert
+test-matrix:
+	@$(TOP)/test/matrix $(VERSIONS)
 coverage:
 	@PG_CONFIG='$(PG_CONFIG)' $(TOP)/test/coverage
 fuzz-sql:
@@ -96,6 +99,6 @@ format:
 check-format:
 	@$(TOP)/test/format --check
 
-.PHONY: demo test test-assert coverage fuzz-sql soak soak-notifier format check-format check-layers $(NOTIFIER)
+.PHONY: demo test test-assert test-matrix coverage fuzz-sql soak soak-notifier format check-format check-layers $(NOTIFIER)
 
 include $(TOP)/test/bench/bench.mk

@@ -40,20 +40,13 @@ extern int	no_such_variable
 #include "catalog/pg_proc.h"
 #include "varatt.h"
 #define compat_name_list(string) stringToQualifiedNameList(string, NULL)
-#define compat_relation_owned(relid, role) \
-	object_ownercheck(RelationRelationId, relid, role)
 #define compat_function_aclcheck(function, role) \
 	object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE)
 #define compat_schema_aclcheck(schema, role) \
 	object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE)
 #define compat_require_set_role(member, role) check_can_set_role(member, role)
-#define compat_insert_index_tuples(result, slot, estate) \
-	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
 #else
-#define compat_insert_index_tuples(result, slot, estate) \
-	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #define compat_name_list(string) stringToQualifiedNameList(string)
-#define compat_relation_owned(relid, role) pg_class_ownercheck(relid, role)
 #define compat_function_aclcheck(function, role) \
 	pg_proc_aclcheck(function, role, ACL_EXECUTE)
 #define compat_schema_aclcheck(schema, role) \
@@ -62,8 +55,53 @@ extern int	no_such_variable
 	check_is_member_of_role(member, role)
 #endif
 
+/*
+ * compat_relation_owned - is it the role's?  An Oid without a relation is an
+ * error for callers to see, which PostgreSQL 18 takes for one of its own.
+ */
+#if PG_VERSION_NUM >= 160000
+#include "utils/syscache.h"
+static inline bool
+compat_relation_owned(Oid relid, Oid role)
+{
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	return object_ownercheck(RelationRelationId, relid, role);
+}
+#else
+#define compat_relation_owned(relid, role) pg_class_ownercheck(relid, role)
+#endif
+
+/* a new row's index entries */
+#if PG_VERSION_NUM >= 190000
+#define compat_insert_index_tuples(result, slot, estate) \
+	ExecInsertIndexTuples(result, estate, 0, slot, NIL, NULL)
+#elif PG_VERSION_NUM >= 160000
+#define compat_insert_index_tuples(result, slot, estate) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
+#else
+#define compat_insert_index_tuples(result, slot, estate) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
+#endif
+
+/* a scan of a table, and rows of it by their pointers */
+#if PG_VERSION_NUM >= 190000
+#define compat_table_beginscan(rel, snapshot) \
+	table_beginscan(rel, snapshot, 0, NULL, SO_NONE)
+#define compat_index_fetch_begin(rel) table_index_fetch_begin(rel, SO_NONE)
+#else
+#define compat_table_beginscan(rel, snapshot) \
+	table_beginscan(rel, snapshot, 0, NULL)
+#define compat_index_fetch_begin(rel) table_index_fetch_begin(rel)
+#endif
+
 /* an index scan without order-by keys */
-#if PG_VERSION_NUM >= 180000
+#if PG_VERSION_NUM >= 190000
+#define compat_index_beginscan(rel, index, snapshot, nkeys) \
+	index_beginscan(rel, index, snapshot, NULL, nkeys, 0, SO_NONE)
+#elif PG_VERSION_NUM >= 180000
 #define compat_index_beginscan(rel, index, snapshot, nkeys) \
 	index_beginscan(rel, index, snapshot, NULL, nkeys, 0)
 #else

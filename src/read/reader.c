@@ -333,7 +333,7 @@ reader_fetch(PartitionReader *reader, RowPlace place)
 	{
 		MemoryContext old = MemoryContextSwitchTo(reader->context);
 
-		reader->fetch = table_index_fetch_begin(reader->rel);
+		reader->fetch = compat_index_fetch_begin(reader->rel);
 		MemoryContextSwitchTo(old);
 	}
 	ItemPointerSet(&tid, place_block(place), (OffsetNumber) place);
