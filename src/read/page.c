@@ -38,6 +38,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/tuplestore.h"
 
 #define SQL_BATCH	10			/* events of a statement in memory at a time */
 
