@@ -61,6 +61,17 @@ $(EXPECTED_LINK):
 	ln -s $(abspath $(TOP))/expected $@
 installcheck: $(EXPECTED_LINK)
 
+# The manual, in whose README.md the other pages are doc/...
+manualdir = $(docdir)/eventlog
+install: install-manual
+install-manual:
+	$(MKDIR_P) '$(DESTDIR)$(manualdir)/doc'
+	$(INSTALL_DATA) $(addprefix $(TOP)/,README.md CHANGELOG.md LICENSE) '$(DESTDIR)$(manualdir)'
+	$(if $(wildcard $(TOP)/doc/*.*),$(INSTALL_DATA) $(wildcard $(TOP)/doc/*.*) '$(DESTDIR)$(manualdir)/doc')
+uninstall: uninstall-manual
+uninstall-manual:
+	rm -rf '$(DESTDIR)$(manualdir)'
+
 # Whatever is done with the extension is done with the notifier.
 NOTIFIER = all-notifier install-notifier uninstall-notifier clean-notifier
 ifndef NO_NOTIFIER
@@ -99,6 +110,7 @@ format:
 check-format:
 	@$(TOP)/test/format --check
 
-.PHONY: demo test test-assert test-matrix coverage fuzz-sql soak soak-notifier format check-format check-layers $(NOTIFIER)
+.PHONY: demo test test-assert test-matrix coverage fuzz-sql soak soak-notifier format check-format check-layers \
+	install-manual uninstall-manual $(NOTIFIER)
 
 include $(TOP)/test/bench/bench.mk

@@ -15,13 +15,13 @@
 #include "base/loop.h"
 #include "base/process.h"
 #include "base/signals.h"
+#include "base/supervisor.h"
 #include "net/database.h"
 #include "net/http.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 
 #define RELOAD_GRACE	10000	/* ms for what is in flight, and changes */
@@ -306,7 +306,7 @@ change_over(void)
 	if (!ok)
 		notifier.failed = notifier.done = true;
 	log_event(LOG_LEVEL_INFO, "the new configuration counts", NULL);
-	(void) sd_notify(0, "READY=1");
+	supervisor_notify("READY=1");
 }
 
 static void
@@ -339,7 +339,7 @@ reload(void)
 		log_event(LOG_LEVEL_INFO, "notification is off: nothing is sent", NULL);
 	config_destroy(notifier.next);
 	notifier.next = config;
-	(void) sd_notify(0, "RELOADING=1");
+	supervisor_notify("RELOADING=1");
 	drain(RELOAD_GRACE);
 }
 
@@ -363,10 +363,10 @@ stop(void)
 			grace = notifier.fleet.webhooks[i]->config->timeout;
 	}
 	log_event(LOG_LEVEL_INFO, "stopping", NULL);
-	(void) sd_notify(0, "STOPPING=1");
+	supervisor_notify("STOPPING=1");
 	snprintf(extend, sizeof(extend), "EXTEND_TIMEOUT_USEC=%lld",
 			 (long long) (grace + MIN_GRACE) * 1000);
-	(void) sd_notify(0, extend);
+	supervisor_notify(extend);
 	notifier.stopping = true;
 	loop_timer_clear(&notifier.grace_timer);
 	drain(grace);
@@ -377,7 +377,7 @@ pat_watchdog(void *arg)
 {
 	uint64_t	usec = *(uint64_t *) arg;
 
-	(void) sd_notify(0, "WATCHDOG=1");
+	supervisor_notify("WATCHDOG=1");
 	loop_timer_set(&notifier.watchdog_timer, (int64_t) usec / 2000,
 				   pat_watchdog, arg);
 }
@@ -481,8 +481,9 @@ notifier_run(Config *config, const char *const *paths, size_t npaths,
 		return false;
 	}
 	notifier.failed = notifier.done = !start();
-	(void) sd_notify(0, "READY=1");
-	if (sd_watchdog_enabled(0, &watchdog) > 0)
+	supervisor_notify("READY=1");
+	watchdog = supervisor_watchdog();
+	if (watchdog > 0)
 		pat_watchdog(&watchdog);
 	while (!notifier.done)
 	{
