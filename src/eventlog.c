@@ -261,7 +261,7 @@ eventlog_type_oid(const char *name)
  * callbacks per backend, shared by all extensions, so this one registers only
  * one.
  */
-#define MAX_RELATION_CACHES		4
+#define MAX_RELATION_CACHES		6
 #define MAX_RELATION_CALLBACKS	4
 
 static HTAB *relation_caches[MAX_RELATION_CACHES];

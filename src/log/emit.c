@@ -337,19 +337,24 @@ key_is_there(Relation rel, Relation index, TimestampTz occurred_at,
  * This is checked by the primary key and not by SQL, since a writer need not
  * have the right to read.  It reveals only that the writer's own INSERT of
  * this very id met the event.  A partition without such an index, like a
- * foreign table, is assumed to contain it.
+ * foreign table, is assumed to contain it, and so is a distributed log.
  */
 static bool
 event_is_there(const EventLog *log, TimestampTz occurred_at,
 			   const pg_uuid_t *id)
 {
-	PartitionList *list = partition_list(log->rel);
-	const Partition *partition = partition_find(list, occurred_at);
-	Oid			oid = partition ? partition->oid : list->default_oid;
-	Relation	rel = OidIsValid(oid) ?
-	try_relation_open(oid, AccessShareLock) : NULL;
+	PartitionList *list;
+	const Partition *partition;
+	Oid			oid;
+	Relation	rel;
 	bool		found = true;
 
+	if (is_distributed(log->oid))
+		return true;
+	list = partition_list(log->rel);
+	partition = partition_find(list, occurred_at);
+	oid = partition ? partition->oid : list->default_oid;
+	rel = OidIsValid(oid) ? try_relation_open(oid, AccessShareLock) : NULL;
 	if (rel == NULL)
 		return false;
 	if (rel->rd_rel->relkind == RELKIND_RELATION)

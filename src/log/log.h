@@ -249,6 +249,9 @@ extern const Partition *partition_find_detaching(const PartitionList *list,
 												 TimestampTz t);
 extern TimestampTz partition_expiry(const LogSettings *settings,
 									TimestampTz now);
+extern char *partition_create_table(Oid log, TimestampTz lower);
+extern Oid	partition_attach(Oid log, const char *partition,
+							 TimestampTz lower, TimestampTz upper);
 extern Oid	partition_create(Oid log, TimestampTz lower, TimestampTz upper);
 
 /*
@@ -298,5 +301,21 @@ extern void time_scan_end(TimeScan *scan);
 extern bool time_scan_is_possible(Relation rel);
 extern bool time_scan_finds_rows(Oid relid, TimestampTz lower,
 								 TimestampTz upper);
+
+extern bool partition_has_rows(Oid relid);
+
+/*
+ * distributed.c: logs that Citus spreads over several servers
+ */
+extern char *distribution_obstacle(Oid relid);
+extern bool citus_has(Oid relid);
+extern bool is_distributed(Oid relid);
+extern bool are_colocated(Oid a, Oid b);
+extern char *shards_of(Oid relid);
+extern bool may_be_shard(Oid relid, int64 *shard);
+extern Oid	log_of_shard(Oid relid);
+extern bool is_coordinator(void);
+extern int64 shell_number(const char *sql);
+extern bool shell_has_rows(Oid relid, TimestampTz lower, TimestampTz upper);
 
 #endif							/* EVENTLOG_LOG_H */

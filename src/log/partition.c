@@ -395,7 +395,30 @@ replica_identity(Oid relid, Oid partition)
 }
 
 /*
- * partition_create: create and attach an empty partition; returns its OID.
+ * partition_create_table: create the table of a new partition without attaching
+ * it; returns its name, quoted for SQL.  Within SPI, as the log's owner.
+ */
+char *
+partition_create_table(Oid relid, TimestampTz lower)
+{
+	Oid			schema = get_rel_namespace(relid);
+	char	   *name = ChooseRelationName(get_rel_name(relid), NULL,
+										  partition_suffix(lower), schema,
+										  false);
+	char	   *partition = quote_qualified_identifier(get_namespace_name(schema),
+													   name);
+
+	run_sql(psprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL"
+					 " EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING COMMENTS)%s%s",
+					 partition, qualified_name(relid),
+					 access_method_clause(relid), tablespace_clause(relid)),
+			SPI_OK_UTILITY);
+	return partition;
+}
+
+/*
+ * partition_attach: attach a table that partition_create_table() created;
+ * returns its OID.
  *
  * Within SPI, as the log's owner, with the log locked but not open (ALTER
  * TABLE refuses a table that its own session has open).  ATTACH takes SHARE
@@ -408,31 +431,30 @@ replica_identity(Oid relid, Oid partition)
  * published.
  */
 Oid
-partition_create(Oid relid, TimestampTz lower, TimestampTz upper)
+partition_attach(Oid relid, const char *partition, TimestampTz lower,
+				 TimestampTz upper)
 {
-	Oid			schema = get_rel_namespace(relid);
-	char	   *log = qualified_name(relid);
-	char	   *name = ChooseRelationName(get_rel_name(relid), NULL,
-										  partition_suffix(lower), schema,
-										  false);
-	char	   *partition = quote_qualified_identifier(get_namespace_name(schema),
-													   name);
+	Oid			oid = DatumGetObjectId(DirectFunctionCall1(regclassin,
+														   CStringGetDatum(partition)));
 	char	   *identity;
-	Oid			oid;
 
-	run_sql(psprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL"
-					 " EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING COMMENTS)%s%s",
-					 partition, log, access_method_clause(relid),
-					 tablespace_clause(relid)),
-			SPI_OK_UTILITY);
 	run_sql(psprintf("ALTER TABLE %s ATTACH PARTITION %s"
-					 " FOR VALUES FROM ('%s') TO ('%s')", log, partition,
-					 utc_literal(lower), utc_literal(upper)),
+					 " FOR VALUES FROM ('%s') TO ('%s')", qualified_name(relid),
+					 partition, utc_literal(lower), utc_literal(upper)),
 			SPI_OK_UTILITY);
-	oid = get_relname_relid(name, schema);
 	identity = replica_identity(relid, oid);
 	if (identity != NULL)
 		run_sql(psprintf("ALTER TABLE %s REPLICA IDENTITY %s", partition,
 						 identity), SPI_OK_UTILITY);
 	return oid;
+}
+
+/*
+ * partition_create: create and attach an empty partition; returns its OID.
+ */
+Oid
+partition_create(Oid relid, TimestampTz lower, TimestampTz upper)
+{
+	return partition_attach(relid, partition_create_table(relid, lower), lower,
+							upper);
 }

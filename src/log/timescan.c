@@ -159,12 +159,17 @@ time_scan_end(TimeScan *scan)
 bool
 time_scan_finds_rows(Oid relid, TimestampTz lower, TimestampTz upper)
 {
-	Relation	rel = try_relation_open(relid, AccessShareLock);
-	Oid			index = rel ? time_index(rel) : InvalidOid;
-	bool		by_time = OidIsValid(index) &&
-	ConditionalLockRelationOid(index, AccessShareLock);
+	Relation	rel;
+	Oid			index;
+	bool		by_time;
 	bool		found = false;
 
+	if (is_distributed(relid))
+		return shell_has_rows(relid, lower, upper);
+	rel = try_relation_open(relid, AccessShareLock);
+	index = rel ? time_index(rel) : InvalidOid;
+	by_time = OidIsValid(index) &&
+		ConditionalLockRelationOid(index, AccessShareLock);
 	if (by_time && lower < upper)
 	{
 		TimeScan   *scan = time_scan_begin(rel, lower, upper,
@@ -178,4 +183,15 @@ time_scan_finds_rows(Oid relid, TimestampTz lower, TimestampTz upper)
 	if (rel)
 		relation_close(rel, AccessShareLock);
 	return rel && !by_time ? relation_has_rows(relid) : found;
+}
+
+/*
+ * partition_has_rows: the same for all times.
+ */
+bool
+partition_has_rows(Oid relid)
+{
+	return is_distributed(relid) ?
+		shell_has_rows(relid, EVENT_MIN_TIME, EVENT_END_TIME) :
+		relation_has_rows(relid);
 }

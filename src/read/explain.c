@@ -47,16 +47,19 @@ static void
 explain_sql(const EventLog *log, const Filter *filter, const EventPage *page,
 			ReturnSetInfo *rsinfo)
 {
+	char	   *shards = NULL;
+	char	   *sql = shards_explain_sql(log, filter, page, &shards);
 	int			level;
 
-	put_line(rsinfo, psprintf("Page of %s, by one statement",
-							  qualified_name(log->oid)));
+	put_line(rsinfo, psprintf("Page of %s, by %s", qualified_name(log->oid),
+							  sql ? "its shards" : "one statement"));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	level = reach_default(log, filter->since, filter->before);
-	(void) sql_into_result(psprintf("EXPLAIN (ANALYZE, BUFFERS) %s",
-									page_sql(log, filter, page)),
+	(void) sql_into_result(sql ? sql : psprintf("EXPLAIN (ANALYZE, BUFFERS) %s",
+												page_sql(log, filter, page)),
 						   NULL, false, rsinfo);
+	end_shards(log, sql ? shards : NULL);
 	AtEOXact_GUC(false, level);
 	SPI_finish();
 }

@@ -76,12 +76,17 @@ static void
 list_by_sql(const EventLog *log, const Filter *filter, const EventPage *page,
 			ReturnSetInfo *rsinfo)
 {
+	char	   *shards = NULL;
+	char	   *sql;
 	int			level;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	level = reach_default(log, filter->since, filter->before);
-	(void) sql_into_result(page_sql(log, filter, page), NULL, true, rsinfo);
+	sql = shards_page_sql(log, filter, page, &shards);
+	(void) sql_into_result(sql ? sql : page_sql(log, filter, page), NULL, true,
+						   rsinfo);
+	end_shards(log, sql ? shards : NULL);
 	AtEOXact_GUC(false, level);
 	SPI_finish();
 }

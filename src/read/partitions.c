@@ -74,13 +74,16 @@ has_events_in(Oid partition, EventRange range)
 int
 reach_default(const EventLog *log, TimestampTz lower, TimestampTz upper)
 {
-	PartitionList *list = partitions_to_read(log);
+	PartitionList *list;
 	int			level = NewGUCNestLevel();
 	TimestampTz at = lower;
 	EventRange	range = {.lower = lower};
 	bool		bare = !ActiveSnapshotSet();	/* a procedure between its
 												 * statements */
 
+	if (is_distributed(log->oid))
+		return level;			/* each shard has a default partition */
+	list = partitions_to_read(log);
 	range.upper.occurred_at = upper;
 	if (bare)
 		PushActiveSnapshot(GetTransactionSnapshot());
@@ -101,7 +104,7 @@ reach_default(const EventLog *log, TimestampTz lower, TimestampTz upper)
 bool
 may_read_indexes(const EventLog *log)
 {
-	return eventlog_scan_method != SCAN_SQL &&
+	return eventlog_scan_method != SCAN_SQL && !is_distributed(log->oid) &&
 		pg_class_aclcheck(log->oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
 		check_enable_rls(log->oid, InvalidOid, true) != RLS_ENABLED;
 }

@@ -358,6 +358,28 @@ extern void event_values(PartitionReader *reader, Datum *values, bool *nulls);
 extern void put_event(PartitionReader *reader, void *arg);
 
 /*
+ * distributed.c: the shards of a log that is distributed
+ */
+extern char *shard_table_name(Oid log);
+extern char *begin_shards(const EventLog *log, char **shards);
+extern void end_shards(const EventLog *log, const char *shards);
+extern bool append_filter_args(StringInfo sql, const Filter *filter);
+extern char *shards_page_sql(const EventLog *log, const Filter *filter,
+							 const EventPage *page, char **shards);
+extern char *shards_explain_sql(const EventLog *log, const Filter *filter,
+								const EventPage *page, char **shards);
+extern char *shards_status_sql(const EventLog *log);
+extern char *shards_stats_sql(const EventLog *log, const Filter *filter,
+							  const char *columns, const char *function,
+							  const char *first, char **shards);
+
+/*
+ * foreign.c: partitions on other servers
+ */
+extern char *parts_sql(const EventLog *log, const Filter *filter,
+					   const char *columns, const char *group);
+
+/*
  * list.c: the arguments of list, and its statement
  */
 enum

@@ -39,6 +39,13 @@ begin_stats(FunctionCallInfo fcinfo, int first, const char *columns,
 	return log;
 }
 
+static StringInfo
+reset_sql(StringInfo sql)
+{
+	resetStringInfo(sql);
+	return sql;
+}
+
 static int64
 count_by_sql(const EventLog *log, const Filter *filter, const char *sql)
 {
@@ -71,7 +78,21 @@ eventlog_count(PG_FUNCTION_ARGS)
 	int64		count;
 
 	if (!read_count(log, &filter, &count))
-		count = count_by_sql(log, &filter, sql.data);
+	{
+		char	   *shards = NULL;
+		char	   *pushed = shards_stats_sql(log, &filter,
+											  "pg_catalog.sum(t)::pg_catalog.int8",
+											  "count", "", &shards);
+		char	   *parts = pushed ? NULL :
+		parts_sql(log, &filter, "pg_catalog.count(*) AS n", "");
+
+		if (parts)
+			appendStringInfo(reset_sql(&sql),
+							 "SELECT pg_catalog.sum(x.n)::pg_catalog.int8"
+							 " FROM (%s) x", parts);
+		count = count_by_sql(log, &filter, pushed ? pushed : sql.data);
+		end_shards(log, pushed ? shards : NULL);
+	}
 	log_close(log, NoLock);
 	PG_RETURN_INT64(count);
 }
@@ -144,12 +165,32 @@ eventlog_types(PG_FUNCTION_ARGS)
 		put_types(types, rsinfo);
 	else
 	{
+		char	   *shards = NULL;
+		char	   *pushed = shards_stats_sql(log, &filter,
+											  "t.event_type, t.level,"
+											  " pg_catalog.sum(t.events)::pg_catalog.int8,"
+											  " pg_catalog.max(t.last_occurred_at)",
+											  "types", "", &shards);
+		char	   *parts = pushed ? NULL :
+		parts_sql(log, &filter,
+				  "e.event_type, e.level, pg_catalog.count(*) AS n,"
+				  " pg_catalog.max(e.occurred_at) AS newest",
+				  " GROUP BY e.event_type, e.level");
+
+		if (parts)
+			appendStringInfo(reset_sql(&sql),
+							 "SELECT e.event_type, e.level::eventlog.level,"
+							 " pg_catalog.sum(e.n)::pg_catalog.int8,"
+							 " pg_catalog.max(e.newest) FROM (%s) e", parts);
 		appendStringInfoString(&sql, " GROUP BY e.event_type, 2"
 							   " ORDER BY e.event_type COLLATE pg_catalog.\"C\", 2");
 		if (SPI_connect() != SPI_OK_CONNECT)
 			elog(ERROR, "SPI_connect failed");
 		level = reach_default(log, filter.since, filter.before);
-		(void) sql_into_result(sql.data, NULL, true, rsinfo);
+		(void) sql_into_result(pushed ?
+							   psprintf("%s GROUP BY 1, 2 ORDER BY t.event_type COLLATE pg_catalog.\"C\", 2",
+										pushed) : sql.data, NULL, true, rsinfo);
+		end_shards(log, pushed ? shards : NULL);
 		AtEOXact_GUC(false, level);
 		SPI_finish();
 	}
@@ -283,6 +324,9 @@ eventlog_histogram(PG_FUNCTION_ARGS)
 	Filter		filter;
 	EventLog   *log;
 	Interval   *width;
+	char	   *shards = NULL;
+	char	   *pushed;
+	char	   *grid;
 	int			level;
 
 	if (PG_ARGISNULL(0))
@@ -291,11 +335,11 @@ eventlog_histogram(PG_FUNCTION_ARGS)
 				 errmsg("width must not be null")));
 	width = PG_GETARG_INTERVAL_P(0);
 	grid_require_valid(width, "width");
+	grid = psprintf("'%d months %d days " INT64_FORMAT " microseconds'",
+					width->month, width->day, width->time);
 	log = begin_stats(fcinfo, 1,
-					  psprintf("eventlog._bucket('%d months %d days " INT64_FORMAT
-							   " microseconds', e.occurred_at) AS bucket,"
-							   " e.level, pg_catalog.count(*) AS events",
-							   width->month, width->day, width->time),
+					  psprintf("eventlog._bucket(%s, e.occurred_at) AS bucket,"
+							   " e.level, pg_catalog.count(*) AS events", grid),
 					  &filter, &sql);
 	/* a cast to the enum takes longer than counting: not for each event */
 	ordered = psprintf("SELECT b.bucket, b.level::eventlog.level, b.events"
@@ -305,8 +349,18 @@ eventlog_histogram(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	level = reach_default(log, filter.since, filter.before);
+	pushed = shards_stats_sql(log, &filter,
+							  "t.bucket, t.level,"
+							  " pg_catalog.sum(t.events)::pg_catalog.int8",
+							  "histogram",
+							  psprintf("width => %s::pg_catalog.interval, ",
+									   grid), &shards);
+	if (pushed)
+		ordered = psprintf("%s WHERE t.level IS NOT NULL"
+						   " GROUP BY 1, 2 ORDER BY 1, 2", pushed);
 	if (SPI_execute(ordered, true, MAX_HISTOGRAM + 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not count events: %s", ordered);
+	end_shards(log, pushed ? shards : NULL);
 	AtEOXact_GUC(false, level);
 	require_size(width);
 	put_histogram((ReturnSetInfo *) fcinfo->resultinfo, width);
