@@ -115,8 +115,9 @@ eventlog_clear(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	keys = delete_choose_keys(log->oid, &filter, NULL, MAX_CLEAR_KEYS);
-	if (keys->n == MAX_CLEAR_KEYS)
+	keys = is_distributed(log->oid) ? NULL :
+		delete_choose_keys(log->oid, &filter, NULL, MAX_CLEAR_KEYS);
+	if (keys == NULL || keys->n == MAX_CLEAR_KEYS)
 		clear_by_filter(log, &filter, rsinfo);
 	else if (keys->n > 0)
 		(void) delete_by_keys(log->oid, &filter, keys, NIL, rsinfo);

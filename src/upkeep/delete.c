@@ -196,13 +196,15 @@ delete_by_ids_sql(Oid log, const Filter *filter, const ChosenKeys *keys)
 }
 
 /*
- * may_reach_foreign: may the log have partitions that are foreign tables?
+ * may_reach_foreign: may the log have partitions whose rows are on other
+ * servers?
  */
 static bool
 may_reach_foreign(const PartitionList *list)
 {
 	if (OidIsValid(list->default_oid) &&
-		get_rel_relkind(list->default_oid) != RELKIND_RELATION)
+		(get_rel_relkind(list->default_oid) != RELKIND_RELATION ||
+		 is_distributed(list->default_oid)))
 		return true;
 	for (int i = 0; i < list->n; i++)
 	{

@@ -85,7 +85,7 @@ delete_sql(Oid relid, TimestampTz expiry)
 	appendStringInfo(&rows, "e.occurred_at OPERATOR(pg_catalog.<) '%s'",
 					 utc_literal(expiry));
 	foreign_key_append_unreferred(&rows, keys);
-	if (get_rel_relkind(relid) != RELKIND_RELATION)
+	if (get_rel_relkind(relid) != RELKIND_RELATION || is_distributed(relid))
 		return psprintf("DELETE FROM %s e WHERE %s", name, rows.data);
 	return psprintf("DELETE FROM ONLY %s WHERE ctid OPERATOR(pg_catalog.=) ANY"
 					" (ARRAY(SELECT e.ctid FROM ONLY %s e WHERE %s LIMIT %d))",

@@ -78,6 +78,13 @@ static void
 maintain_log(Upkeep *upkeep)
 {
 	upkeep->now = GetCurrentTimestamp();
+	if (upkeep_is_elsewhere(upkeep->target.log))
+	{
+		upkeep_prune_queue(&upkeep->target);
+		return;
+	}
+	if (is_distributed(upkeep->target.log))
+		maintain_shards(upkeep);
 	upkeep_premake(upkeep);
 	upkeep_expire_default(upkeep);
 	upkeep_empty_default(upkeep);
@@ -165,7 +172,13 @@ maintain_one(Oid relid)
 	else if (!has_privs_of_role(GetUserId(), upkeep.target.owner))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
 	else
+	{
+		if (upkeep_is_elsewhere(relid))
+			ereport(NOTICE,
+					(errmsg("left the shards of %s alone", upkeep.name),
+					 errhint("Call eventlog.maintain for the log on the coordinator.")));
 		maintain_log(&upkeep);
+	}
 	end_upkeep(outer);
 }
 

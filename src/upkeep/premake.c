@@ -92,11 +92,14 @@ cut_range(Oid default_oid, TimestampTz at, TimestampTz *lower,
 static int64
 fill_partition(Oid log, Oid default_oid, TimestampTz lower, TimestampTz upper)
 {
-	char	   *obstacle = move_find_obstacle(log, default_oid);
+	char	   *obstacle;
 	Tuplestorestate *store;
 	TupleDesc	desc;
 	int64		rows;
 
+	if (is_distributed(log))
+		return shards_fill_partition(log, default_oid, lower, upper);
+	obstacle = move_find_obstacle(log, default_oid);
 	if (obstacle != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -126,7 +129,7 @@ lock_for_attach(const Upkeep *upkeep, Oid default_oid)
 	if (OidIsValid(default_oid))
 	{
 		if (upkeep->at <= GetCurrentTimestamp() ||
-			relation_has_rows(default_oid))
+			partition_has_rows(default_oid))
 			upkeep_lock(upkeep->target.log, ShareRowExclusiveLock);
 		upkeep_lock(default_oid, AccessExclusiveLock);
 	}
@@ -154,7 +157,8 @@ make_partition(void *arg)
 	if (OidIsValid(default_oid) &&
 		time_scan_finds_rows(default_oid, lower, upper))
 	{
-		cut_range(default_oid, upkeep->at, &lower, &upper);
+		if (!is_distributed(relid))
+			cut_range(default_oid, upkeep->at, &lower, &upper);
 		upkeep->rows = fill_partition(relid, default_oid, lower, upper);
 	}
 	else
@@ -293,7 +297,16 @@ find_default_rows(void *arg)
 	Oid			default_oid = upkeep->target.partitions->default_oid;
 
 	upkeep->found = false;
-	if (OidIsValid(default_oid) && relation_has_rows(default_oid))
+	if (OidIsValid(default_oid) && is_distributed(upkeep->target.log))
+	{
+		TimestampTz horizon = partition_horizon(&upkeep->target.settings,
+												GetCurrentTimestamp());
+
+		shards_find_in_default(upkeep, default_oid, horizon,
+							   worth_a_partition(upkeep->target.partitions,
+												 horizon));
+	}
+	else if (OidIsValid(default_oid) && relation_has_rows(default_oid))
 	{
 		Relation	rel = relation_open(default_oid, AccessShareLock);
 

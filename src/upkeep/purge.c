@@ -211,6 +211,8 @@ most_rows(const EventLog *log)
 	PartitionList *list = partition_list_own(log->rel);
 	int64		sum = 0;
 
+	if (is_distributed(log->oid))
+		return PG_INT64_MAX;
 	for (int i = -1; i < list->n; i++)
 	{
 		Oid			oid = i < 0 ? list->default_oid : list->items[i].oid;

@@ -31,7 +31,7 @@ check_droppable(void *arg)
 	{
 		relation_close(rel, NoLock);
 		purge->droppable =
-			(!purge->ahead || relation_has_rows(purge->partition)) &&
+			(!purge->ahead || partition_has_rows(purge->partition)) &&
 			!foreign_key_is_used(purge->partition,
 								 foreign_key_list(purge->partition));
 	}
@@ -43,9 +43,14 @@ check_droppable(void *arg)
 static int64
 rows_to_drop(const Purge *purge)
 {
-	Relation	rel = relation_open(purge->partition, NoLock);
-	int64		rows = count_rows(rel);
+	Relation	rel;
+	int64		rows;
 
+	if (is_distributed(purge->partition))
+		return shell_number(psprintf("SELECT pg_catalog.count(*) FROM %s",
+									 qualified_name(purge->partition)));
+	rel = relation_open(purge->partition, NoLock);
+	rows = count_rows(rel);
 	relation_close(rel, NoLock);
 	return rows;
 }

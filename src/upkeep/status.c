@@ -13,6 +13,7 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -21,6 +22,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(eventlog_log_status);
@@ -90,7 +92,7 @@ default_problems(const EventLog *log, Oid default_oid, TimestampTz now)
 	Max(partition_expiry(&log->settings, now), EVENT_MIN_TIME);
 	TimestampTz horizon = Max(partition_horizon(&log->settings, now), expiry);
 	bool		is_ordinary = get_rel_relkind(default_oid) == RELKIND_RELATION;
-	char	   *obstacle = !is_ordinary || relation_has_rows(default_oid) ?
+	char	   *obstacle = !is_ordinary || partition_has_rows(default_oid) ?
 	move_find_obstacle(log->oid, default_oid) : NULL;
 
 	if (obstacle != NULL)
@@ -262,6 +264,90 @@ put_log(const EventLog *log, Datum *values, bool *nulls, List **problems)
 }
 
 /*
+ * ask_shards: the sizes and problems of a distributed log's shards.
+ */
+static void
+ask_shards(const EventLog *log, List **problems, int64 *events, int64 *bytes)
+{
+	MemoryContext context = CurrentMemoryContext;
+	char	   *sql = shards_status_sql(log);
+
+	if (sql == NULL)
+	{
+		if (is_coordinator() && strchr(shards_of(log->oid), ',') != NULL)
+			add_problem(problems, pstrdup("no table of shards, so pages are slow; CALL eventlog.maintain() makes it"));
+		return;
+	}
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	run_sql(sql, SPI_OK_SELECT);
+	*events = *bytes = 0;
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+		char	   *found = SPI_getvalue(row, desc, 3);
+
+		*events += DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
+		*bytes += DatumGetInt64(SPI_getbinval(row, desc, 2, &isnull));
+		if (found != NULL && strcmp(found, "{}") != 0)
+		{
+			MemoryContext outer = MemoryContextSwitchTo(context);
+
+			add_problem(problems, psprintf("shard %s: %s",
+										   SPI_getvalue(row, desc, 4), found));
+			MemoryContextSwitchTo(outer);
+		}
+	}
+	SPI_finish();
+}
+
+/*
+ * put_distributed: the same of a log that Citus has distributed, with the sizes
+ * and the problems of its shards.  What a node answers with an error, or not at
+ * all, is a problem too.
+ */
+static void
+put_distributed(const EventLog *log, Datum *values, bool *nulls,
+				List **problems, int64 *events, int64 *bytes)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner resowner = CurrentResourceOwner;
+	char	   *obstacle = distribution_obstacle(log->oid);
+
+	if (obstacle != NULL)
+	{
+		add_problem(problems, obstacle);
+		return;
+	}
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		put_log(log, values, nulls, problems);
+		ask_shards(log, problems, events, bytes);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		add_problem(problems, psprintf("shards could not be asked: %s",
+									   error->message));
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = resowner;
+}
+
+/*
  * put_status: the columns for a table that is locked.
  */
 static void
@@ -275,12 +361,13 @@ put_status(Relation rel, Datum *values, bool *nulls)
 
 	foreach(cell, damage_find(rel))
 		add_problem(&problems, ((Damage *) lfirst(cell))->text);
-	if (log)
-	{
-		put_log(log, values, nulls, &problems);
-		log_close(log, NoLock);
-	}
 	log_sum_sizes(RelationGetRelid(rel), &events, &bytes);
+	if (log && citus_has(log->oid))
+		put_distributed(log, values, nulls, &problems, &events, &bytes);
+	else if (log)
+		put_log(log, values, nulls, &problems);
+	if (log)
+		log_close(log, NoLock);
 	values[STATUS_EVENTS] = Int64GetDatum(events);
 	values[STATUS_BYTES] = Int64GetDatum(bytes);
 	values[STATUS_PROBLEMS] = problems_array(problems);

@@ -208,6 +208,16 @@ read_target(UpkeepTarget *target, LOCKMODE lockmode)
 }
 
 /*
+ * work_in_sequence: have Citus use one connection to a node.  It refuses to change
+ * a table if the transaction has used several.
+ */
+static void
+work_in_sequence(void)
+{
+	set_local("citus.multi_shard_modify_mode", "sequential");
+}
+
+/*
  * take_step: call a step with an SPI connection of its own, which frees its
  * memory.
  */
@@ -224,6 +234,8 @@ take_step(void *arg)
 		if (SPI_connect() != SPI_OK_CONNECT)
 			elog(ERROR, "SPI_connect failed");
 		begin_step(&self, call->target->owner);
+		if (OidIsValid(call->target->log) && is_distributed(call->target->log))
+			work_in_sequence();
 		if (call->lockmode != NoLock)
 			read_target(call->target, call->lockmode);
 		call->step(call->arg);

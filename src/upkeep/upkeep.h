@@ -194,4 +194,12 @@ extern void upkeep_build_indexes(Upkeep *upkeep);
 extern void upkeep_prune_queue(UpkeepTarget *target);
 extern void upkeep_sweep_queue(void);
 
+/* distributed.c */
+extern int64 shards_fill_partition(Oid log, Oid default_oid, TimestampTz lower,
+								   TimestampTz upper);
+extern void shards_find_in_default(Upkeep *upkeep, Oid default_oid,
+								   TimestampTz horizon, int enough);
+extern void maintain_shards(Upkeep *upkeep);
+extern bool upkeep_is_elsewhere(Oid log);
+
 #endif							/* EVENTLOG_UPKEEP_H */
