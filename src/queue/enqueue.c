@@ -47,6 +47,7 @@ static HTAB *logs_of_tables = NULL;
 
 /*
  * log_of_table: the topmost table that this one is a partition of, or itself.
+ * Of a shard, the log that it is a shard of.
  *
  * While a partition is being detached concurrently, it has no ancestors,
  * although it still is a partition.
@@ -57,6 +58,7 @@ log_of_table(Relation rel)
 	Oid			table = RelationGetRelid(rel);
 	LogOfTable *entry;
 	Oid			log;
+	int64		shard;
 
 	if (!rel->rd_rel->relispartition)
 		return table;
@@ -67,6 +69,15 @@ log_of_table(Relation rel)
 	if (entry)
 		return entry->log;
 	log = find_root_table(table);
+	if (may_be_shard(log, &shard))
+	{
+		Oid			distributed = log_of_shard(log);
+
+		/* Citus fills a new shard before the node knows what it is part of */
+		if (!OidIsValid(distributed))
+			return log;
+		log = distributed;
+	}
 	entry = hash_search(logs_of_tables, &table, HASH_ENTER, NULL);
 	entry->log = log;
 	return log;
@@ -259,6 +270,9 @@ eventlog_owe(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("eventlog._owe is a trigger AFTER INSERT FOR EACH ROW")));
 
+	/* the server that stores the event delivers it */
+	if (trigdata->tg_relation->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
+		return PointerGetDatum(NULL);
 	AcceptInvalidationMessages();	/* before any cache is consulted */
 	set = subscription_cache_get(log_of_table(trigdata->tg_relation));
 	if (set->n > 0)

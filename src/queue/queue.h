@@ -211,4 +211,15 @@ extern void queue_remove_dead(void *arg);
 extern void queue_remove_orphaned_subscriptions(void *arg);
 extern void queue_remove_orphaned_deliveries(void *arg);
 
+/* distributed.c */
+struct Filter;
+
+extern bool lead_workers(Oid log);
+extern int64 tell_workers(Oid log, const char *call);
+extern int64 replay_on_shards(const EventLog *log,
+							  const Subscription *subscription,
+							  const struct Filter *filter);
+extern void add_worker_counts(Oid log, const char *name, const char *columns,
+							  int n, Datum *values);
+
 #endif							/* EVENTLOG_QUEUE_H */

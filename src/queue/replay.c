@@ -167,7 +167,7 @@ replay_by_sql(const EventLog *log, Subscription *subscription,
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT e.id, e.event_type, e.level FROM %s e"
-					 " WHERE true", qualified_name(subscription->log));
+					 " WHERE true", qualified_name(log->oid));
 	filter_to_sql(filter, &sql);
 	appendStringInfoString(&sql, " ORDER BY e.occurred_at, e.id");
 	portal = SPI_cursor_open_with_args(NULL, sql.data, 0, NULL, NULL, NULL,
@@ -201,11 +201,20 @@ eventlog_replay(PG_FUNCTION_ARGS)
 	Identity	self;
 	Filter		filter;
 	EventLog   *log;
+	Oid			shard;
 	int64		n;
 
 	filter_from_args(fcinfo, 1, &filter);
-	log = log_open(subscription->log, AccessShareLock);
+	shard = log_resolve(fcinfo, 1 + FILTER_NARGS);
+	log = log_open(log_of_shard(shard) == subscription->log ? shard :
+				   subscription->log, AccessShareLock);
 	subscription_require_readable(log->rel, subscription->owner);
+	if (lead_workers(log->oid))
+	{
+		n = replay_on_shards(log, subscription, &filter);
+		log_close(log, NoLock);
+		PG_RETURN_INT64(n);
+	}
 	if (!narrow(subscription, &filter))
 	{
 		log_close(log, NoLock);
@@ -255,5 +264,9 @@ eventlog_retry(PG_FUNCTION_ARGS)
 	SPI_finish();
 	if (n > 0)
 		bell_ring_at_commit(subscription);
+	if (PG_ARGISNULL(1) && lead_workers(subscription->log))
+		n += tell_workers(subscription->log,
+						  psprintf("retry(%s",
+								   quote_literal_cstr(subscription->name)));
 	PG_RETURN_INT64(n);
 }

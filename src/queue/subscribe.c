@@ -11,6 +11,7 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -220,6 +221,26 @@ subscribe(Relation log, const char *name, const Filters *filters)
 }
 
 /*
+ * subscribe_call: the same for tell_workers().
+ */
+static char *
+subscribe_call(const char *name, const Filters *filters)
+{
+	StringInfoData call;
+
+	initStringInfo(&call);
+	appendStringInfo(&call, "subscribe(%s", quote_literal_cstr(name));
+	if (filters->nulls[0] == ' ')
+		appendStringInfo(&call, ", levels => %s::pg_catalog.text[]",
+						 quote_literal_cstr(OidOutputFunctionCall(F_ARRAY_OUT,
+																  filters->levels)));
+	if (filters->nulls[1] == ' ')
+		appendStringInfo(&call, ", event_type => %s",
+						 quote_literal_cstr(TextDatumGetCString(filters->event_type)));
+	return call.data;
+}
+
+/*
  * eventlog.subscribe(name text, levels text[], event_type text, log regclass)
  */
 Datum
@@ -240,8 +261,22 @@ eventlog_subscribe(PG_FUNCTION_ARGS)
 	while (!subscribe(log->rel, name, &filters))
 		CHECK_FOR_INTERRUPTS();
 	SPI_finish();
+	if (lead_workers(log->oid))
+		(void) tell_workers(log->oid, subscribe_call(name, &filters));
 	log_close(log, NoLock);
 	PG_RETURN_VOID();
+}
+
+/*
+ * tell_named: have workers call a function that takes the subscription alone.
+ */
+static void
+tell_named(const Subscription *subscription, const char *function)
+{
+	if (lead_workers(subscription->log))
+		(void) tell_workers(subscription->log,
+							psprintf("%s(%s", function,
+									 quote_literal_cstr(subscription->name)));
 }
 
 /*
@@ -270,6 +305,7 @@ eventlog_unsubscribe(PG_FUNCTION_ARGS)
 	for (int i = 0; i < lengthof(sql); i++)
 		(void) run_owned(&plans[i], sql[i], 1, types, &value, NULL);
 	SPI_finish();
+	tell_named(subscription, "unsubscribe");
 	PG_RETURN_VOID();
 }
 
@@ -297,7 +333,10 @@ set_paused(const Subscription *subscription, bool paused)
 Datum
 eventlog_pause(PG_FUNCTION_ARGS)
 {
-	set_paused(subscription_require(fcinfo, 0, 1), true);
+	Subscription *subscription = subscription_require(fcinfo, 0, 1);
+
+	set_paused(subscription, true);
+	tell_named(subscription, "pause");
 	PG_RETURN_VOID();
 }
 
@@ -310,6 +349,7 @@ eventlog_resume(PG_FUNCTION_ARGS)
 	Subscription *subscription = subscription_require(fcinfo, 0, 1);
 
 	set_paused(subscription, false);
+	tell_named(subscription, "resume");
 	bell_ring_at_commit(subscription);
 	PG_RETURN_VOID();
 }
@@ -370,6 +410,11 @@ eventlog_alter_subscription(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("subscription \"%s\" was changed concurrently",
 						subscription->name)));
+	if (lead_workers(subscription->log))
+		(void) tell_workers(subscription->log,
+							psprintf("alter_subscription(%s, %s::pg_catalog.regrole",
+									 quote_literal_cstr(subscription->name),
+									 quote_literal_cstr(quote_identifier(GetUserNameFromId(owner, false)))));
 	bell_ring_at_commit(subscription);
 	log_close(log, NoLock);
 	PG_RETURN_VOID();

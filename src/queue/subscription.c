@@ -264,15 +264,19 @@ subscription_owns_log(Oid log)
 
 /*
  * subscription_find_by_args: find the subscription that two arguments name,
- * whoever owns it; an error if there is none.
+ * whoever owns it; an error if there is none.  A shard has those of its log.
  */
 Subscription *
 subscription_find_by_args(FunctionCallInfo fcinfo, int name_arg, int log_arg)
 {
 	char	   *name = subscription_name_from_arg(fcinfo, name_arg);
 	Oid			log = log_resolve(fcinfo, log_arg);
-	Subscription *found = subscription_find(log, name);
+	Oid			distributed = log_of_shard(log);
+	Subscription *found;
 
+	if (OidIsValid(distributed))
+		log = distributed;
+	found = subscription_find(log, name);
 	if (found == NULL)
 	{
 		char	   *log_name = get_rel_name(log);

@@ -44,10 +44,11 @@ visibility_of(Oid owner, Oid log)
 }
 
 /*
- * visibility_by_id: the same for a subscription given by its id.
+ * visibility_by_id: the same for a subscription given by its id, which is read
+ * into *subscription.
  */
 static Visibility
-visibility_by_id(int id)
+visibility_by_id(int id, Subscription *subscription)
 {
 	Relation	rel;
 	SysScanDesc scan =
@@ -55,16 +56,13 @@ visibility_by_id(int id)
 					 SUB_ID, id, GetActiveSnapshot());
 	HeapTuple	row = scan ? systable_getnext(scan) : NULL;
 	Visibility	result = SEES_NOTHING;
-	bool		isnull;
 
 	if (HeapTupleIsValid(row))
 	{
 		TupleDesc	desc = RelationGetDescr(rel);
-		Datum		owner = heap_getattr(row, SUB_OWNER, desc, &isnull);
-		Datum		log = heap_getattr(row, SUB_LOG, desc, &isnull);
 
-		/* neither column can be null */
-		result = visibility_of(DatumGetObjectId(owner), DatumGetObjectId(log));
+		if (subscription_read(row, desc, subscription))
+			result = visibility_of(subscription->owner, subscription->log);
 	}
 	end_owned_scan(scan, rel);
 	return result;
@@ -204,9 +202,8 @@ put_counts(int subscription, Datum *values, bool *nulls)
  * last_error_at; nulls if there are no statistics.
  */
 static void
-put_statistics(int subscription, Visibility sees, ReturnSetInfo *rsinfo,
-			   Datum *values,
-			   bool *nulls)
+put_statistics(int subscription, const Subscription *found, Visibility sees,
+			   ReturnSetInfo *rsinfo, Datum *values, bool *nulls)
 {
 	Datum		columns[6];
 	bool		column_nulls[6];
@@ -222,6 +219,9 @@ put_statistics(int subscription, Visibility sees, ReturnSetInfo *rsinfo,
 		column_nulls[4] = true;
 	memcpy(values, columns + 1, sizeof(Datum) * 5);
 	memcpy(nulls, column_nulls + 1, sizeof(bool) * 5);
+	if (lead_workers(found->log) && !nulls[0])
+		add_worker_counts(found->log, found->name,
+						  "s.delivered, s.cancelled", 2, values);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc,
 						 values - (DELIVERY_NSTATES + 1),
 						 nulls - (DELIVERY_NSTATES + 1));
@@ -236,7 +236,8 @@ eventlog_subscription_counts(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	int			subscription = PG_GETARG_INT32(0);
-	Visibility	sees = visibility_by_id(subscription);
+	Subscription found;
+	Visibility	sees = visibility_by_id(subscription, &found);
 	Datum		values[DELIVERY_NSTATES + 1 + 5];
 	bool		nulls[DELIVERY_NSTATES + 1 + 5] = {0};
 
@@ -244,8 +245,12 @@ eventlog_subscription_counts(PG_FUNCTION_ARGS)
 	if (sees == SEES_NOTHING)
 		return (Datum) 0;
 	put_counts(subscription, values, nulls);
-	put_statistics(subscription, sees, rsinfo, values + DELIVERY_NSTATES + 1,
-				   nulls + DELIVERY_NSTATES + 1);
+	if (lead_workers(found.log))
+		add_worker_counts(found.log, found.name,
+						  "s.pending, s.retrying, s.dead", DELIVERY_NSTATES,
+						  values);
+	put_statistics(subscription, &found, sees, rsinfo,
+				   values + DELIVERY_NSTATES + 1, nulls + DELIVERY_NSTATES + 1);
 	return (Datum) 0;
 }
 
@@ -300,12 +305,13 @@ eventlog_deliveries(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	int			subscription = PG_GETARG_INT32(0);
 	int			state = state_from_arg(PG_GETARG_TEXT_PP(1));
+	Subscription found;
 	Relation	rel;
 	SysScanDesc scan;
 	HeapTuple	row;
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (state < 0 || visibility_by_id(subscription) != SEES_ALL)
+	if (state < 0 || visibility_by_id(subscription, &found) != SEES_ALL)
 		return (Datum) 0;
 	scan = begin_owned_scan(&rel, "_queue",
 							state == DELIVERY_PENDING ? "_queue_owed" :
