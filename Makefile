@@ -92,6 +92,8 @@ test-assert:
 	@$(TOP)/test/run assert
 test-matrix:
 	@$(TOP)/test/matrix $(VERSIONS)
+test-citus:
+	@$(TOP)/test/run citus
 coverage:
 	@PG_CONFIG='$(PG_CONFIG)' $(TOP)/test/coverage
 fuzz-sql:
