@@ -112,7 +112,7 @@ format:
 check-format:
 	@$(TOP)/test/format --check
 
-.PHONY: demo test test-assert test-matrix coverage fuzz-sql soak soak-notifier format check-format check-layers \
+.PHONY: demo test test-assert test-matrix test-citus coverage fuzz-sql soak soak-notifier format check-format check-layers \
 	install-manual uninstall-manual $(NOTIFIER)
 
 include $(TOP)/test/bench/bench.mk
