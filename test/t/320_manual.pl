@@ -81,7 +81,7 @@ sub query
 foreach my $page (@pages)
 {
 	my @sql = grep { $_->[0] eq 'sql' } blocks($page) or next;
-	my $database = basename($page, '.md') =~ s/\W/_/gr;
+	my $database = lc basename($page, '.md') =~ s/\W/_/gr;
 
 	query("CREATE DATABASE $database");
 	$node->safe_psql($database, 'CREATE EXTENSION eventlog')
