@@ -1,9 +1,10 @@
 /*
- * test/demo-receiver.js PORT-FILE - the webhook receiver of "make demo"
+ * test/demo-receiver.js [PORT-FILE] - the webhook receiver of "make demo"
  *
- * Listens on a free port of 127.0.0.1, writes its number to PORT-FILE, checks
- * each webhook as the Standard Webhooks specification tells a receiver to, and
- * prints one line for each.  The secret is in the environment (SECRET).
+ * Listens on a free port of 127.0.0.1, or on PORT of HOST, writes its number to
+ * PORT-FILE, checks each webhook as the Standard Webhooks specification tells a
+ * receiver to, and prints one line for each.  The secret is in the environment
+ * (SECRET).
  */
 
 'use strict';
@@ -51,8 +52,10 @@ const server = http.createServer((request, response) =>
 	});
 });
 
-server.listen(0, '127.0.0.1', () =>
+server.listen(process.env.PORT || 0, process.env.HOST || '127.0.0.1', () =>
 {
+	if (!process.argv[2])
+		return;
 	fs.writeFileSync(process.argv[2] + '.new', `${server.address().port}\n`);
 	fs.renameSync(process.argv[2] + '.new', process.argv[2]);
 });

@@ -1,0 +1,2 @@
+CREATE EXTENSION eventlog;
+SELECT eventlog.create_log('events');
