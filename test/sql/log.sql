@@ -224,13 +224,16 @@ SELECT regexp_replace(pg_get_indexdef(indexrelid), '.* USING ', '') AS index FRO
   WHERE indrelid = 'log_defaults'::regclass ORDER BY 1;
 DROP TABLE log_defaults;
 
--- Every object of the extension, and every column, has a comment.
+-- Every object of the extension, and every column, has a comment; from version 17
+-- on PostgreSQL also counts the types that it makes by itself.
 SELECT pg_describe_object(classid, objid, objsubid) AS without_comment
   FROM pg_depend d
   JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
  WHERE e.extname = 'eventlog' AND d.deptype = 'e'
    AND NOT EXISTS (SELECT FROM pg_description x WHERE x.classoid = d.classid
-                      AND x.objoid = d.objid AND x.objsubid = 0);
+                      AND x.objoid = d.objid AND x.objsubid = 0)
+   AND NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = d.classid
+                      AND i.objid = d.objid AND i.deptype = 'i');
 SELECT a.attrelid::regclass AS relation, a.attname AS without_comment
   FROM pg_attribute a
   JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'v', 'c')
