@@ -71,7 +71,6 @@ repeat_step(Upkeep *upkeep, UpkeepStep step)
 		result = run_upkeep_step(&upkeep->target, ShareUpdateExclusiveLock,
 								 step, upkeep,
 								 "could not build an index of log %s");
-		SPI_commit();
 	} while (result == STEP_TAKEN && upkeep->rows > 0);
 	upkeep->target.trusted = false;
 }

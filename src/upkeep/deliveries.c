@@ -28,11 +28,10 @@ prune_subscription(UpkeepTarget *target, Subscription *subscription)
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		(void) run_upkeep_step(target, NoLock, queue_remove_dead, prune,
-							   "could not remove dead deliveries of log %s");
-		SPI_commit();
-		n += prune->removed;
-	} while (prune->removed == SWEEP_BATCH);
+		result = run_upkeep_step(target, NoLock, queue_remove_dead, prune,
+								 "could not remove dead deliveries of log %s");
+		n += result == STEP_TAKEN ? prune->removed : 0;
+	} while (result == STEP_TAKEN && prune->removed == SWEEP_BATCH);
 	if (n > 0)
 		ereport(NOTICE,
 				(errmsg("removed %lld expired dead deliveries of subscription \"%s\"",
@@ -44,7 +43,6 @@ prune_subscription(UpkeepTarget *target, Subscription *subscription)
 		result =
 			run_upkeep_step(target, NoLock, queue_cancel_deleted_events, prune,
 							"could not cancel deliveries of deleted events of log %s");
-		SPI_commit();
 		n += result == STEP_TAKEN ? prune->removed : 0;
 	} while (result == STEP_TAKEN && prune->n == PRUNE_BATCH);
 	if (n > 0)
@@ -102,7 +100,6 @@ upkeep_sweep_queue(void)
 	(void) run_upkeep_step(&target, NoLock,
 						   queue_remove_orphaned_subscriptions, NULL,
 						   "could not remove subscriptions of dropped logs");
-	SPI_commit();
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -110,6 +107,5 @@ upkeep_sweep_queue(void)
 							&removed,
 							"could not remove deliveries of dropped subscriptions") != STEP_TAKEN)
 			removed = 0;
-		SPI_commit();
 	} while (removed == SWEEP_BATCH);
 }

@@ -168,7 +168,6 @@ maintain_shards(Upkeep *upkeep)
 		return;					/* one shard is asked as it is */
 	(void) run_upkeep_step(&upkeep->target, NoLock, make_shard_table, upkeep,
 						   "could not create the table of shards of log %s");
-	SPI_commit();
 }
 
 /*

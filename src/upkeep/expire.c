@@ -163,7 +163,6 @@ delete_all_expired(Upkeep *upkeep, Oid partition)
 	upkeep->referred = false;
 	(void) run_upkeep_step(&upkeep->target, NoLock, count_batches, upkeep,
 						   "could not delete expired events of log %s");
-	SPI_commit();
 	for (int64 i = upkeep->max_batches; i > 0; i--)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -171,7 +170,6 @@ delete_all_expired(Upkeep *upkeep, Oid partition)
 		(void) run_upkeep_step(&upkeep->target, RowExclusiveLock,
 							   delete_expired, upkeep,
 							   "could not delete expired events of log %s");
-		SPI_commit();
 		if (upkeep->rows == 0)
 			break;
 		expired += upkeep->rows;
@@ -237,7 +235,6 @@ keep_referred(Upkeep *upkeep)
 		result = run_upkeep_step(&upkeep->target, AccessShareLock,
 								 find_references, upkeep,
 								 "could not drop an expired partition of log %s");
-		SPI_commit();
 		if (result != STEP_TAKEN || !upkeep->referred)
 			return result;
 		if (deleted)
@@ -263,7 +260,6 @@ expire_partition(Upkeep *upkeep, Oid partition)
 		result = run_upkeep_step(&upkeep->target, AccessExclusiveLock,
 								 drop_expired, upkeep,
 								 "could not drop an expired partition of log %s");
-	SPI_commit();
 	return result;
 }
 

@@ -65,7 +65,6 @@ refresh(Upkeep *upkeep)
 	result =
 		run_upkeep_step(&target, NoLock, read_log, upkeep,
 						"could not examine the partitions of log %s");
-	SPI_commit();
 	upkeep->target.last_warning = target.last_warning;
 	upkeep->target.impatient = target.impatient;
 	return result == STEP_TAKEN;

@@ -193,7 +193,6 @@ upkeep_premake(Upkeep *upkeep)
 		result = run_upkeep_step(&upkeep->target, ShareUpdateExclusiveLock,
 								 make_partition, upkeep,
 								 "could not create the next partition of log %s");
-		SPI_commit();
 		if (result == STEP_LOCKED)
 			break;
 		failures += result == STEP_FAILED;
@@ -359,13 +358,11 @@ upkeep_empty_default(Upkeep *upkeep)
 		(void) run_upkeep_step(&upkeep->target, AccessShareLock,
 							   find_default_rows, upkeep,
 							   "could not examine the default partition of log %s");
-		SPI_commit();			/* hold no lock that others wait for */
 		if (!upkeep->found)
 			break;
 		result = run_upkeep_step(&upkeep->target, ShareUpdateExclusiveLock,
 								 make_partition, upkeep,
 								 "could not move events out of the default partition of log %s");
-		SPI_commit();
 		if (result == STEP_LOCKED)
 			break;
 		moves += result == STEP_TAKEN;

@@ -137,13 +137,11 @@ drop_one(Purge *purge, const Partition *item)
 	result = run_upkeep_step(&purge->target, AccessShareLock, check_droppable,
 							 purge,
 							 "could not examine a partition of log %s");
-	SPI_commit();
 	if (result != STEP_TAKEN || !purge->droppable)
 		return result;
 	result = run_upkeep_step(&purge->target, AccessExclusiveLock, drop_purged,
 							 purge,
 							 "could not drop a purged partition of log %s");
-	SPI_commit();
 	return result;
 }
 
@@ -160,7 +158,6 @@ purge_drop_partitions(Purge *purge)
 
 	(void) run_upkeep_step(&purge->target, NoLock, read_partitions, purge,
 						   "could not examine the partitions of log %s");
-	SPI_commit();
 	list = purge->list;
 	for (int i = 0; list != NULL && i < list->n; i++)
 		purge->ninside += is_inside(purge, &list->items[i]);

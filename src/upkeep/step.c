@@ -347,9 +347,9 @@ report_failure(const UpkeepTarget *target, const char *failure,
 }
 
 /*
- * run_upkeep_step: take a step as the log's owner; a WARNING if that failed.
- * It consists of `failure`, a sentence with %s for the log's name, and the
- * error.
+ * run_upkeep_step: take a step as the log's owner, and commit, so that no lock
+ * is held that others wait for; a WARNING if the step failed.  It consists of
+ * `failure`, a sentence with %s for the log's name, and the error.
  *
  * Unless lockmode is NoLock, the step finds the log locked in that mode but not
  * open, with its settings and partitions in *target.  To be called in a memory
@@ -363,14 +363,16 @@ run_upkeep_step(UpkeepTarget *target, LOCKMODE lockmode, UpkeepStep step,
 		.target = target,.lockmode = lockmode,.step = step,.arg = arg
 	};
 	ErrorData  *error = try_step(&call);
-	StepResult	result;
+	StepResult	result = STEP_TAKEN;
 
-	if (error == NULL)
-		return STEP_TAKEN;
-	result = upkeep_is_lock_failure(error) ? STEP_LOCKED : STEP_FAILED;
-	if (!was_reported(target, result, error))
-		report_failure(target, failure, result, error);
-	FreeErrorData(error);
+	if (error != NULL)
+	{
+		result = upkeep_is_lock_failure(error) ? STEP_LOCKED : STEP_FAILED;
+		if (!was_reported(target, result, error))
+			report_failure(target, failure, result, error);
+		FreeErrorData(error);
+	}
+	SPI_commit();
 	return result;
 }
 
