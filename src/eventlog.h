@@ -61,12 +61,16 @@ extern char *shown_value(const text *value);
 /*
  * sql.c: running our own statements, and building them
  */
+#define INTERVAL_FORMAT		"%d months %d days " INT64_FORMAT " microseconds"
+
+extern void sql_connect(void);
 extern void run_sql(const char *sql, int expected);
 extern uint64 sql_into_result(const char *sql, ParamListInfo params,
 							  bool read_only, ReturnSetInfo *rsinfo);
 extern char *qualified_name(Oid relid);
 extern void utc_fields(TimestampTz t, struct pg_tm *tm, fsec_t *fsec);
 extern char *utc_literal(TimestampTz t);
+extern char *interval_text(const Interval *interval);
 extern Datum int8_array(Datum *values, int n);
 extern bool relation_has_rows(Oid relid);
 
@@ -80,6 +84,7 @@ typedef struct Identity
 	int			guc_level;
 } Identity;
 
+extern Oid	relation_owner(Oid relid);
 extern void switch_user(Identity *saved, Oid user);
 extern void restore_user(const Identity *saved);
 extern void set_local(const char *name, const char *value);

@@ -22,6 +22,22 @@
 #include "utils/syscache.h"
 
 /*
+ * relation_owner: the role that owns a table; InvalidOid if the table is gone.
+ */
+Oid
+relation_owner(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/*
  * eventlog_owner: the role that owns the extension's objects.
  */
 Oid

@@ -20,6 +20,16 @@
 #include "utils/timestamp.h"
 
 /*
+ * sql_connect: connect to SPI, which run_sql() and its like want.
+ */
+void
+sql_connect(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+/*
  * run_sql: run one of our own statements within SPI; any result code but the
  * expected one is an error.
  */
@@ -110,6 +120,16 @@ utc_literal(TimestampTz t)
 	tm.tm_isdst = 0;
 	EncodeDateTime(&tm, fsec, true, utc, NULL, USE_ISO_DATES, buf);
 	return pstrdup(buf);
+}
+
+/*
+ * interval_text: an interval as text that means the same in every session.
+ */
+char *
+interval_text(const Interval *interval)
+{
+	return psprintf(INTERVAL_FORMAT, interval->month, interval->day,
+					interval->time);
 }
 
 /*

@@ -372,8 +372,7 @@ eventlog_create_log(PG_FUNCTION_ARGS)
 	require_permanent(schema);
 	name->schemaname = get_namespace_name(schema);
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	relid = find_existing(name);
 	if (OidIsValid(relid))
 		damage = examine_existing(relid, &owner);
@@ -465,8 +464,7 @@ eventlog_alter_log(PG_FUNCTION_ARGS)
 		indexes_from_array(PG_GETARG_ARRAYTYPE_P(4), indexes);
 	log_close(log, NoLock);
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	switch_user(&self, owner);
 	if (set_indexes)
 		indexes_change(relid, indexes);

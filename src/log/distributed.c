@@ -293,19 +293,6 @@ table_of_shard(int64 shard)
 	return found;
 }
 
-static Oid
-owner_of(Oid relid)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
 /*
  * may_be_shard: has a table the name of a shard in a database with Citus?  Then
  * its number is *shard.
@@ -337,15 +324,16 @@ log_of_shard(Oid relid)
 {
 	int64		shard;
 	Oid			log;
+	Oid			owner;
 
 	if (!may_be_shard(relid, &shard))
 		return InvalidOid;
 	log = table_of_shard(shard);
 	if (!OidIsValid(log) || log == relid ||
-		get_rel_namespace(log) != get_rel_namespace(relid) ||
-		!OidIsValid(owner_of(log)) || owner_of(log) != owner_of(relid))
+		get_rel_namespace(log) != get_rel_namespace(relid))
 		return InvalidOid;
-	return log;
+	owner = relation_owner(log);
+	return OidIsValid(owner) && owner == relation_owner(relid) ? log : InvalidOid;
 }
 
 /*
@@ -383,8 +371,7 @@ shell_number(const char *sql)
 	int64		number = 0;
 	bool		isnull = true;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	run_sql(sql, SPI_OK_SELECT);
 	if (SPI_processed > 0)
 		number = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],

@@ -483,8 +483,7 @@ eventlog_emit(PG_FUNCTION_ARGS)
 	nulls[EMIT_OCCURRED_AT] = nulls[EMIT_ID] = ' ';
 	nulls[EMIT_NCOLUMNS] = '\0';
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	is_there = insert_event(log, !PG_ARGISNULL(EMIT_ID), values, nulls);
 	SPI_finish();
 	log_close(log, NoLock);

@@ -18,7 +18,6 @@
 #include "utils/syscache.h"
 
 #define SETTINGS_TRIGGER	"eventlog_settings"
-#define INTERVAL_FORMAT		"%d months %d days " INT64_FORMAT " microseconds"
 
 /*
  * bounds of the settings; they keep time arithmetic within range
@@ -41,7 +40,7 @@ eventlog_settings(PG_FUNCTION_ARGS)
 }
 
 /*
- * parse_interval: read what format_interval() wrote, and nothing else.
+ * parse_interval: read what interval_text() wrote, and nothing else.
  */
 static bool
 parse_interval(const char *string, Interval *interval)
@@ -87,13 +86,6 @@ static bool
 is_premake(int premake)
 {
 	return premake >= 0 && premake <= MAX_PREMAKE;
-}
-
-static char *
-format_interval(const Interval *interval)
-{
-	return psprintf(INTERVAL_FORMAT, interval->month, interval->day,
-					interval->time);
 }
 
 /*
@@ -177,8 +169,8 @@ settings_write(const char *log, const LogSettings *settings)
 					 " BEFORE TRUNCATE ON %s FOR EACH STATEMENT"
 					 " EXECUTE FUNCTION eventlog." SETTINGS_FUNCTION
 					 "('%s', '%s', '%d')", log,
-					 format_interval(&settings->partition_interval),
-					 format_interval(&settings->retention),
+					 interval_text(&settings->partition_interval),
+					 interval_text(&settings->retention),
 					 settings->premake),
 			SPI_OK_UTILITY);
 }

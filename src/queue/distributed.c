@@ -85,8 +85,7 @@ tell_workers(Oid log, const char *call)
 	eventlog_require_name();
 	statement = psprintf("SELECT eventlog.%s, log => %s::pg_catalog.regclass)",
 						 call, quote_literal_cstr(qualified_name(log)));
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	ask_nodes(psprintf("pg_catalog.run_command_on_workers(%s)",
 					   quote_literal_cstr(statement)));
 	for (uint64 i = 0; i < SPI_processed; i++)
@@ -117,8 +116,7 @@ replay_on_shards(const EventLog *log, const Subscription *subscription,
 	for (char *c = call.data; *c; c++)
 		appendStringInfo(&command, *c == '%' ? "%%%%" : "%c", *c);
 	appendStringInfoString(&command, "log => '%s'::pg_catalog.regclass)");
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	ask_nodes(psprintf("pg_catalog.run_command_on_placements(%s, %s)",
 					   quote_literal_cstr(qualified_name(log->oid)),
 					   quote_literal_cstr(command.data)));
@@ -146,8 +144,7 @@ add_worker_counts(Oid log, const char *name, const char *columns, int n,
 			 quote_literal_cstr(qualified_name(log)));
 
 	eventlog_require_name();
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	ask_nodes(psprintf("pg_catalog.run_command_on_workers(%s)",
 					   quote_literal_cstr(statement)));
 	for (uint64 i = 0; i < SPI_processed; i++)

@@ -444,8 +444,7 @@ fetch_from(Fetch *fetch)
 												 ALLOCSET_DEFAULT_SIZES);
 	fetch->position =
 		position_copy(fetch->subscription->id, fetch->consumer->position);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	open_log(fetch);
 	fetch_deliveries(fetch);
 	if (fetch->log)

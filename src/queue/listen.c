@@ -28,8 +28,7 @@ has_deliveries(const Subscription *subscription, const Consumer *consumer)
 
 	if (subscription->paused || subscription_is_orphan(subscription))
 		return false;
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	found = generation_has_deliveries(consumer->position);
 	SPI_finish();
 	return found;

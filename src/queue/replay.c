@@ -220,8 +220,7 @@ eventlog_replay(PG_FUNCTION_ARGS)
 		log_close(log, NoLock);
 		PG_RETURN_INT64(0);
 	}
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	queue_open_writer(&writer);
 	switch_user(&self, subscription->owner);
 	n = replay_found(log, subscription, &filter, &writer);
@@ -252,8 +251,7 @@ eventlog_retry(PG_FUNCTION_ARGS)
 		nulls[1] = 'n';
 	else
 		values[1] = PG_GETARG_DATUM(1);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	n = run_owned(&plan,
 				  "UPDATE eventlog._queue SET attempts = 0,"
 				  " next_attempt_at = pg_catalog.clock_timestamp()"

@@ -218,8 +218,7 @@ eventlog_ack(PG_FUNCTION_ARGS)
 		PG_RETURN_INT64(0);
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), INT8OID, 8, FLOAT8PASSBYVAL,
 					  TYPALIGN_DOUBLE, &seqs, &nulls, &nseqs);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	n = delete_deliveries(subscription->id, PG_GETARG_DATUM(1));
 	if (n > 0)
 		queue_add_statistics(subscription->id, n, 0, NULL);
@@ -243,8 +242,7 @@ eventlog_fail(PG_FUNCTION_ARGS)
 	consumer_require_idle(subscription);
 	if (PG_ARGISNULL(1))
 		PG_RETURN_INT64(0);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	n = queue_fail(subscription->id, DatumGetInt64(seq),
 				   error_text(PG_GETARG_DATUM(2), PG_ARGISNULL(2)),
 				   PG_ARGISNULL(3) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(3));
@@ -309,8 +307,7 @@ eventlog_fail_batch(PG_FUNCTION_ARGS)
 
 	consumer_require_idle(subscription);
 	batch_from_args(fcinfo, &batch);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	for (int i = 0; i < batch.n; i++)
 	{
 		text	   *error;

@@ -256,8 +256,7 @@ eventlog_subscribe(PG_FUNCTION_ARGS)
 				 errmsg("log \"%s\" is temporary",
 						RelationGetRelationName(log->rel)),
 				 errhint("Subscribe to a log that other sessions can read.")));
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	while (!subscribe(log->rel, name, &filters))
 		CHECK_FOR_INTERRUPTS();
 	SPI_finish();
@@ -300,8 +299,7 @@ eventlog_unsubscribe(PG_FUNCTION_ARGS)
 	if (!subscription_owns_log(subscription->log))
 		subscription_require_member(subscription);
 	consumer_end(subscription);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	for (int i = 0; i < lengthof(sql); i++)
 		(void) run_owned(&plans[i], sql[i], 1, types, &value, NULL);
 	SPI_finish();
@@ -318,8 +316,7 @@ set_paused(const Subscription *subscription, bool paused)
 
 	values[0] = Int32GetDatum(subscription->id);
 	values[1] = BoolGetDatum(paused);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	(void) run_owned(&plan,
 					 "UPDATE eventlog._subscription SET paused = $2"
 					 " WHERE id OPERATOR(pg_catalog.=) $1",
@@ -369,8 +366,7 @@ change_owner(const Subscription *subscription, Oid owner)
 	values[0] = Int32GetDatum(subscription->id);
 	values[1] = ObjectIdGetDatum(subscription->owner);
 	values[2] = ObjectIdGetDatum(owner);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	changed = run_owned(&plan,
 						"UPDATE eventlog._subscription SET owner = $3"
 						" WHERE id OPERATOR(pg_catalog.=) $1"

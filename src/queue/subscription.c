@@ -252,14 +252,9 @@ subscription_require_member(const Subscription *subscription)
 bool
 subscription_owns_log(Oid log)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(log));
-	Oid			owner;
+	Oid			owner = relation_owner(log);
 
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return has_privs_of_role(GetUserId(), owner);
+	return OidIsValid(owner) && has_privs_of_role(GetUserId(), owner);
 }
 
 /*

@@ -76,8 +76,7 @@ shards_in_table(Oid relid)
 	MemoryContext outer = CurrentMemoryContext;
 	char	   *shards = NULL;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	run_sql(psprintf("SELECT pg_catalog.string_agg(x.shard::pg_catalog.text, ','"
 					 " ORDER BY x.shard) FROM"
 					 " (SELECT s.shard FROM %s s OFFSET 0) x",
@@ -119,11 +118,13 @@ begin_shards(const EventLog *log, char **shards)
 	named = shards_in_table(relid);
 	if (named == NULL || strcmp(named, *shards) != 0)
 		return NULL;
+	/* out of memory must not leave an entry without its shards */
+	named = MemoryContextStrdup(TopMemoryContext, *shards);
 	entry = hash_search(shard_tables, &log->oid, HASH_ENTER, &known);
 	if (known)
 		pfree(entry->shards);
 	entry->relid = relid;
-	entry->shards = MemoryContextStrdup(TopMemoryContext, *shards);
+	entry->shards = named;
 	return qualified_name(relid);
 }
 
@@ -224,6 +225,18 @@ append_shard_page(StringInfo sql, const EventLog *log, const Filter *filter,
 }
 
 /*
+ * shards_to_ask: the table of shards, as begin_shards() has it, unless the filter
+ * matches nothing.
+ */
+static char *
+shards_to_ask(const EventLog *log, const Filter *filter, char **shards)
+{
+	*shards = NULL;
+	return filter->min_level > filter->max_level ? NULL :
+		begin_shards(log, shards);
+}
+
+/*
  * shards_page_sql: a page of a distributed log, found by its shards; NULL when
  * that cannot be.
  */
@@ -231,10 +244,10 @@ char *
 shards_page_sql(const EventLog *log, const Filter *filter,
 				const EventPage *page, char **shards)
 {
-	char	   *table = begin_shards(log, shards);
+	char	   *table = shards_to_ask(log, filter, shards);
 	StringInfoData sql;
 
-	if (table == NULL || filter->min_level > filter->max_level)
+	if (table == NULL)
 		return NULL;
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT e.* FROM %s s, LATERAL eventlog.list", table);
@@ -255,10 +268,10 @@ char *
 shards_explain_sql(const EventLog *log, const Filter *filter,
 				   const EventPage *page, char **shards)
 {
-	char	   *table = begin_shards(log, shards);
+	char	   *table = shards_to_ask(log, filter, shards);
 	StringInfoData sql;
 
-	if (table == NULL || filter->min_level > filter->max_level)
+	if (table == NULL)
 		return NULL;
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT x.line FROM (SELECT s.shard, l.line, l.n"
@@ -298,10 +311,10 @@ shards_stats_sql(const EventLog *log, const Filter *filter,
 				 const char *columns, const char *function, const char *first,
 				 char **shards)
 {
-	char	   *table = begin_shards(log, shards);
+	char	   *table = shards_to_ask(log, filter, shards);
 	StringInfoData sql;
 
-	if (table == NULL || filter->min_level > filter->max_level)
+	if (table == NULL)
 		return NULL;
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT %s FROM %s s, LATERAL eventlog.%s(%s",

@@ -1,10 +1,12 @@
 /*
  * eventsql.c
- *		Parts of statements that read events.
+ *		Parts of statements that read events, and the frame that they run in.
  */
 #include "read/read.h"
 
+#include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 /*
  * append_event_select: SELECT the columns of eventlog.event FROM log e, with
@@ -54,4 +56,27 @@ append_after(StringInfo sql, const pg_uuid_t *after)
 					 t, t,
 					 DatumGetCString(DirectFunctionCall1(uuid_out,
 														 UUIDPGetDatum(after))));
+}
+
+/*
+ * begin_log_sql: connect to SPI for a statement on the log that has this filter;
+ * the result is what end_log_sql() wants.
+ */
+int
+begin_log_sql(const EventLog *log, const Filter *filter)
+{
+	sql_connect();
+	return reach_default(log, filter->since, filter->before);
+}
+
+/*
+ * end_log_sql: the statement has been run.  `shards` is what end_shards() wants,
+ * NULL when the shards were not asked.
+ */
+void
+end_log_sql(const EventLog *log, const char *shards, int level)
+{
+	end_shards(log, shards);
+	AtEOXact_GUC(false, level);
+	SPI_finish();
 }

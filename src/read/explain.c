@@ -53,15 +53,11 @@ explain_sql(const EventLog *log, const Filter *filter, const EventPage *page,
 
 	put_line(rsinfo, psprintf("Page of %s, by %s", qualified_name(log->oid),
 							  sql ? "its shards" : "one statement"));
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	level = reach_default(log, filter->since, filter->before);
+	level = begin_log_sql(log, filter);
 	(void) sql_into_result(sql ? sql : psprintf("EXPLAIN (ANALYZE, BUFFERS) %s",
 												page_sql(log, filter, page)),
 						   NULL, false, rsinfo);
-	end_shards(log, sql ? shards : NULL);
-	AtEOXact_GUC(false, level);
-	SPI_finish();
+	end_log_sql(log, sql ? shards : NULL, level);
 }
 
 /*

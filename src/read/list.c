@@ -80,15 +80,11 @@ list_by_sql(const EventLog *log, const Filter *filter, const EventPage *page,
 	char	   *sql;
 	int			level;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	level = reach_default(log, filter->since, filter->before);
+	level = begin_log_sql(log, filter);
 	sql = shards_page_sql(log, filter, page, &shards);
 	(void) sql_into_result(sql ? sql : page_sql(log, filter, page), NULL, true,
 						   rsinfo);
-	end_shards(log, sql ? shards : NULL);
-	AtEOXact_GUC(false, level);
-	SPI_finish();
+	end_log_sql(log, sql ? shards : NULL, level);
 }
 
 /*
@@ -152,8 +148,7 @@ get_by_sql(EventLog *log, const pg_uuid_t *id, ReturnSetInfo *rsinfo)
 		append_event_key(&sql, id);
 	else
 		appendStringInfoString(&sql, " AND false");
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	level = reach_default(log, at, at + 1);
 	(void) sql_into_result(sql.data, NULL, true, rsinfo);
 	AtEOXact_GUC(false, level);

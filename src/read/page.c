@@ -214,8 +214,7 @@ put_by_sql(PageScan *scan, const Partition *partition)
 		append_after(&sql, scan->page->after);
 	appendStringInfo(&sql, " ORDER BY e.occurred_at DESC, e.id DESC LIMIT %d",
 					 scan->skip + scan->remaining);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	portal = SPI_cursor_open_with_args(NULL, sql.data, 0, NULL, NULL, NULL,
 									   true, 0);
 	MemoryContextSwitchTo(scan->context);	/* the default partition's reader

@@ -334,6 +334,8 @@ extern void append_columns(StringInfo text, const Bitmapset *columns);
  * partitions.c: what of a log is read, and by whom
  */
 extern PartitionList *partitions_to_read(const EventLog *log);
+extern int	begin_log_sql(const EventLog *log, const Filter *filter);
+extern void end_log_sql(const EventLog *log, const char *shards, int level);
 extern int	reach_default(const EventLog *log, TimestampTz lower,
 						  TimestampTz upper);
 extern bool may_read_indexes(const EventLog *log);

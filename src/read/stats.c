@@ -47,21 +47,19 @@ reset_sql(StringInfo sql)
 }
 
 static int64
-count_by_sql(const EventLog *log, const Filter *filter, const char *sql)
+count_by_sql(const EventLog *log, const Filter *filter, const char *sql,
+			 const char *shards)
 {
 	int64		count;
 	bool		isnull;
 	int			level;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	level = reach_default(log, filter->since, filter->before);
+	level = begin_log_sql(log, filter);
 	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "could not count events: %s", sql);
-	AtEOXact_GUC(false, level);
 	count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
 										SPI_tuptable->tupdesc, 1, &isnull));
-	SPI_finish();
+	end_log_sql(log, shards, level);
 	return count;
 }
 
@@ -90,8 +88,8 @@ eventlog_count(PG_FUNCTION_ARGS)
 			appendStringInfo(reset_sql(&sql),
 							 "SELECT pg_catalog.sum(x.n)::pg_catalog.int8"
 							 " FROM (%s) x", parts);
-		count = count_by_sql(log, &filter, pushed ? pushed : sql.data);
-		end_shards(log, pushed ? shards : NULL);
+		count = count_by_sql(log, &filter, pushed ? pushed : sql.data,
+							 pushed ? shards : NULL);
 	}
 	log_close(log, NoLock);
 	PG_RETURN_INT64(count);
@@ -184,15 +182,11 @@ eventlog_types(PG_FUNCTION_ARGS)
 							 " pg_catalog.max(e.newest) FROM (%s) e", parts);
 		appendStringInfoString(&sql, " GROUP BY e.event_type, 2"
 							   " ORDER BY e.event_type COLLATE pg_catalog.\"C\", 2");
-		if (SPI_connect() != SPI_OK_CONNECT)
-			elog(ERROR, "SPI_connect failed");
-		level = reach_default(log, filter.since, filter.before);
+		level = begin_log_sql(log, &filter);
 		(void) sql_into_result(pushed ?
 							   psprintf("%s GROUP BY 1, 2 ORDER BY t.event_type COLLATE pg_catalog.\"C\", 2",
 										pushed) : sql.data, NULL, true, rsinfo);
-		end_shards(log, pushed ? shards : NULL);
-		AtEOXact_GUC(false, level);
-		SPI_finish();
+		end_log_sql(log, pushed ? shards : NULL, level);
 	}
 	log_close(log, NoLock);
 	return (Datum) 0;
@@ -335,8 +329,7 @@ eventlog_histogram(PG_FUNCTION_ARGS)
 				 errmsg("width must not be null")));
 	width = PG_GETARG_INTERVAL_P(0);
 	grid_require_valid(width, "width");
-	grid = psprintf("'%d months %d days " INT64_FORMAT " microseconds'",
-					width->month, width->day, width->time);
+	grid = quote_literal_cstr(interval_text(width));
 	log = begin_stats(fcinfo, 1,
 					  psprintf("eventlog._bucket(%s, e.occurred_at) AS bucket,"
 							   " e.level, pg_catalog.count(*) AS events", grid),
@@ -346,9 +339,7 @@ eventlog_histogram(PG_FUNCTION_ARGS)
 					   " FROM (%s GROUP BY 1, 2) b ORDER BY 1, 2", sql.data);
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	level = reach_default(log, filter.since, filter.before);
+	level = begin_log_sql(log, &filter);
 	pushed = shards_stats_sql(log, &filter,
 							  "t.bucket, t.level,"
 							  " pg_catalog.sum(t.events)::pg_catalog.int8",
@@ -360,11 +351,9 @@ eventlog_histogram(PG_FUNCTION_ARGS)
 						   " GROUP BY 1, 2 ORDER BY 1, 2", pushed);
 	if (SPI_execute(ordered, true, MAX_HISTOGRAM + 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not count events: %s", ordered);
-	end_shards(log, pushed ? shards : NULL);
-	AtEOXact_GUC(false, level);
 	require_size(width);
 	put_histogram((ReturnSetInfo *) fcinfo->resultinfo, width);
-	SPI_finish();
+	end_log_sql(log, pushed ? shards : NULL, level);
 	log_close(log, NoLock);
 	return (Datum) 0;
 }

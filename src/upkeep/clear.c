@@ -40,8 +40,7 @@ eventlog_delete(PG_FUNCTION_ARGS)
 		at = id_get_time(id);
 	}
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	(void) delete_by_statement(log, sql.data, NULL, at, at + 1,
 							   (ReturnSetInfo *) fcinfo->resultinfo);
 	SPI_finish();
@@ -113,8 +112,7 @@ eventlog_clear(PG_FUNCTION_ARGS)
 	clear_require_filter(fcinfo, &filter);
 	log = log_open(log_resolve(fcinfo, CLEAR_LOG), RowExclusiveLock);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	keys = is_distributed(log->oid) ? NULL :
 		delete_choose_keys(log->oid, &filter, NULL, MAX_CLEAR_KEYS);
 	if (keys == NULL || keys->n == MAX_CLEAR_KEYS)

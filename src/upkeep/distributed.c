@@ -68,13 +68,12 @@ shards_find_in_default(Upkeep *upkeep, Oid default_oid, TimestampTz horizon,
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT x.t FROM (SELECT eventlog._bucket("
-					 "'%d months %d days " INT64_FORMAT " microseconds',"
-					 " occurred_at) AS b, pg_catalog.min(occurred_at) AS t,"
+					 "%s, occurred_at) AS b, pg_catalog.min(occurred_at) AS t,"
 					 " pg_catalog.count(*) AS n FROM %s"
 					 " WHERE occurred_at OPERATOR(pg_catalog.>=) '%s'"
 					 " GROUP BY 1) x WHERE x.t OPERATOR(pg_catalog.<) '%s'"
 					 " OR x.n OPERATOR(pg_catalog.>=) %d ORDER BY x.t LIMIT 1",
-					 width->month, width->day, width->time,
+					 quote_literal_cstr(interval_text(width)),
 					 qualified_name(default_oid), utc_literal(upkeep->from),
 					 utc_literal(horizon), enough);
 	eventlog_require_name();

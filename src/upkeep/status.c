@@ -278,8 +278,7 @@ ask_shards(const EventLog *log, List **problems, int64 *events, int64 *bytes)
 			add_problem(problems, pstrdup("no table of shards, so pages are slow; CALL eventlog.maintain() makes it"));
 		return;
 	}
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	sql_connect();
 	run_sql(sql, SPI_OK_SELECT);
 	*events = *bytes = 0;
 	for (uint64 i = 0; i < SPI_processed; i++)

@@ -231,8 +231,7 @@ take_step(void *arg)
 	{
 		Identity	self;
 
-		if (SPI_connect() != SPI_OK_CONNECT)
-			elog(ERROR, "SPI_connect failed");
+		sql_connect();
 		begin_step(&self, call->target->owner);
 		if (OidIsValid(call->target->log) && is_distributed(call->target->log))
 			work_in_sequence();
