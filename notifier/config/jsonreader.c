@@ -163,6 +163,22 @@ reader_int(Reader *reader, json_t *object, const char *key, int absent, int min,
 }
 
 /*
+ * parse_count: the whole number that a text begins with, at most a thousand
+ * million; -1 if there is none.  *rest is what follows it.
+ */
+static long
+parse_count(const char *text, char **rest)
+{
+	long		n;
+
+	if (*text < '0' || *text > '9')
+		return -1;
+	errno = 0;
+	n = strtol(text, rest, 10);
+	return errno != 0 || n > 1000000000 ? -1 : n;
+}
+
+/*
  * parse_duration: "500ms", "15s", "5m", "2h" or "7d" in milliseconds; -1 if it
  * is none.
  */
@@ -177,13 +193,9 @@ parse_duration(const char *text)
 		{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}
 	};
 	char	   *end;
-	long		n;
+	long		n = parse_count(text, &end);
 
-	if (*text < '0' || *text > '9')
-		return -1;
-	errno = 0;
-	n = strtol(text, &end, 10);
-	if (errno != 0 || n > 1000000000)
+	if (n < 0)
 		return -1;
 	if (n == 0 && *end == '\0')
 		return 0;
@@ -224,13 +236,9 @@ static double
 parse_rate(const char *text)
 {
 	char	   *end;
-	long		n;
+	long		n = parse_count(text, &end);
 
-	if (*text < '0' || *text > '9')
-		return -1;
-	errno = 0;
-	n = strtol(text, &end, 10);
-	if (errno != 0 || n > 1000000000)
+	if (n < 0)
 		return -1;
 	if (strcmp(end, "/s") == 0)
 		return (double) n;

@@ -90,12 +90,6 @@ foreach my $kind (sort keys %may)
 		my $status = $node->psql('postgres', "SET ROLE app_$kind; $statement{$what}",
 			stdout => \$stdout, stderr => \$stderr, on_error_stop => 1);
 
-		# purge wants a statement of its own
-		if ($what eq 'purge')
-		{
-			$status = $node->psql('postgres', "SET ROLE app_$kind;\n$statement{$what};",
-				stdout => \$stdout, stderr => \$stderr, on_error_stop => 1);
-		}
 		is($status == 0 ? 'may' : 'may not', $expected ? 'may' : 'may not', "$kind: $what");
 		like($stderr, qr/permission denied|must be/, 'and is told why not') unless $expected;
 	}
