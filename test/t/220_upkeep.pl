@@ -112,11 +112,22 @@ query("INSERT INTO events (event_type, message, occurred_at) SELECT 'kept', g::t
 query("SELECT eventlog.subscribe('hook'); SELECT eventlog.emit('owed', occurred_at => '2022-03-01Z');");
 my $all = "SELECT count(*), sum(hashtextextended(e::text, 0)) FROM events e";
 my $sum = query($all);
+my $partitions = "(SELECT count(*) FROM pg_inherits WHERE inhparent = 'events'::regclass)";
+my $made = query("SELECT $partitions");
+my $terminate = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE query LIKE 'CALL eventlog.maintain%'";
 my $killed = 0;
 for my $round (1 .. 30)
 {
 	$maintain = begin_maintain(\$output);
-	sleep 0.02 + rand 0.1;
+	if ($round == 1)
+	{
+		# the first time certainly midway: as soon as one partition more is there
+		query("SET statement_timeout = '60s';", "DO \$\$ BEGIN WHILE $partitions = $made LOOP COMMIT; PERFORM pg_sleep(0.001); END LOOP; END \$\$;", $terminate);
+	}
+	else
+	{
+		sleep 0.02 + rand 0.1;
+	}
 	if ($round % 10 == 0)
 	{
 		$node->stop('immediate');
@@ -124,7 +135,7 @@ for my $round (1 .. 30)
 	}
 	else
 	{
-		query("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE query LIKE 'CALL eventlog.maintain%'");
+		query($terminate);
 	}
 	$maintain->finish;
 	my $left = query('SELECT count(*) FROM events_default');
