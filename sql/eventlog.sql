@@ -143,11 +143,13 @@ CREATE FUNCTION eventlog.create_log(
   retention interval DEFAULT NULL,
   premake int DEFAULT 4,
   indexes text[] DEFAULT '{source_host,resource_id,user_id}',
-  since timestamptz DEFAULT NULL)
+  since timestamptz DEFAULT NULL,
+  on_expiry text DEFAULT NULL,
+  archive_schema text DEFAULT NULL)
 RETURNS regclass LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_create_log';
-COMMENT ON FUNCTION eventlog.create_log(text, interval, interval, int, text[], timestamptz) IS
-  'create a log, or repair a damaged one, which keeps its settings and indexes; retention NULL or ''0'' keeps events forever; premake: how many partitions to create ahead; indexes: the filter columns to index; since: create partitions from that time on';
+COMMENT ON FUNCTION eventlog.create_log(text, interval, interval, int, text[], timestamptz, text, text) IS
+  'create a log, or repair a damaged one, which keeps its settings and indexes; retention NULL or ''0'' keeps events forever; premake: how many partitions to create ahead; indexes: the filter columns to index; since: create partitions from that time on; on_expiry: ''drop'', or ''detach'' to make expired partitions tables of their own, in archive_schema, or in their own schema where that is empty';
 
 CREATE FUNCTION eventlog.alter_log(
   log regclass,
@@ -155,11 +157,13 @@ CREATE FUNCTION eventlog.alter_log(
   retention interval DEFAULT NULL,
   premake int DEFAULT NULL,
   indexes text[] DEFAULT NULL,
-  since timestamptz DEFAULT NULL)
+  since timestamptz DEFAULT NULL,
+  on_expiry text DEFAULT NULL,
+  archive_schema text DEFAULT NULL)
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_alter_log';
-COMMENT ON FUNCTION eventlog.alter_log(regclass, interval, interval, int, text[], timestamptz) IS
-  'change the settings of a log; NULL leaves a setting as it is, retention ''0'' keeps events forever; indexes: all filter columns to index, which the next maintain builds if the log is large; since: create partitions from that time on';
+COMMENT ON FUNCTION eventlog.alter_log(regclass, interval, interval, int, text[], timestamptz, text, text) IS
+  'change the settings of a log; NULL leaves a setting as it is, retention ''0'' keeps events forever; indexes: all filter columns to index, which the next maintain builds if the log is large; since: create partitions from that time on; on_expiry: ''drop'', or ''detach'' to make expired partitions tables of their own, in archive_schema, or in their own schema where that is empty';
 
 CREATE PROCEDURE eventlog.maintain(log regclass DEFAULT NULL)
 LANGUAGE c
@@ -177,7 +181,9 @@ CREATE FUNCTION eventlog._log_status(
   OUT bytes bigint,
   OUT oldest timestamptz,
   OUT newest timestamptz,
-  OUT problems text[])
+  OUT problems text[],
+  OUT on_expiry text,
+  OUT archive_schema text)
 RETURNS record LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'eventlog_log_status';
 COMMENT ON FUNCTION eventlog._log_status(oid) IS
@@ -193,7 +199,9 @@ SELECT t.log::pg_catalog.regclass AS log,
        s.bytes,
        s.oldest,
        s.newest,
-       s.problems
+       s.problems,
+       s.on_expiry,
+       s.archive_schema
   FROM (SELECT DISTINCT c.oid AS log
           FROM pg_catalog.pg_trigger t
           JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.tgrelid
@@ -223,6 +231,10 @@ COMMENT ON COLUMN eventlog.logs.oldest IS 'start of the first partition';
 COMMENT ON COLUMN eventlog.logs.newest IS 'end of the last partition';
 COMMENT ON COLUMN eventlog.logs.problems IS
   'what is wrong, empty if nothing is; CALL eventlog.maintain() reports what it cannot repair, and eventlog.create_log repairs a damaged log; "locked": another session holds a lock that the view would have to wait for';
+COMMENT ON COLUMN eventlog.logs.on_expiry IS
+  'what maintain does to an expired partition: drop or detach';
+COMMENT ON COLUMN eventlog.logs.archive_schema IS
+  'the schema into which detached partitions are moved; NULL: they stay';
 GRANT SELECT ON eventlog.logs TO PUBLIC;
 
 --

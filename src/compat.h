@@ -42,15 +42,15 @@ extern int	no_such_variable
 #define compat_name_list(string) stringToQualifiedNameList(string, NULL)
 #define compat_function_aclcheck(function, role) \
 	object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE)
-#define compat_schema_aclcheck(schema, role) \
-	object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE)
+#define compat_schema_aclcheck(schema, role, mode) \
+	object_aclcheck(NamespaceRelationId, schema, role, mode)
 #define compat_require_set_role(member, role) check_can_set_role(member, role)
 #else
 #define compat_name_list(string) stringToQualifiedNameList(string)
 #define compat_function_aclcheck(function, role) \
 	pg_proc_aclcheck(function, role, ACL_EXECUTE)
-#define compat_schema_aclcheck(schema, role) \
-	pg_namespace_aclcheck(schema, role, ACL_USAGE)
+#define compat_schema_aclcheck(schema, role, mode) \
+	pg_namespace_aclcheck(schema, role, mode)
 #define compat_require_set_role(member, role) \
 	check_is_member_of_role(member, role)
 #endif

@@ -334,7 +334,8 @@ require_permanent(Oid schema)
 
 /*
  * eventlog.create_log(name text, partition_interval interval, retention
- * interval, premake int, indexes text[], since timestamptz) returns regclass
+ * interval, premake int, indexes text[], since timestamptz, on_expiry text,
+ * archive_schema text) returns regclass
  *
  * Runs as the caller, who becomes the owner.  An existing table is made a log,
  * or repaired, as its owner, who may be another role if the caller is a
@@ -374,6 +375,7 @@ eventlog_create_log(PG_FUNCTION_ARGS)
 
 	sql_connect();
 	relid = find_existing(name);
+	(void) settings_set_expiry(fcinfo, 6, &settings, owner);
 	if (OidIsValid(relid))
 		damage = examine_existing(relid, &owner);
 	is_other = become_owner(&self, owner);
@@ -437,7 +439,8 @@ open_to_alter(Oid relid)
 
 /*
  * eventlog.alter_log(log regclass, partition_interval interval, retention
- * interval, premake int, indexes text[], since timestamptz) returns void
+ * interval, premake int, indexes text[], since timestamptz, on_expiry text,
+ * archive_schema text) returns void
  *
  * Building indexes takes longest, so the lock for changing settings, which
  * writers wait for, is taken after that.
@@ -460,6 +463,7 @@ eventlog_alter_log(PG_FUNCTION_ARGS)
 	owner = log->owner;
 	settings = log->settings;
 	set_settings = settings_from_args(fcinfo, &settings);
+	set_settings |= settings_set_expiry(fcinfo, 6, &settings, owner);
 	if (set_indexes)
 		indexes_from_array(PG_GETARG_ARRAYTYPE_P(4), indexes);
 	log_close(log, NoLock);

@@ -181,7 +181,7 @@ log_require_usage(Oid relid)
 
 	if (!OidIsValid(schema))
 		return;					/* opening the table will fail */
-	acl = compat_schema_aclcheck(schema, GetUserId());
+	acl = compat_schema_aclcheck(schema, GetUserId(), ACL_USAGE);
 	if (acl != ACLCHECK_OK)
 		aclcheck_error(acl, OBJECT_SCHEMA, get_namespace_name(schema));
 }

@@ -107,6 +107,10 @@ typedef struct LogSettings
 	Interval	partition_interval;
 	Interval	retention;		/* zero: forever */
 	int			premake;
+	bool		detaches;		/* are expired partitions detached, not
+								 * dropped? */
+	char		archive_schema[NAMEDATALEN];	/* where they go then; empty:
+												 * they stay in their schema */
 } LogSettings;
 
 typedef enum SettingsState
@@ -121,6 +125,8 @@ typedef enum SettingsState
 extern SettingsState settings_find(Relation rel, LogSettings *settings);
 extern void settings_write(const char *log, const LogSettings *settings);
 extern void settings_require_valid(const LogSettings *settings);
+extern bool settings_set_expiry(FunctionCallInfo fcinfo, int argno,
+								LogSettings *settings, Oid owner);
 
 /*
  * log.c: an open log

@@ -11,6 +11,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "catalog/namespace.h"
 #include "access/tableam.h"
 #include "catalog/partition.h"
 #include "catalog/pg_inherits.h"
@@ -395,6 +396,32 @@ replica_identity(Oid relid, Oid partition)
 }
 
 /*
+ * choose_name: a name for a partition that is free in its schema and in the one
+ * where it goes when it has expired.  The names of its indexes are made from it.
+ */
+static char *
+choose_name(Oid relid, TimestampTz lower)
+{
+	Relation	log = table_open(relid, NoLock);
+	LogSettings settings;
+	Oid			archive = InvalidOid;
+	char	   *suffix = partition_suffix(lower);
+	char	   *name;
+
+	if (settings_find(log, &settings) == SETTINGS_FOUND && settings.detaches)
+		archive = get_namespace_oid(settings.archive_schema, true);
+	table_close(log, NoLock);
+	name = ChooseRelationName(get_rel_name(relid), NULL, suffix,
+							  get_rel_namespace(relid), false);
+	for (int n = 1; OidIsValid(archive) &&
+		 OidIsValid(get_relname_relid(name, archive)); n++)
+		name = ChooseRelationName(get_rel_name(relid), NULL,
+								  psprintf("%s_%d", suffix, n),
+								  get_rel_namespace(relid), false);
+	return name;
+}
+
+/*
  * partition_create_table: create the table of a new partition without attaching
  * it; returns its name, quoted for SQL.  Within SPI, as the log's owner.
  */
@@ -402,11 +429,8 @@ char *
 partition_create_table(Oid relid, TimestampTz lower)
 {
 	Oid			schema = get_rel_namespace(relid);
-	char	   *name = ChooseRelationName(get_rel_name(relid), NULL,
-										  partition_suffix(lower), schema,
-										  false);
 	char	   *partition = quote_qualified_identifier(get_namespace_name(schema),
-													   name);
+													   choose_name(relid, lower));
 
 	run_sql(psprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL"
 					 " EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING COMMENTS)%s%s",

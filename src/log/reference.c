@@ -169,7 +169,7 @@ require_readable(const ForeignKey *key)
 
 	if (!OidIsValid(schema))
 		return;					/* dropped concurrently */
-	if (compat_schema_aclcheck(schema, user) == ACLCHECK_OK &&
+	if (compat_schema_aclcheck(schema, user, ACL_USAGE) == ACLCHECK_OK &&
 		(pg_class_aclcheck(key->referrer, user, ACL_SELECT) == ACLCHECK_OK ||
 		 pg_attribute_aclcheck_all(key->referrer, user, ACL_SELECT,
 								   ACLMASK_ANY) == ACLCHECK_OK))

@@ -14,7 +14,10 @@
  */
 #include "log/log.h"
 
+#include "catalog/namespace.h"
 #include "executor/spi.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/syscache.h"
 
 #define SETTINGS_TRIGGER	"eventlog_settings"
@@ -27,6 +30,9 @@
 #define MAX_KEEP_YEARS		1000
 #define MAX_KEEP_DAYS		(MAX_KEEP_YEARS * 366)
 #define MAX_PREMAKE			1000
+
+#define EXPIRY_DROP		"drop"
+#define EXPIRY_DETACH	"detach"
 
 PG_FUNCTION_INFO_V1(eventlog_settings);
 
@@ -64,6 +70,21 @@ parse_premake(const char *string, int *premake)
 }
 
 /*
+ * parse_expiry: read what becomes of expired partitions.  Logs that drop them
+ * have no arguments for it.
+ */
+static bool
+parse_expiry(const Trigger *trigger, LogSettings *settings)
+{
+	settings->detaches = trigger->tgnargs == 5;
+	settings->archive_schema[0] = '\0';
+	if (!settings->detaches)
+		return trigger->tgnargs == 3;
+	strlcpy(settings->archive_schema, trigger->tgargs[4], NAMEDATALEN);
+	return strcmp(trigger->tgargs[3], EXPIRY_DETACH) == 0;
+}
+
+/*
  * is_width, is_retention, is_premake: is the setting within its bounds?
  */
 static bool
@@ -98,7 +119,7 @@ is_premake(int premake)
 static bool
 read_settings(const Trigger *trigger, LogSettings *settings)
 {
-	return trigger->tgnargs == 3 &&
+	return parse_expiry(trigger, settings) &&
 		parse_interval(trigger->tgargs[0], &settings->partition_interval) &&
 		parse_interval(trigger->tgargs[1], &settings->retention) &&
 		parse_premake(trigger->tgargs[2], &settings->premake) &&
@@ -160,17 +181,91 @@ settings_require_valid(const LogSettings *settings)
 }
 
 /*
+ * parse_on_expiry: is it 'detach'?  An error unless it is that or 'drop'.
+ */
+static bool
+parse_on_expiry(const text *value)
+{
+	char	   *string = text_to_cstring(value);
+
+	if (strcmp(string, EXPIRY_DETACH) != 0 && strcmp(string, EXPIRY_DROP) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("on_expiry must be '" EXPIRY_DROP "' or '" EXPIRY_DETACH "': \"%s\"",
+						string)));
+	return strcmp(string, EXPIRY_DETACH) == 0;
+}
+
+/*
+ * find_archive_schema: the name of a schema in which the owner of a log may
+ * create tables.
+ */
+static char *
+find_archive_schema(const text *value, Oid owner)
+{
+	char	   *name = text_to_cstring(value);
+	Oid			schema;
+
+	if (name[0] == '\0')
+		return name;
+	schema = get_namespace_oid(name, false);
+	if (isAnyTempNamespace(schema))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("archive_schema must not be temporary: \"%s\"", name)));
+	if (compat_schema_aclcheck(schema, owner, ACL_CREATE) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("the owner of the log may not create tables in archive_schema \"%s\"",
+						name),
+				 errhint("Grant CREATE on the schema to the owner of the log.")));
+	return name;
+}
+
+/*
+ * settings_set_expiry: set what becomes of expired partitions, by an argument of
+ * create_log or alter_log and the next one; returns whether any was given.
+ */
+bool
+settings_set_expiry(FunctionCallInfo fcinfo, int argno, LogSettings *settings,
+					Oid owner)
+{
+	/* absent if the function is that of an older version */
+	bool		sets_action = PG_NARGS() > argno + 1 && !PG_ARGISNULL(argno);
+	bool		sets_schema = PG_NARGS() > argno + 1 && !PG_ARGISNULL(argno + 1);
+
+	if (sets_action)
+		settings->detaches = parse_on_expiry(PG_GETARG_TEXT_PP(argno));
+	if (!settings->detaches)
+		settings->archive_schema[0] = '\0';
+	if (sets_schema && !settings->detaches)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("archive_schema is for partitions that are detached"),
+				 errhint("Give on_expiry => '" EXPIRY_DETACH "' too.")));
+	if (sets_schema)
+		strlcpy(settings->archive_schema,
+				find_archive_schema(PG_GETARG_TEXT_PP(argno + 1), owner),
+				NAMEDATALEN);
+	return sets_action || sets_schema;
+}
+
+/*
  * settings_write: store the settings on the table.
  */
 void
 settings_write(const char *log, const LogSettings *settings)
 {
+	char	   *expiry = settings->detaches ?
+	psprintf(", '" EXPIRY_DETACH "', %s",
+			 quote_literal_cstr(settings->archive_schema)) : "";
+
 	run_sql(psprintf("CREATE OR REPLACE TRIGGER " SETTINGS_TRIGGER
 					 " BEFORE TRUNCATE ON %s FOR EACH STATEMENT"
 					 " EXECUTE FUNCTION eventlog." SETTINGS_FUNCTION
-					 "('%s', '%s', '%d')", log,
+					 "('%s', '%s', '%d'%s)", log,
 					 interval_text(&settings->partition_interval),
 					 interval_text(&settings->retention),
-					 settings->premake),
+					 settings->premake, expiry),
 			SPI_OK_UTILITY);
 }

@@ -305,7 +305,7 @@ void
 subscription_require_readable(Relation log, Oid role)
 {
 	Oid			schema = RelationGetNamespace(log);
-	AclResult	acl = compat_schema_aclcheck(schema, role);
+	AclResult	acl = compat_schema_aclcheck(schema, role, ACL_USAGE);
 
 	if (acl != ACLCHECK_OK)
 		aclcheck_error(acl, OBJECT_SCHEMA, get_namespace_name(schema));

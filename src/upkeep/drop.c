@@ -1,10 +1,11 @@
 /*
  * drop.c
- *		Dropping a partition, and the locks for that.
+ *		Dropping or detaching a partition, and the locks for that.
  */
 #include "upkeep/upkeep.h"
 
 #include "executor/spi.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 /*
@@ -56,4 +57,22 @@ drop_partition(Oid log, const PartitionList *list, const Partition *item)
 	run_sql(psprintf("DROP %sTABLE %s",
 					 get_rel_relkind(item->oid) == RELKIND_FOREIGN_TABLE ?
 					 "FOREIGN " : "", name), SPI_OK_UTILITY);
+}
+
+/*
+ * detach_partition: make a partition of a log that is locked a table of its own,
+ * and move it into a schema, unless its name is empty.  Within a step.
+ */
+void
+detach_partition(Oid log, const PartitionList *list, const Partition *item,
+				 const char *schema)
+{
+	char	   *name = qualified_name(item->oid);
+
+	(void) drop_lock_partition(list, item);
+	run_sql(psprintf("ALTER TABLE %s DETACH PARTITION %s", qualified_name(log),
+					 name), SPI_OK_UTILITY);
+	if (schema[0] != '\0')
+		run_sql(psprintf("ALTER TABLE %s SET SCHEMA %s", name,
+						 quote_identifier(schema)), SPI_OK_UTILITY);
 }

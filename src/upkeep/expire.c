@@ -38,7 +38,8 @@ expired_item(const Upkeep *upkeep)
 }
 
 /*
- * drop_expired: a step that drops upkeep->partition if it has expired.
+ * drop_expired: a step that drops upkeep->partition, or detaches it, if it has
+ * expired.
  */
 static void
 drop_expired(void *arg)
@@ -50,6 +51,16 @@ drop_expired(void *arg)
 	if (item == NULL)
 		return;
 	name = qualified_name(item->oid);
+	if (upkeep->target.settings.detaches)
+	{
+		detach_partition(upkeep->target.log, upkeep->target.partitions, item,
+						 upkeep->target.settings.archive_schema);
+		ereport(NOTICE,
+				(errmsg("detached expired partition %s of %s to %s", name,
+						utc_literal(item->lower), utc_literal(item->upper)),
+				 errdetail("It is table %s now.", qualified_name(item->oid))));
+		return;
+	}
 	drop_partition(upkeep->target.log, upkeep->target.partitions, item);
 	ereport(NOTICE,
 			(errmsg("dropped expired partition %s of %s to %s", name,
@@ -108,7 +119,7 @@ delete_expired(void *arg)
 
 	upkeep->rows = 0;
 	upkeep->referred = false;
-	if (!TIMESTAMP_IS_NOBEGIN(expiry) &&
+	if (!TIMESTAMP_IS_NOBEGIN(expiry) && !settings->detaches &&
 		(upkeep->partition == upkeep->target.partitions->default_oid ||
 		 expired_item(upkeep) != NULL))
 	{
@@ -205,12 +216,14 @@ report_referred(const Upkeep *upkeep)
 }
 
 /*
- * upkeep_expire_default: delete expired events of the default partition.
+ * upkeep_expire_default: delete expired events of the default partition.  A
+ * log that detaches what has expired has them moved instead, and loses none.
  */
 void
 upkeep_expire_default(Upkeep *upkeep)
 {
 	if (OidIsValid(upkeep->list->default_oid) &&
+		!upkeep->target.settings.detaches &&
 		!TIMESTAMP_IS_NOBEGIN(partition_expiry(&upkeep->target.settings,
 											   upkeep->now)))
 	{
@@ -221,8 +234,20 @@ upkeep_expire_default(Upkeep *upkeep)
 }
 
 /*
+ * drop_failure: the beginning of a WARNING.
+ */
+static const char *
+drop_failure(const Upkeep *upkeep)
+{
+	return upkeep->target.settings.detaches ?
+		"could not detach an expired partition of log %s" :
+		"could not drop an expired partition of log %s";
+}
+
+/*
  * keep_referred: if rows refer to events of upkeep->partition, delete the
- * other events; STEP_TAKEN if nothing refers to it any more.
+ * other events, unless expired events are to be kept; STEP_TAKEN if nothing
+ * refers to it any more.
  */
 static StepResult
 keep_referred(Upkeep *upkeep)
@@ -234,10 +259,10 @@ keep_referred(Upkeep *upkeep)
 		upkeep->referred = false;
 		result = run_upkeep_step(&upkeep->target, AccessShareLock,
 								 find_references, upkeep,
-								 "could not drop an expired partition of log %s");
+								 drop_failure(upkeep));
 		if (result != STEP_TAKEN || !upkeep->referred)
 			return result;
-		if (deleted)
+		if (deleted || upkeep->target.settings.detaches)
 			break;
 		delete_all_expired(upkeep, upkeep->partition);
 	}
@@ -258,8 +283,7 @@ expire_partition(Upkeep *upkeep, Oid partition)
 		result = keep_referred(upkeep);
 	if (result == STEP_TAKEN)
 		result = run_upkeep_step(&upkeep->target, AccessExclusiveLock,
-								 drop_expired, upkeep,
-								 "could not drop an expired partition of log %s");
+								 drop_expired, upkeep, drop_failure(upkeep));
 	return result;
 }
 

@@ -346,8 +346,10 @@ upkeep_empty_default(Upkeep *upkeep)
 	int			moves = 0;
 	int			failures = 0;
 
-	upkeep->from = Max(partition_expiry(&upkeep->target.settings, upkeep->now),
-					   EVENT_MIN_TIME);
+	upkeep->from = EVENT_MIN_TIME;
+	if (!upkeep->target.settings.detaches)
+		upkeep->from = Max(partition_expiry(&upkeep->target.settings,
+											upkeep->now), EVENT_MIN_TIME);
 	upkeep->nexamined = upkeep->sparse = 0;
 	while (moves < MAX_MOVES && failures < MAX_FAILURES)
 	{

@@ -34,7 +34,8 @@ enum
 {
 	STATUS_PARTITION_INTERVAL, STATUS_RETENTION, STATUS_PREMAKE,
 	STATUS_PARTITIONS, STATUS_EVENTS, STATUS_BYTES, STATUS_OLDEST,
-	STATUS_NEWEST, STATUS_PROBLEMS, STATUS_NCOLUMNS
+	STATUS_NEWEST, STATUS_PROBLEMS, STATUS_ON_EXPIRY, STATUS_ARCHIVE_SCHEMA,
+	STATUS_NCOLUMNS
 };
 
 /*
@@ -250,6 +251,12 @@ put_log(const EventLog *log, Datum *values, bool *nulls, List **problems)
 		Int32GetDatum(list->n + (OidIsValid(list->default_oid) ? 1 : 0));
 	nulls[STATUS_PARTITION_INTERVAL] = nulls[STATUS_PREMAKE] =
 		nulls[STATUS_PARTITIONS] = false;
+	values[STATUS_ON_EXPIRY] =
+		CStringGetTextDatum(log->settings.detaches ? "detach" : "drop");
+	nulls[STATUS_ON_EXPIRY] = false;
+	values[STATUS_ARCHIVE_SCHEMA] =
+		CStringGetTextDatum(log->settings.archive_schema);
+	nulls[STATUS_ARCHIVE_SCHEMA] = log->settings.archive_schema[0] == '\0';
 	nulls[STATUS_RETENTION] = keep->month == 0 && keep->day == 0 &&
 		keep->time == 0;
 	if (list->n > 0)
@@ -375,8 +382,8 @@ put_status(Relation rel, Datum *values, bool *nulls)
 
 /*
  * eventlog._log_status(log oid) returns record: partition_interval, retention,
- * premake, partitions, estimated_events, bytes, oldest, newest, problems; all
- * NULL if the table was dropped.
+ * premake, partitions, estimated_events, bytes, oldest, newest, problems,
+ * on_expiry, archive_schema; all NULL if the table was dropped.
  */
 Datum
 eventlog_log_status(PG_FUNCTION_ARGS)

@@ -70,6 +70,8 @@ extern List *drop_lock_partition(const PartitionList *list,
 								 const Partition *item);
 extern void drop_partition(Oid log, const PartitionList *list,
 						   const Partition *item);
+extern void detach_partition(Oid log, const PartitionList *list,
+							 const Partition *item, const char *schema);
 
 /*
  * delete.c: deleting events by their keys
