@@ -6,6 +6,7 @@
 #   make test-matrix VERSIONS="17 18"     the same on other versions of it
 #   make NO_NOTIFIER=1                    the extension alone, also for install
 #   make -C notifier                      the notifier alone, also for install
+#   make dist                             the source of the last commit, for PGXN
 #
 # demo and the tests install what the machine lacks and find a PostgreSQL of
 # their own; the rest are PGXS's targets and need pg_config (or PG_CONFIG=...).
@@ -44,7 +45,7 @@ PG_CONFIG ?= pg_config
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 ifneq ($(PGXS),)
 include $(PGXS)
-else ifneq ($(filter-out demo test test-assert test-matrix,$(or $(MAKECMDGOALS),all)),)
+else ifneq ($(filter-out demo dist test test-assert test-matrix,$(or $(MAKECMDGOALS),all)),)
 $(error $(PG_CONFIG) names no PGXS; test/install-deps installs what is missing)
 endif
 
@@ -66,7 +67,7 @@ manualdir = $(docdir)/eventlog
 install: install-manual
 install-manual:
 	$(MKDIR_P) '$(DESTDIR)$(manualdir)/doc'
-	$(INSTALL_DATA) $(addprefix $(TOP)/,README.md CHANGELOG.md LICENSE) '$(DESTDIR)$(manualdir)'
+	$(INSTALL_DATA) $(addprefix $(TOP)/,README.md CHANGELOG.md LICENSE SECURITY.md) '$(DESTDIR)$(manualdir)'
 	$(if $(wildcard $(TOP)/doc/*.*),$(INSTALL_DATA) $(wildcard $(TOP)/doc/*.*) '$(DESTDIR)$(manualdir)/doc')
 uninstall: uninstall-manual
 uninstall-manual:
@@ -83,6 +84,11 @@ endif
 $(NOTIFIER): %-notifier:
 	mkdir -p notifier
 	$(MAKE) -C notifier -f $(abspath $(TOP))/notifier/Makefile $* VPATH= PG_CONFIG='$(PG_CONFIG)'
+
+DISTFILE = $(EXTENSION)-$(EXTVERSION).zip
+EXTRA_CLEAN += $(DISTFILE)
+dist:
+	git -C $(TOP) archive --format=zip --prefix=$(EXTENSION)-$(EXTVERSION)/ -o $(abspath $(DISTFILE)) HEAD
 
 demo:
 	@$(TOP)/test/demo
@@ -112,7 +118,7 @@ format:
 check-format:
 	@$(TOP)/test/format --check
 
-.PHONY: demo test test-assert test-matrix test-citus coverage fuzz-sql soak soak-notifier format check-format check-layers \
+.PHONY: demo dist test test-assert test-matrix test-citus coverage fuzz-sql soak soak-notifier format check-format check-layers \
 	install-manual uninstall-manual $(NOTIFIER)
 
 include $(TOP)/test/bench/bench.mk
