@@ -252,7 +252,7 @@ consumer_require(const Subscription *subscription)
 					 errmsg("subscription \"%s\" has another consumer",
 							subscription->name),
 					 pid ? errdetail("The consumer is the session with PID %d.", pid) : 0,
-					 errhint("The subscription is free when that session ends or calls eventlog.release.")));
+					 errhint("The subscription is free when that session ends or calls eventlog.release. Behind a pooler a consumer needs pool_mode = session.")));
 		}
 	}
 	return create_consumer(subscription->id);
