@@ -7,6 +7,7 @@ use warnings;
 
 use IO::Socket::INET;
 use JSON::PP;
+use MIME::Base64;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -115,7 +116,7 @@ sub try_delete
 }
 
 # receive: a webhook receiver in a process of its own, which writes a line of
-# path and event type for each request into a file.
+# credentials, path and event type for each request into a file.
 my $received = PostgreSQL::Test::Utils::tempdir() . '/received';
 my $listener = IO::Socket::INET->new(
 	Listen => 10,
@@ -128,16 +129,17 @@ sub receive
 	while (my $client = $listener->accept)
 	{
 		my ($path) = (<$client> // '') =~ /^POST (\S+)/;
-		my ($length, $body) = (0, '');
+		my ($length, $body, $who) = (0, '', '');
 
 		while (defined(my $line = <$client>))
 		{
 			last if $line =~ /^\r?\n$/;
 			$length = $1 if $line =~ /^Content-Length: *(\d+)/i;
+			$who = decode_base64($1) . ' ' if $line =~ /^Authorization: *Basic (\S+)/i;
 		}
 		read $client, $body, $length;
 		append_to_file($received,
-			"$path " . decode_json($body)->{type} . "\n");
+			"$who$path " . decode_json($body)->{type} . "\n");
 		print $client "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
 		close $client;
 	}
@@ -224,7 +226,11 @@ my %configurations = (
 	'webhooks.general.url: URL/<notification_type>/<userId>' => [
 		$enabled,
 		requests(
-			sub { '/event_update/' . ($_[0]->{user_id} // '') }, @all) ]);
+			sub { '/event_update/' . ($_[0]->{user_id} // '') }, @all) ],
+	'webhooks.webhook_user: me, webhook_pass: secret' =>
+	  [ merge($enabled, $general), requests($to->('me:secret /general'), @all) ],
+	'webhooks.ssl_verify: false' =>
+	  [ merge($enabled, $general), requests($to->('/general'), @all) ]);
 
 # try_configuration: the row laid over what it needs to have an effect.
 sub try_configuration
@@ -282,5 +288,29 @@ is( query(
 			resource_type source_service source_host)},
 		'2022-08-24 23:08:30.54001+00'),
 	'list -o text: the eight columns');
+
+# Its table of events, imported by the page's statement, twice; and an event found
+# by its old id, by way of the page's index.
+my ($import, $find) = slurp_file('doc/coming-from-anchore.md') =~ /^```sql\n(.*?)^```$/msg;
+query(<<'END');
+DROP TABLE events;
+CREATE SCHEMA anchore;
+CREATE TABLE anchore.events (generated_uuid varchar PRIMARY KEY, created_at timestamp, resource_user_id varchar, resource_id varchar,
+  resource_type varchar, source_servicename varchar, source_base_url varchar, source_hostid varchar, source_request_id varchar,
+  type varchar, level varchar, message varchar, details varchar, "timestamp" timestamp);
+CREATE TEMPORARY TABLE line (event jsonb);
+\copy line FROM 'test/data/quickstart.jsonl' (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02')
+INSERT INTO anchore.events
+SELECT event->>'id', now() AT TIME ZONE 'UTC', 'admin', event->>'resource_id', event->>'resource_type', event->>'source_service', NULL,
+       event->>'source_host', NULL, event->>'event_type', upper(event->>'level'), event->>'message', '{"msg": "as it was"}',
+       (event->>'occurred_at')::timestamptz AT TIME ZONE 'UTC' FROM line;
+SELECT eventlog.create_log('events', since => (SELECT min("timestamp") FROM anchore.events));
+END
+query($import) for 1 .. 2;
+is_deeply(old_ids(query('SELECT id FROM eventlog.list()')), \@all, 'the import: each event once, with an id made of the old one');
+is(query("SELECT string_agg(DISTINCT user_id || ' ' || (details->'details'->>'msg'), ',') FROM events"), 'admin as it was', 'with its account and details');
+is(query('SELECT count(*) FROM events_default'), 0, 'in partitions');
+like(query($find), qr/\Q$new_id{'8c179a3b27a543fe9285cf4feb65561d'}\E\|/, 'an event is found by its old id');
+like(query("SET enable_seqscan = off; EXPLAIN $1"), qr/Index Scan|Bitmap Index Scan/, 'by the index') if $find =~ /(SELECT .*)/s;
 
 done_testing();
