@@ -23,7 +23,8 @@ SET ROLE subs_b;
 SELECT eventlog.subscribe('same', log => 'subs_b.log');
 SELECT count(eventlog.emit('b' || g, log => 'subs_b.log')) FROM generate_series(1, 3) g;
 SELECT (event).event_type FROM eventlog.fetch('same', 1, log => 'subs_b.log');
-SELECT eventlog.fail('same', (SELECT min(seq) FROM eventlog.deliveries), 'secret', log => 'subs_b.log');
+SELECT eventlog.fail('same', (SELECT min(seq) FROM eventlog.deliveries), 'secret',
+  log => 'subs_b.log');
 SELECT eventlog.unsubscribe('same', 'subs_a.log');
 SET eventlog.default_log = 'subs_b.log';
 SELECT eventlog.pause('same');
@@ -38,7 +39,8 @@ SET ROLE subs_a;
 SELECT name, owner, log, levels, event_type, pending, dead, last_error FROM eventlog.subscriptions;
 SELECT * FROM eventlog.deliveries;
 SET ROLE subs_watch;
-SELECT name, owner, log, levels, event_type, consumer IS NOT NULL AS consumer, pending, dead, last_error, last_error_at IS NOT NULL AS at FROM eventlog.subscriptions ORDER BY log::text;
+SELECT name, owner, log, levels, event_type, consumer IS NOT NULL AS consumer, pending, dead,
+  last_error, last_error_at IS NOT NULL AS at FROM eventlog.subscriptions ORDER BY log::text;
 SELECT * FROM eventlog.deliveries;
 -- Not even a plan tells of others; a condition on the state leaves the rest out.
 SET ROLE subs_a;
@@ -52,7 +54,8 @@ BEGIN
   END LOOP;
 END $$;
 SELECT * FROM subs_a.plan('SELECT * FROM eventlog.deliveries') p WHERE p ~ 'actual|Scan';
-SELECT * FROM subs_a.plan($$SELECT * FROM eventlog.deliveries WHERE subscription = 'same' AND state = 'retrying'$$) p WHERE p ~ 'actual|Scan|Filter';
+SELECT * FROM subs_a.plan($$SELECT * FROM eventlog.deliveries WHERE subscription = 'same'
+  AND state = 'retrying'$$) p WHERE p ~ 'actual|Scan|Filter';
 SELECT * FROM eventlog._deliveries((SELECT max(id) FROM eventlog._subscriptions()) + 1, 'pending');
 SELECT count(*) FROM generate_series(1, 1000) id, eventlog._deliveries(id, 'pending');
 
@@ -62,7 +65,8 @@ SELECT id AS before FROM eventlog._subscriptions() \gset
 SELECT count(eventlog.subscribe('same', log => 'subs_a.log')::text) FROM generate_series(1, 100);
 SELECT eventlog.subscribe('next', log => 'subs_a.log');
 RESET ROLE;
-SELECT max(id) - (SELECT id FROM eventlog._subscription WHERE name = 'same' AND log = 'subs_b.log'::regclass) AS next FROM eventlog._subscription;
+SELECT max(id) - (SELECT id FROM eventlog._subscription WHERE name = 'same'
+  AND log = 'subs_b.log'::regclass) AS next FROM eventlog._subscription;
 
 -- Bounds.
 \set VERBOSITY verbose
@@ -76,9 +80,12 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 SELECT pg_temp.refused($$SELECT eventlog.subscribe(repeat('x', 64), log => 'subs_a.log')$$);
 SELECT pg_temp.refused($$SELECT eventlog.subscribe(repeat('ü', 20000000), log => 'subs_a.log')$$);
-SELECT pg_temp.refused($$SELECT eventlog.subscribe('m', event_type => repeat('a', 256), log => 'subs_a.log')$$);
-SELECT pg_temp.refused($$SELECT eventlog.subscribe('m', event_type => repeat('a', 20000000), log => 'subs_a.log')$$);
-SELECT pg_temp.refused($$SELECT eventlog.subscribe('m', array_fill('info'::text, '{5000000}'), log => 'subs_a.log')$$);
+SELECT pg_temp.refused($$SELECT eventlog.subscribe('m', event_type => repeat('a', 256),
+  log => 'subs_a.log')$$);
+SELECT pg_temp.refused($$SELECT eventlog.subscribe('m', event_type => repeat('a', 20000000),
+  log => 'subs_a.log')$$);
+SELECT pg_temp.refused($$SELECT eventlog.subscribe('m', array_fill('info'::text, '{5000000}'),
+  log => 'subs_a.log')$$);
 SELECT pg_temp.refused($$SELECT eventlog.subscribe('m', '{NULL}', log => 'subs_a.log')$$);
 SET eventlog.max_subscriptions = 3;
 SELECT pg_temp.refused($$SELECT eventlog.subscribe('third', log => 'subs_a.log')$$);
@@ -88,7 +95,8 @@ SET ROLE subs_a;
 SELECT pg_temp.refused('SET eventlog.max_subscriptions = 1000');
 RESET ROLE;
 RESET eventlog.max_subscriptions;
-SELECT eventlog.unsubscribe(name, log) FROM eventlog.subscriptions WHERE name IN ('next', 'third') ORDER BY name;
+SELECT eventlog.unsubscribe(name, log) FROM eventlog.subscriptions WHERE name IN ('next', 'third')
+  ORDER BY name;
 
 -- A reader who fills a log with subscriptions does not keep its owner out: the
 -- owner sees their names and counts, no more, and can remove them.
@@ -98,7 +106,8 @@ SET ROLE subs_b;
 SELECT eventlog.subscribe('taken', '{error}', 'a.', log => 'subs_a.log');
 SET ROLE subs_a;
 SELECT pg_temp.refused($$SELECT eventlog.subscribe('taken', log => 'subs_a.log')$$);
-SELECT name, owner, levels, event_type, pending FROM eventlog.subscriptions WHERE log = 'subs_a.log'::regclass AND name = 'taken';
+SELECT name, owner, levels, event_type, pending FROM eventlog.subscriptions
+  WHERE log = 'subs_a.log'::regclass AND name = 'taken';
 SELECT count(*) FROM eventlog.deliveries WHERE subscription = 'taken';
 SELECT pg_temp.refused($$SELECT eventlog.fetch('taken', 1, log => 'subs_a.log')$$);
 SELECT pg_temp.refused($$SELECT eventlog.pause('taken', 'subs_a.log')$$);
@@ -120,32 +129,41 @@ INSERT INTO eventlog._subscription (name, owner, log, levels, event_type) VALUES
   ('nolog', 'subs_a', '1', NULL, NULL);
 INSERT INTO eventlog._queue (subscription, seq, xid, event_id, attempts, next_attempt_at)
 SELECT s.id, v.seq, v.xid::xid8, v.id, v.attempts, v.next FROM eventlog._subscription s,
-  (VALUES (1000005::bigint, '3', '00000000-0000-0000-0000-000000000000'::uuid, 0, NULL::timestamptz),
-          (1000006, '18446744073709551615', 'ffffffff-ffff-7fff-bfff-ffffffffffff'::uuid, 2147483647, '-infinity'),
-          (-1, '0', eventlog.new_id('2022-08-24Z', 'planted'), -1, 'infinity')) v (seq, xid, id, attempts, next)
+  (VALUES (1000005::bigint, '3', '00000000-0000-0000-0000-000000000000'::uuid, 0,
+    NULL::timestamptz),
+          (1000006, '18446744073709551615', 'ffffffff-ffff-7fff-bfff-ffffffffffff'::uuid,
+            2147483647, '-infinity'),
+          (-1, '0', eventlog.new_id('2022-08-24Z', 'planted'), -1, 'infinity')) v (seq, xid, id,
+            attempts, next)
  WHERE s.log = 'subs_a.log'::regclass AND s.name = 'same';
 SELECT setval('eventlog._queue_seq', 9223372036854775807);
 SET ROLE subs_a;
 SET eventlog.default_log = 'subs_a.log';
 SELECT count(eventlog.emit('a.x', 'error')) FROM generate_series(1, 10);
-SELECT name, pending, retrying, dead, oldest_pending_at > now() - interval '1 day' AS recent FROM eventlog.subscriptions WHERE name <> '' ORDER BY name;
+SELECT name, pending, retrying, dead, oldest_pending_at > now() - interval '1 day' AS recent
+  FROM eventlog.subscriptions WHERE name <> '' ORDER BY name;
 SELECT count(*) FROM eventlog.fetch('same', 100);
 SELECT pending, cancelled FROM eventlog.subscriptions WHERE name = 'same';
-SELECT eventlog.fail('same', seq, 'x') FROM eventlog.deliveries WHERE subscription = 'same' AND attempts > 0;
+SELECT eventlog.fail('same', seq, 'x') FROM eventlog.deliveries WHERE subscription = 'same'
+  AND attempts > 0;
 CALL eventlog.maintain('subs_a.log');
 SELECT problems FROM eventlog.logs WHERE log = 'subs_a.log'::regclass;
 RESET ROLE;
 DELETE FROM eventlog._subscription WHERE name NOT IN ('same');
-SELECT eventlog.unsubscribe('same', log) FROM eventlog.subscriptions WHERE log = 'subs_a.log'::regclass;
+SELECT eventlog.unsubscribe('same', log) FROM eventlog.subscriptions
+  WHERE log = 'subs_a.log'::regclass;
 CALL eventlog.maintain('subs_a.log');
-SELECT count(*) FROM eventlog._queue WHERE subscription NOT IN (SELECT id FROM eventlog._subscription);
+SELECT count(*) FROM eventlog._queue WHERE subscription NOT IN (SELECT id
+  FROM eventlog._subscription);
 
 -- A second trigger on the same table owes nothing more.
 SET ROLE subs_a;
 SELECT eventlog.subscribe('once');
 CREATE TRIGGER a_second AFTER INSERT ON subs_a.log FOR EACH ROW EXECUTE FUNCTION eventlog._owe();
-CREATE TRIGGER z_third AFTER INSERT ON subs_a.log FOR EACH ROW WHEN (NEW.event_type = 'a') EXECUTE FUNCTION eventlog._owe();
-CREATE CONSTRAINT TRIGGER later AFTER INSERT ON subs_a.log DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION eventlog._owe();
+CREATE TRIGGER z_third AFTER INSERT ON subs_a.log FOR EACH ROW WHEN (NEW.event_type = 'a')
+  EXECUTE FUNCTION eventlog._owe();
+CREATE CONSTRAINT TRIGGER later AFTER INSERT ON subs_a.log DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION eventlog._owe();
 SELECT count(eventlog.emit(t)) FROM unnest('{a,b}'::text[]) t;
 SELECT pending FROM eventlog.subscriptions;
 ALTER TABLE subs_a.log DISABLE TRIGGER a_second, DISABLE TRIGGER eventlog_queue;
@@ -161,7 +179,8 @@ CREATE TRIGGER owe AFTER INSERT ON subs_a.any FOR EACH ROW EXECUTE FUNCTION even
 INSERT INTO subs_a.any VALUES ('x', 1);
 
 -- Another owner: the caller must be a member of both, who must be able to read.
-SELECT left(pg_temp.refused($$SELECT eventlog.alter_subscription('once', 'subs_gone')$$), 5); -- worded differently from PostgreSQL 16 on
+SELECT left(pg_temp.refused($$SELECT eventlog.alter_subscription('once', 'subs_gone')$$),
+  5); -- worded differently from PostgreSQL 16 on
 RESET ROLE;
 GRANT subs_gone TO subs_a;
 SET ROLE subs_a;
@@ -184,7 +203,8 @@ RESET ROLE;
 DROP OWNED BY subs_gone;
 DROP ROLE subs_gone;
 SELECT eventlog.fetch('once', 1);
-SELECT paused, owner ~ '^[0-9]+$' AS gone, pending FROM (SELECT paused, owner::text, pending FROM eventlog.subscriptions WHERE name = 'once') s;
+SELECT paused, owner ~ '^[0-9]+$' AS gone, pending FROM (SELECT paused, owner::text, pending
+  FROM eventlog.subscriptions WHERE name = 'once') s;
 SELECT problems FROM eventlog.logs WHERE log = 'subs_a.log'::regclass;
 CALL eventlog.maintain('subs_a.log');
 SELECT eventlog.alter_subscription('once', 'subs_a');
@@ -193,7 +213,9 @@ SELECT eventlog.release('once');
 
 -- A temporary log has no subscriptions.
 CREATE TEMPORARY TABLE t (LIKE subs_a.log INCLUDING DEFAULTS) PARTITION BY RANGE (occurred_at);
-CREATE TRIGGER s BEFORE TRUNCATE ON t EXECUTE FUNCTION eventlog._settings('0 months 1 days 0 microseconds', '0 months 1 days 0 microseconds', '0');
+CREATE TRIGGER s BEFORE TRUNCATE ON t
+  EXECUTE FUNCTION eventlog._settings('0 months 1 days 0 microseconds',
+  '0 months 1 days 0 microseconds', '0');
 SELECT left(pg_temp.refused($$SELECT eventlog.subscribe('t', log => 'pg_temp.t')$$), 5);
 DROP TABLE t;
 
@@ -205,7 +227,8 @@ SELECT count(*) FROM pg_locks WHERE locktype = 'advisory';
 -- Numbers that are used up come again, but for those that are taken.
 SELECT setval('eventlog._subscription_id', 2147483646);
 SELECT eventlog.subscribe('n' || n) FROM generate_series(1, 3) n;
-SELECT count(*), count(*) FILTER (WHERE id = 2147483647) AS last, count(*) FILTER (WHERE id < 100) AS first FROM eventlog._subscription WHERE name ~ '^n[123]$';
+SELECT count(*), count(*) FILTER (WHERE id = 2147483647) AS last, count(*) FILTER (WHERE id < 100)
+  AS first FROM eventlog._subscription WHERE name ~ '^n[123]$';
 SELECT eventlog.unsubscribe('n' || n) FROM generate_series(1, 3) n;
 
 SELECT eventlog.unsubscribe('same', 'subs_b.log');
