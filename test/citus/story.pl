@@ -180,7 +180,11 @@ is(ask('SELECT wrong(20)'), 'none', 'which answers alike');
 ask("SELECT eventlog.create_log('by_id'); SELECT create_distributed_table('by_id', 'id')");
 refused($coordinator, "SELECT eventlog.list(log => 'by_id')", qr/log "by_id" cannot be used: it is distributed by id.*HINT:.*occurred_at/s, 'a log distributed by id');
 like(ask("SELECT problems FROM eventlog.logs WHERE log = 'by_id'::regclass"), qr/distributed by id/, 'and logs says so');
-ask("DROP TABLE by_id");
+ask("DROP TABLE by_id; SELECT eventlog.create_log('kind')");
+refused($coordinator, "SELECT create_reference_table('kind')", qr/ERROR/, 'Citus makes no reference table of a log');
+refused($coordinator, "DO 'BEGIN PERFORM alter_table_set_access_method(''kind'', ''columnar''); EXCEPTION WHEN internal_error THEN RAISE WARNING ''refused''; END'",
+	qr/refused/, 'nor a columnar one');
+like(ask("SELECT eventlog.emit('whole', log => 'kind'); SELECT eventlog.count(log => 'kind'); DROP TABLE kind"), qr/^1$/m, 'and it stays what it was');
 
 # A lookalike of Citus's names does nothing.
 my $plain = PostgreSQL::Test::Cluster->new('plain');

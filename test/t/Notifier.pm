@@ -19,7 +19,7 @@ our @EXPORT = qw(new_node query await receiver receiver_goes receiver_comes
 
 use constant SECRET => 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
-my $dir;
+my $dir = PostgreSQL::Test::Utils::tempdir();
 my $node;
 my %children;
 our @program = ('eventlog-notifier');    # and what it is run by
@@ -37,7 +37,6 @@ END
 # new_node: a server with the extension and a log `events`.
 sub new_node
 {
-	$dir = PostgreSQL::Test::Utils::tempdir();
 	$node = PostgreSQL::Test::Cluster->new('main');
 	$node->init;
 	$node->append_conf('postgresql.conf', 'max_prepared_transactions = 4');
@@ -232,7 +231,7 @@ sub write_config
 		$file,
 		encode_json(
 			{
-				database => $node->connstr('postgres'),
+				$node ? (database => $node->connstr('postgres')) : (),
 				maintain => '0',
 				event_log => { notification => $notification },
 				webhooks => $webhooks,
