@@ -6,13 +6,16 @@
  * else is in the database.  This file has the command line and the exit status.
  */
 #include "app/check.h"
+#include "app/dead.h"
 #include "app/notifier.h"
+#include "app/sample.h"
 #include "base/logging.h"
 #include "config/config.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MAX_FILES		32
 
@@ -23,6 +26,11 @@ enum
 	EXIT_USAGE = 2
 };
 
+enum
+{
+	TASK_CHECK = 256, TASK_ONCE, TASK_TEST, TASK_DEAD, TASK_RETRY
+};
+
 /*
  * Arguments: what the command line says.
  */
@@ -30,8 +38,10 @@ typedef struct Arguments
 {
 	const char *paths[MAX_FILES];
 	size_t		npaths;
-	bool		check;
-	bool		once;
+	int			task;			/* the option that names it; 0: to deliver */
+	int			ntasks;
+	const char *webhook;		/* for --test, --dead and --retry */
+	const char *seq;			/* for --retry; NULL: all */
 } Arguments;
 
 static void
@@ -46,14 +56,21 @@ print_help(void)
 {
 	printf("eventlog-notifier sends webhooks for the events of an eventlog database.\n\n"
 		   "Usage:\n"
-		   "  eventlog-notifier --config FILE [--config FILE]... [--check | --once]\n\n"
+		   "  eventlog-notifier --config FILE [--config FILE]... [TASK]\n\n"
 		   "Options:\n"
 		   "  -c, --config FILE  the configuration, in JSON; of several files, later ones\n"
 		   "                     override what stands in earlier ones\n"
+		   "Tasks, instead of delivering events:\n"
 		   "      --check        check the configuration, the database and the rights in\n"
 		   "                     it, say what is wrong, and exit\n"
 		   "      --once         deliver what is owed now and exit; 1 if any of it is\n"
 		   "                     still owed\n"
+		   "      --test WEBHOOK send a sample event to the webhook, print the answer and\n"
+		   "                     exit; 1 unless it is a success\n"
+		   "      --dead [WEBHOOK]\n"
+		   "                     list the deliveries that were given up, and exit\n"
+		   "      --retry WEBHOOK [SEQ]\n"
+		   "                     owe those of the webhook, or one of them, again, and exit\n"
 		   "  -V, --version      print the version and exit\n"
 		   "  -h, --help         print this and exit\n\n"
 		   "Exit status: 0 clean, 1 an error at run time, 2 wrong usage or configuration.\n"
@@ -69,8 +86,11 @@ parse(int argc, char **argv, Arguments *arguments)
 {
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
-		{"check", no_argument, NULL, 'k'},
-		{"once", no_argument, NULL, 'o'},
+		{"check", no_argument, NULL, TASK_CHECK},
+		{"once", no_argument, NULL, TASK_ONCE},
+		{"test", required_argument, NULL, TASK_TEST},
+		{"dead", no_argument, NULL, TASK_DEAD},
+		{"retry", required_argument, NULL, TASK_RETRY},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0}
@@ -89,11 +109,14 @@ parse(int argc, char **argv, Arguments *arguments)
 				}
 				arguments->paths[arguments->npaths++] = optarg;
 				break;
-			case 'k':
-				arguments->check = true;
-				break;
-			case 'o':
-				arguments->once = true;
+			case TASK_CHECK:
+			case TASK_ONCE:
+			case TASK_TEST:
+			case TASK_DEAD:
+			case TASK_RETRY:
+				arguments->task = option;
+				arguments->ntasks++;
+				arguments->webhook = optarg;
 				break;
 			case 'V':
 				printf("eventlog-notifier %s\n", EVENTLOG_VERSION);
@@ -106,14 +129,62 @@ parse(int argc, char **argv, Arguments *arguments)
 				return EXIT_USAGE;
 		}
 	}
-	if (arguments->npaths == 0 || optind < argc ||
-		(arguments->check && arguments->once))
+	if (arguments->task == TASK_DEAD && optind < argc)
+		arguments->webhook = argv[optind++];
+	if (arguments->task == TASK_RETRY && optind < argc)
+		arguments->seq = argv[optind++];
+	if (arguments->npaths == 0 || optind < argc || arguments->ntasks > 1)
 	{
 		print_problem(LOG_LEVEL_ERROR,
-					  "usage: eventlog-notifier --config FILE [--check | --once]");
+					  "usage: eventlog-notifier --config FILE [TASK]; see --help");
 		return EXIT_USAGE;
 	}
 	return -1;
+}
+
+/*
+ * find_webhook: by its name; NULL, and a complaint, if there is none.
+ */
+static const WebhookConfig *
+find_webhook(const Config *config, const char *name)
+{
+	char		shown[128];
+	char		message[256];
+
+	for (size_t i = 0; i < config->nwebhooks; i++)
+	{
+		if (strcmp(config->webhooks[i]->name, name) == 0)
+			return config->webhooks[i];
+	}
+	printable(shown, sizeof(shown), name, strlen(name));
+	snprintf(message, sizeof(message), "the configuration has no webhook \"%s\"",
+			 shown);
+	print_problem(LOG_LEVEL_ERROR, message);
+	return NULL;
+}
+
+static bool
+perform(const Config *config, const Arguments *arguments)
+{
+	bool		ok;
+
+	switch (arguments->task)
+	{
+		case TASK_TEST:
+			return sample_send(find_webhook(config, arguments->webhook));
+		case TASK_DEAD:
+			return dead_list(config, arguments->webhook, print_problem);
+		case TASK_RETRY:
+			return dead_retry(config, arguments->webhook, arguments->seq,
+							  print_problem);
+		default:
+			break;
+	}
+	ok = sample_check(config, print_problem);
+	ok = check_database(config, print_problem) && ok;
+	if (ok)
+		printf("eventlog-notifier: the configuration is right, and so is the database\n");
+	return ok;
 }
 
 int
@@ -132,15 +203,18 @@ main(int argc, char **argv)
 	config = config_load(arguments.paths, arguments.npaths, print_problem);
 	if (config == NULL)
 		return EXIT_USAGE;
-	if (arguments.check)
+	if (arguments.webhook && find_webhook(config, arguments.webhook) == NULL)
 	{
-		ok = check_database(config, print_problem);
-		if (ok)
-			printf("eventlog-notifier: the configuration is right, and so is the database\n");
+		config_destroy(config);
+		return EXIT_USAGE;
+	}
+	if (arguments.task == 0 || arguments.task == TASK_ONCE)
+		ok = notifier_run(config, arguments.paths, arguments.npaths,
+						  arguments.task == TASK_ONCE);
+	else
+	{
+		ok = perform(config, &arguments);
 		config_destroy(config);
 	}
-	else
-		ok = notifier_run(config, arguments.paths, arguments.npaths,
-						  arguments.once);
 	return ok ? EXIT_OK : EXIT_RUN_TIME;
 }

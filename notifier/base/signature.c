@@ -10,51 +10,117 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PREFIX			"whsec_"
 #define DIGEST_SIZE		32
-#define ENCODED_SIZE	44		/* base64 of a digest */
+#define SEED_SIZE		32		/* of an Ed25519 key, … */
+#define PAIR_SIZE		64		/* … behind which its public half may stand */
+#define SIGNATURE_SIZE	64
+#define VERSIONED_SIZE	96		/* "v1a,", base64 of a signature, and a NUL */
+
+/*
+ * decode: base64 of at most SIGNING_KEY_MAX bytes; how many, or 0.
+ */
+static size_t
+decode(const char *text, unsigned char *to)
+{
+	unsigned char decoded[SIGNING_KEY_MAX + 8];
+	size_t		len = strlen(text);
+	size_t		padding = 0;
+	int			n;
+
+	if (len == 0 || len % 4 != 0 || len / 4 * 3 > sizeof(decoded))
+		return 0;
+	while (padding < 2 && text[len - 1 - padding] == '=')
+		padding++;
+	n = EVP_DecodeBlock(decoded, (const unsigned char *) text, (int) len);
+	if (n < 0 || (size_t) n < padding || (size_t) n - padding > SIGNING_KEY_MAX)
+		return 0;
+	memcpy(to, decoded, (size_t) n - padding);
+	return (size_t) n - padding;
+}
+
+/*
+ * is_pair: is the second half of a key the public half of the first?
+ */
+static bool
+is_pair(const SigningKey *key)
+{
+	EVP_PKEY   *private = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL,
+													   key->bytes, SEED_SIZE);
+	unsigned char public[SEED_SIZE];
+	size_t		size = sizeof(public);
+	bool		same = private &&
+	EVP_PKEY_get_raw_public_key(private, public, &size) == 1 &&
+	size == sizeof(public) &&
+	memcmp(public, key->bytes + SEED_SIZE, size) == 0;
+
+	EVP_PKEY_free(private);
+	return same;
+}
 
 bool
 signing_key_parse(const char *text, SigningKey *key)
 {
-	unsigned char decoded[SIGNING_KEY_MAX + 8];
-	size_t		len;
-	size_t		padding = 0;
-	int			n;
-
-	if (strncmp(text, PREFIX, strlen(PREFIX)) != 0)
+	*key = (SigningKey)
+	{
+		.asymmetric = strncmp(text, "whsk_", 5) == 0
+	};
+	if (!key->asymmetric && strncmp(text, "whsec_", 6) != 0)
 		return false;
-	text += strlen(PREFIX);
-	len = strlen(text);
-	if (len == 0 || len % 4 != 0 || len / 4 * 3 > sizeof(decoded))
-		return false;
-	while (padding < 2 && text[len - 1 - padding] == '=')
-		padding++;
-	n = EVP_DecodeBlock(decoded, (const unsigned char *) text, (int) len);
-	if (n < 0 || (size_t) n < padding)
-		return false;
-	key->len = (size_t) n - padding;
-	if (key->len < SIGNING_KEY_MIN || key->len > SIGNING_KEY_MAX)
-		return false;
-	memcpy(key->bytes, decoded, key->len);
-	return true;
+	key->len = decode(strchr(text, '_') + 1, key->bytes);
+	if (key->asymmetric)
+		return key->len == SEED_SIZE || (key->len == PAIR_SIZE && is_pair(key));
+	return key->len >= SIGNING_KEY_MIN && key->len <= SIGNING_KEY_MAX;
 }
 
 /*
- * sign: "v1,<base64>" of one key into to, which holds 4 + ENCODED_SIZE bytes.
+ * hmac, ed25519: the signature, in a buffer of SIGNATURE_SIZE; its length, or 0.
  */
-static bool
-sign(const SigningKey *key, const unsigned char *content, size_t len, char *to)
+static size_t
+hmac(const SigningKey *key, const unsigned char *content, size_t len,
+	 unsigned char *signature)
 {
-	unsigned char digest[DIGEST_SIZE];
 	unsigned int size = 0;
 
-	if (HMAC(EVP_sha256(), key->bytes, (int) key->len, content, len, digest,
-			 &size) == NULL || size != DIGEST_SIZE)
-		return false;
-	memcpy(to, "v1,", 3);
-	return EVP_EncodeBlock((unsigned char *) to + 3, digest, DIGEST_SIZE) ==
-		ENCODED_SIZE;
+	if (HMAC(EVP_sha256(), key->bytes, (int) key->len, content, len, signature,
+			 &size) == NULL)
+		return 0;
+	return size;
+}
+
+static size_t
+ed25519(const SigningKey *key, const unsigned char *content, size_t len,
+		unsigned char *signature)
+{
+	EVP_PKEY   *private = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL,
+													   key->bytes, SEED_SIZE);
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	size_t		size = SIGNATURE_SIZE;
+
+	if (private == NULL || context == NULL ||
+		EVP_DigestSignInit(context, NULL, NULL, NULL, private) != 1 ||
+		EVP_DigestSign(context, signature, &size, content, len) != 1)
+		size = 0;
+	EVP_MD_CTX_free(context);
+	EVP_PKEY_free(private);
+	return size;
+}
+
+/*
+ * sign: "v1,<base64>" or "v1a,<base64>" of one key into to, which holds
+ * VERSIONED_SIZE bytes; how many characters that are, or 0.
+ */
+static size_t
+sign(const SigningKey *key, const unsigned char *content, size_t len, char *to)
+{
+	unsigned char signature[SIGNATURE_SIZE];
+	size_t		size = key->asymmetric ?
+	ed25519(key, content, len, signature) : hmac(key, content, len, signature);
+	size_t		head = (size_t) sprintf(to, key->asymmetric ? "v1a," : "v1,");
+
+	if (size == 0)
+		return 0;
+	return head + (size_t) EVP_EncodeBlock((unsigned char *) to + head, signature,
+										   (int) size);
 }
 
 char *
@@ -63,7 +129,7 @@ signature_header(const SigningKey *keys, size_t nkeys, const char *id,
 {
 	size_t		size = strlen(id) + 32 + len;
 	char	   *content = malloc(size);
-	char	   *header = calloc(nkeys, 3 + ENCODED_SIZE + 1);
+	char	   *header = calloc(nkeys, VERSIONED_SIZE);
 	char	   *at = header;
 	int			head;
 
@@ -73,11 +139,15 @@ signature_header(const SigningKey *keys, size_t nkeys, const char *id,
 	memcpy(content + head, body, len);
 	for (size_t i = 0; i < nkeys; i++)
 	{
+		size_t		written;
+
 		if (i > 0)
-			at[-1] = ' ';		/* where sign() has put a NUL */
-		if (!sign(&keys[i], (unsigned char *) content, (size_t) head + len, at))
+			*at++ = ' ';
+		written = sign(&keys[i], (unsigned char *) content, (size_t) head + len,
+					   at);
+		if (written == 0)
 			goto fail;
-		at += 3 + ENCODED_SIZE + 1;
+		at += written;
 	}
 	free(content);
 	return header;

@@ -24,7 +24,7 @@ add_key(Reader *reader, WebhookConfig *webhook, const char *key,
 	if (webhook->nkeys == CONFIG_MAX_KEYS)
 		reader_wrong(reader, key, "at most %d secrets", CONFIG_MAX_KEYS);
 	else if (!signing_key_parse(text, &webhook->keys[webhook->nkeys]))
-		reader_wrong(reader, key, "must be whsec_ and the base64 of 24 to 64 bytes");
+		reader_wrong(reader, key, "must be whsec_ and the base64 of 24 to 64 bytes, or whsk_ and that of an Ed25519 private key");
 	else
 		webhook->nkeys++;
 }

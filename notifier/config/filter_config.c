@@ -12,11 +12,12 @@
 #include <string.h>
 #include <strings.h>
 
-#define NLEVELS			5
 #define MAX_WORD_BYTES	255		/* as of event_type and its like */
 
-static const char *const level_names[NLEVELS] = {
-	"debug", "info", "warning", "error", "critical"
+#define NLEVELS			CONFIG_NLEVELS
+
+const char *const filter_level_names[NLEVELS + 1] = {
+	"debug", "info", "warning", "error", "critical", NULL
 };
 
 /*
@@ -42,7 +43,7 @@ find_level(json_t *value)
 
 	for (int i = 0; i < NLEVELS; i++)
 	{
-		if (strcasecmp(level_names[i], name) == 0)
+		if (strcasecmp(filter_level_names[i], name) == 0)
 			return i;
 	}
 	for (size_t i = 0; i < sizeof(neighbours) / sizeof(neighbours[0]); i++)
@@ -116,7 +117,7 @@ level_array(unsigned int levels)
 		if ((levels & 1u << i) == 0)
 			continue;
 		strcat(literal, *literal ? "," : "{");
-		strcat(literal, level_names[i]);
+		strcat(literal, filter_level_names[i]);
 	}
 	strcat(literal, "}");
 	return strdup(literal);

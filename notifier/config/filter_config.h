@@ -9,6 +9,11 @@
 #include "config/webhook_config.h"
 
 /*
+ * filter_level_names: of the levels, ascending; NULL ends them.
+ */
+extern const char *const filter_level_names[CONFIG_NLEVELS + 1];
+
+/*
  * filter_config_read: level or min_level, event_type, resource_type and
  * source_service.
  */

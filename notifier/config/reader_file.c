@@ -69,7 +69,7 @@ reader_anchor_files(json_t *object, const char *dir)
 		}
 		else if (name)
 			json_object_set_new(object, key, name);
-		else
+		else if (strcmp(key, "body") != 0)	/* which is the receiver's */
 			reader_anchor_files(value, dir);
 	}
 }
@@ -128,7 +128,8 @@ load_value(Reader *reader, const char *key, const char *name, size_t max,
 	size_t		len = 0;
 	char	   *text = NULL;
 
-	if (strncmp(name, "whsec_", 6) == 0 || strstr(name, "/whsec_"))
+	if (strncmp(name, "whsec_", 6) == 0 || strstr(name, "/whsec_") ||
+		strncmp(name, "whsk_", 5) == 0 || strstr(name, "/whsk_"))
 	{
 		reader_wrong(reader, key, "names a file, and is a secret itself, as it seems");
 		return NULL;

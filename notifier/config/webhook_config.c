@@ -37,6 +37,23 @@ same_texts(const WebhookConfig *one, const WebhookConfig *other)
 		same(one->no_proxy, other->no_proxy);
 }
 
+/*
+ * same_json: are two values, of which either may be absent, the same?
+ */
+static bool
+same_json(json_t *one, json_t *other)
+{
+	return one == other || json_equal(one, other);
+}
+
+static bool
+same_bodies(const WebhookConfig *one, const WebhookConfig *other)
+{
+	return same_json(one->body, other->body) &&
+		same_json(one->levels_there, other->levels_there) &&
+		same_json(one->secrets, other->secrets);
+}
+
 static bool
 same_keys_and_headers(const WebhookConfig *one, const WebhookConfig *other)
 {
@@ -63,7 +80,7 @@ webhook_config_equal(const WebhookConfig *one, const WebhookConfig *other)
 	const RetryPolicy *a = &one->retry;
 	const RetryPolicy *b = &other->retry;
 
-	return same_texts(one, other) && same_keys_and_headers(one, other) &&
+	return same_texts(one, other) && same_bodies(one, other) && same_keys_and_headers(one, other) &&
 		one->active == other->active && one->format == other->format &&
 		one->insecure_skip_verify == other->insecure_skip_verify &&
 		one->min_version == other->min_version &&
@@ -85,6 +102,9 @@ webhook_config_destroy(WebhookConfig *webhook)
 		return;
 	for (size_t i = 0; i < webhook->nheaders; i++)
 		free(webhook->headers[i]);
+	json_decref(webhook->body);
+	json_decref(webhook->levels_there);
+	json_decref(webhook->secrets);
 	free(webhook->name);
 	free(webhook->url);
 	free(webhook->levels);

@@ -5,6 +5,7 @@
 #ifndef NOTIFIER_WEBHOOK_CONFIG_H
 #define NOTIFIER_WEBHOOK_CONFIG_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,12 +15,15 @@
 
 #define CONFIG_MAX_KEYS		8	/* secrets of a webhook */
 #define CONFIG_MAX_HEADERS	32
+#define CONFIG_NLEVELS		5
 
 typedef enum PayloadFormat
 {
 	FORMAT_STANDARD,
 	FORMAT_CLOUDEVENTS,
-	FORMAT_ANCHORE
+	FORMAT_ANCHORE,
+	FORMAT_OTLP,
+	FORMAT_TEMPLATE
 } PayloadFormat;
 
 /*
@@ -35,6 +39,10 @@ typedef struct WebhookConfig
 	char	   *resource_type;	/* applied by the notifier, before sending */
 	char	   *source_service; /* the same */
 	PayloadFormat format;
+	json_t	   *body;			/* with placeholders; NULL: format has its own */
+	json_t	   *levels_there;	/* what the receiver calls our levels, by
+								 * these */
+	json_t	   *secrets;		/* that the body needs, by their names */
 	SigningKey	keys[CONFIG_MAX_KEYS];
 	size_t		nkeys;
 	char	   *username;		/* basic authentication */

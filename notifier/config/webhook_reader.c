@@ -8,6 +8,7 @@
 #include "base/logging.h"
 #include "config/auth_config.h"
 #include "config/filter_config.h"
+#include "config/template.h"
 #include "config/url_config.h"
 
 #include <curl/curl.h>
@@ -160,7 +161,9 @@ static void
 read_format(Reader *reader, json_t *object, WebhookConfig *webhook)
 {
 	static const char *const batch_keys[] = {"max_events", NULL};
-	static const char *const names[] = {"standard", "cloudevents", "anchore"};
+	static const char *const names[] = {
+		"standard", "cloudevents", "anchore", "otlp", "template", NULL
+	};
 	char	   *format = reader_string(reader, object, "format");
 	json_t	   *batch = reader_object(reader, object, "batch");
 	size_t		path;
@@ -170,11 +173,11 @@ read_format(Reader *reader, json_t *object, WebhookConfig *webhook)
 	{
 		size_t		i = 0;
 
-		while (i < 3 && strcmp(names[i], format) != 0)
+		while (names[i] && strcmp(names[i], format) != 0)
 			i++;
-		if (i == 3)
+		if (names[i] == NULL)
 			reader_wrong(reader, "format",
-						 "must be \"standard\", \"cloudevents\" or \"anchore\"");
+						 "must be \"standard\", \"cloudevents\", \"anchore\", \"otlp\" or \"template\"");
 		else
 			webhook->format = (PayloadFormat) i;
 	}
@@ -183,8 +186,8 @@ read_format(Reader *reader, json_t *object, WebhookConfig *webhook)
 	webhook->max_events = 1;
 	if (batch == NULL)
 		return;
-	if (webhook->format != FORMAT_CLOUDEVENTS)
-		reader_wrong(reader, "batch", "needs \"format\": \"cloudevents\", the one that defines batches");
+	if (webhook->format != FORMAT_CLOUDEVENTS && webhook->format != FORMAT_OTLP)
+		reader_wrong(reader, "batch", "needs \"format\": \"cloudevents\" or \"otlp\", the ones that define batches");
 	path = reader_enter(reader, "batch");
 	reader_check_keys(reader, batch, batch_keys);
 	webhook->max_events = reader_int(reader, batch, "max_events", 100, 1, 1000);
@@ -264,6 +267,7 @@ read_object(Reader *reader, json_t *object, WebhookConfig *webhook)
 	webhook->ordered = reader_bool(reader, object, "ordered", false);
 	filter_config_read(reader, object, webhook);
 	read_format(reader, object, webhook);
+	template_read(reader, object, webhook);
 	webhook->url = reader_secret(reader, object, "url");
 	if (webhook->url)
 	{
@@ -286,7 +290,7 @@ webhook_read(Reader *reader, const char *name, json_t *object,
 {
 	static const char *const known[] = {
 		"url", "url_file", "level", "min_level", "event_type", "resource_type",
-		"source_service", "format", "secret", "secret_file", "basic_auth",
+		"source_service", "format", "body", "body_file", "levels", "secrets", "secret", "secret_file", "basic_auth",
 		"authorization", "http_headers", "tls_config", "proxy_url",
 		"proxy_url_file", "no_proxy", "timeout", "max_concurrency", "rate_limit",
 		"enable_http2", "ordered", "batch", "retry", NULL

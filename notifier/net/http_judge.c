@@ -226,7 +226,7 @@ answered(HttpRequest *request, const WebhookConfig *config, HttpResult *result)
 	int			head;
 
 	judge_status(result);
-	if (result->outcome == HTTP_OK)
+	if (result->outcome == HTTP_OK && len == 0)
 		return;
 	http_redact(config, request->answer, len);
 	printable(answer, sizeof(answer), request->answer, len);

@@ -96,16 +96,21 @@ blot_out_url(char *text, size_t len, const char *url)
 void
 http_redact(const WebhookConfig *config, char *text, size_t len)
 {
+	const char *name;
+	json_t	   *secret;
+
 	blot_out_url(text, len, config->url);
 	if (config->username)
 		blot_out_credentials(text, len, config->username,
 							 config->password ? config->password : "");
 	if (config->authorization)
 	{
-		const char *secret = strchr(config->authorization, ' ') + 1;
+		const char *credentials = strchr(config->authorization, ' ') + 1;
 
-		blot_out(text, len, secret, strlen(secret));
+		blot_out(text, len, credentials, strlen(credentials));
 	}
+	json_object_foreach(config->secrets, name, secret)
+		blot_out(text, len, json_string_value(secret), json_string_length(secret));
 	for (size_t i = 0; i < config->nheaders; i++)
 	{
 		const char *value = strchr(config->headers[i], ':');

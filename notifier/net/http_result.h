@@ -56,9 +56,9 @@ extern const char *http_reason_name(HttpReason reason);
 /*
  * HttpResult: what became of a request.
  *
- * status: 0 where no answer came.  error: what is wrong, at length, printable,
- * with the beginning of the answer, in which the webhook's secrets are blotted
- * out.
+ * status: 0 where no answer came.  error: what is wrong, or was answered to
+ * success, at length, printable, with the beginning of the answer, in which the
+ * webhook's secrets are blotted out.
  */
 typedef struct HttpResult
 {

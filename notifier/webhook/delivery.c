@@ -6,6 +6,7 @@
 
 #include "base/logging.h"
 #include "base/signature.h"
+#include "config/template.h"
 #include "webhook/payload.h"
 
 #include <stdio.h>
@@ -21,7 +22,8 @@ typedef struct Delivery
 	OwedEvent  *events;
 	int			n;
 	char	   *url;
-	char	   *batch;			/* the body, if there are several events */
+	char	   *made;			/* the body, if it is not an event's as it was
+								 * fetched */
 	char	   *headers[MAX_HEADERS];
 	size_t		nheaders;
 } Delivery;
@@ -31,36 +33,60 @@ free_delivery(Delivery *delivery)
 {
 	for (size_t i = 0; i < delivery->nheaders; i++)
 		free(delivery->headers[i]);
-	free(delivery->batch);
+	free(delivery->made);
 	free(delivery->url);
 	free(delivery);
 }
 
 /*
- * make_batch: the events' bodies as one JSON array.
+ * wrap: the events' bodies in one.
  */
 static char *
-make_batch(const OwedEvent *events)
+wrap(PayloadFormat format, const OwedEvent *events)
 {
-	size_t		size = 3;
+	const char *begin = payload_begin(format);
+	const char *end = payload_end(format);
+	size_t		size = strlen(begin) + strlen(end) + 1;
 	char	   *batch;
 	char	   *at;
 
 	for (const OwedEvent *event = events; event; event = event->next)
 		size += strlen(event->body) + 1;
-	batch = at = malloc(size);
+	batch = malloc(size);
 	if (batch == NULL)
 		return NULL;
+	at = stpcpy(batch, begin);
 	for (const OwedEvent *event = events; event; event = event->next)
 	{
 		size_t		len = strlen(event->body);
 
-		*at++ = event == events ? '[' : ',';
+		if (event != events)
+			*at++ = ',';
 		memcpy(at, event->body, len);
 		at += len;
 	}
-	strcpy(at, "]");
+	strcpy(at, end);
 	return batch;
+}
+
+/*
+ * make_body: the body of a request; NULL, and why in *problem, if it cannot be
+ * made, which is NULL where memory lacks.
+ */
+static const char *
+make_body(Delivery *delivery, const char **problem)
+{
+	const WebhookConfig *config = delivery->sender->config;
+	const OwedEvent *events = delivery->events;
+
+	*problem = NULL;
+	if (config->body)
+		delivery->made = template_render(config, events->body, problem);
+	else if (payload_is_wrapped(config->format, config->max_events > 1))
+		delivery->made = wrap(config->format, events);
+	else
+		return events->body;
+	return delivery->made;
 }
 
 static bool
@@ -120,6 +146,30 @@ add_headers(Delivery *delivery, const char *body, size_t len)
 	return ok;
 }
 
+/*
+ * report_rejected: a collector of OTLP may accept some records and not others,
+ * and these must not be sent again.
+ */
+static void
+report_rejected(const Sender *sender, const HttpResult *result)
+{
+	const char *answer = strchr(result->error, '{');
+	json_t	   *json = answer ? json_loads(answer, 0, NULL) : NULL;
+	json_t	   *partial = json_object_get(json, "partialSuccess");
+	json_t	   *rejected = json_object_get(partial, "rejectedLogRecords");
+	const char *error = json_string_value(json_object_get(partial, "errorMessage"));
+	char		n[32];
+
+	snprintf(n, sizeof(n), "%" JSON_INTEGER_FORMAT, json_is_string(rejected) ?
+			 (json_int_t) atoll(json_string_value(rejected)) :
+			 json_integer_value(rejected));
+	if (strcmp(n, "0") != 0 || (error && *error))
+		log_event(LOG_LEVEL_WARNING, "the receiver rejected log records",
+				  "webhook", sender->config->name, "rejected", n,
+				  "error", error, NULL);
+	json_decref(json);
+}
+
 static void
 finished(void *arg, const HttpResult *result)
 {
@@ -128,19 +178,23 @@ finished(void *arg, const HttpResult *result)
 	OwedEvent  *events = delivery->events;
 	int			n = delivery->n;
 
+	if (result && result->outcome == HTTP_OK &&
+		sender->config->format == FORMAT_OTLP)
+		report_rejected(sender, result);
 	sender->nflying--;
 	free_delivery(delivery);
 	sender->done(sender->arg, events, n, result);
 }
 
 DeliveryBegun
-deliver(Sender *sender, OwedEvent *events, int n)
+deliver(Sender *sender, OwedEvent *events, int n, const char **problem)
 {
 	const WebhookConfig *config = sender->config;
 	Delivery   *delivery;
-	const char *body = events->body;
+	const char *body;
 	size_t		len;
 
+	*problem = "the event's user_id cannot stand in the path of the url";
 	if (!payload_user_fits(config->url, events->user_id))
 		return DELIVERY_IMPOSSIBLE;
 	delivery = calloc(1, sizeof(Delivery));
@@ -151,8 +205,12 @@ deliver(Sender *sender, OwedEvent *events, int n)
 	delivery->n = n;
 	delivery->url = payload_url(config->format, config->url,
 								events->user_id);
-	if (config->max_events > 1)
-		body = delivery->batch = make_batch(events);
+	body = make_body(delivery, problem);
+	if (*problem)
+	{
+		free_delivery(delivery);
+		return DELIVERY_IMPOSSIBLE;
+	}
 	if (delivery->url == NULL || body == NULL)
 		goto fail;
 	len = strlen(body);

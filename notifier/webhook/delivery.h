@@ -31,14 +31,16 @@ typedef struct Sender
 typedef enum DeliveryBegun
 {
 	DELIVERY_BEGUN,				/* done will be called, and not from within */
-	DELIVERY_IMPOSSIBLE,		/* these events can never be sent there */
+	DELIVERY_IMPOSSIBLE,		/* these events can never be sent there, for
+								 * the reason in *problem */
 	DELIVERY_NOT_NOW			/* memory or the like lacks here */
 } DeliveryBegun;
 
 /*
  * deliver: send n events, of which more than one are a batch, in one request.
  */
-extern DeliveryBegun deliver(Sender *sender, OwedEvent *events, int n);
+extern DeliveryBegun deliver(Sender *sender, OwedEvent *events, int n,
+							 const char **problem);
 
 /*
  * delivery_log_failure: without what was answered, which may quote what was

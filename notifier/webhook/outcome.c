@@ -114,10 +114,9 @@ settle_unsent(Webhook *webhook, OwedEvent *event)
 }
 
 void
-settle_impossible(Webhook *webhook, OwedEvent *event)
+settle_impossible(Webhook *webhook, OwedEvent *event, const char *problem)
 {
-	settle(webhook, event,
-		   "the event's user_id cannot stand in the path of the url", -1);
+	settle(webhook, event, problem, -1);
 }
 
 void

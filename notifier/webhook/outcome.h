@@ -22,8 +22,9 @@ extern void settle_request(Webhook *webhook, OwedEvent *events,
 extern void settle_unsent(Webhook *webhook, OwedEvent *event);
 
 /*
- * settle_impossible: it can never be sent there.
+ * settle_impossible: it can never be sent there, and why.
  */
-extern void settle_impossible(Webhook *webhook, OwedEvent *event);
+extern void settle_impossible(Webhook *webhook, OwedEvent *event,
+							  const char *problem);
 
 #endif							/* NOTIFIER_OUTCOME_H */

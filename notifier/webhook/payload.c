@@ -34,6 +34,24 @@ payload_content_type(PayloadFormat format, bool batch)
 		"Content-Type: application/cloudevents+json; charset=utf-8";
 }
 
+bool
+payload_is_wrapped(PayloadFormat format, bool batch)
+{
+	return batch || format == FORMAT_OTLP;
+}
+
+const char *
+payload_begin(PayloadFormat format)
+{
+	return format == FORMAT_OTLP ? "{\"resourceLogs\":[" : "[";
+}
+
+const char *
+payload_end(PayloadFormat format)
+{
+	return format == FORMAT_OTLP ? "]}" : "]";
+}
+
 /*
  * append: text to an allocated string that grows; NULL when memory lacks, and
  * then the string is freed.

@@ -16,6 +16,19 @@
 extern const char *payload_content_type(PayloadFormat format, bool batch);
 
 /*
+ * payload_is_wrapped: is a body made of several texts, or of one that is a part
+ * of it?
+ */
+extern bool payload_is_wrapped(PayloadFormat format, bool batch);
+
+/*
+ * payload_begin, payload_end: what stands before and behind the texts of such
+ * a body, which commas separate.
+ */
+extern const char *payload_begin(PayloadFormat format);
+extern const char *payload_end(PayloadFormat format);
+
+/*
  * payload_url: a webhook's url with its placeholders filled in, url-encoded.
  * Allocated; NULL when memory lacks.
  */

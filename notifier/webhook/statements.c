@@ -1,11 +1,13 @@
 /*
  * statements.c
- *		All SQL about a webhook, and the three formats of payload as expressions
- *		over f.event.
+ *		All SQL about a webhook, and the formats of payload as expressions over
+ *		f.event.
  *
  * standard: the envelope that Standard Webhooks 1.0.0 recommends.
  * cloudevents: CloudEvents 1.0, JSON format, structured mode.
  * anchore: what receivers of Anchore's webhooks get.
+ * otlp: an element of resourceLogs of OpenTelemetry's OTLP/JSON.
+ * template: what template_render() wants.
  */
 #include "webhook/statements.h"
 
@@ -105,6 +107,22 @@ const char	statement_retries[] =
 
 #define EPOCH(t) "EXTRACT(epoch FROM " t ")::pg_catalog.int8"
 
+#define NANOSECONDS(t) \
+	"pg_catalog.concat((EXTRACT(epoch FROM " t ")" \
+	" OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8, '000')"
+
+/* OpenTelemetry's attributes, of rows of a name and a value */
+#define ATTRIBUTES(rows) \
+	"(SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object('key', a.key," \
+	" 'value', pg_catalog.json_build_object('stringValue', a.value)))," \
+	" '[]'::pg_catalog.json) FROM (VALUES " rows ") a(key, value)" \
+	" WHERE a.value IS NOT NULL)"
+
+/* of the details, if it is hexadecimal digits, so many */
+#define HEX(key, digits) \
+	"pg_catalog.\"substring\"((f.event).details OPERATOR(pg_catalog.->>) '" key "'," \
+	" '^[0-9a-f]{" digits "}$')"
+
 const char	statement_fetch_bare[] = FETCH_SQL("NULL");
 
 const char *
@@ -155,6 +173,42 @@ statement_fetch(PayloadFormat format)
 							 " '{\"details\": {}}') ELSE f.event END)"
 							 "::pg_catalog.text, '{'))"
 							 "::pg_catalog.json))");
+		case FORMAT_OTLP:
+			return FETCH_SQL("pg_catalog.json_build_object("
+							 "'resource', pg_catalog.json_build_object('attributes', " ATTRIBUTES(
+																								  "('service.name', (f.event).source_service),"
+																								  " ('host.name', (f.event).source_host)") "),"
+							 " 'scopeLogs', pg_catalog.json_build_array(pg_catalog.json_build_object("
+							 "'scope', pg_catalog.json_build_object('name', 'eventlog'),"
+							 " 'logRecords', pg_catalog.json_build_array("
+							 "pg_catalog.json_strip_nulls(pg_catalog.json_build_object("
+							 "'timeUnixNano', " NANOSECONDS("(f.event).occurred_at") ","
+							 " 'observedTimeUnixNano', " NANOSECONDS("(f.event).created_at") ","
+							 " 'severityNumber', CASE (f.event).level::pg_catalog.text"
+							 " WHEN 'debug' THEN 5 WHEN 'info' THEN 9 WHEN 'warning' THEN 13"
+							 " WHEN 'error' THEN 17 ELSE 21 END,"
+							 " 'severityText', (f.event).level,"
+							 " 'eventName', (f.event).event_type,"
+							 " 'body', pg_catalog.json_build_object('stringValue',"
+							 " COALESCE((f.event).message, (f.event).event_type)),"
+							 " 'attributes', " ATTRIBUTES(
+														  "('eventlog.id', (f.event).id::pg_catalog.text),"
+														  " ('eventlog.resource.id', (f.event).resource_id),"
+														  " ('eventlog.resource.type', (f.event).resource_type),"
+														  " ('eventlog.category', (f.event).category),"
+														  " ('eventlog.details', (f.event).details::pg_catalog.text),"
+														  " ('eventlog.base_url', (f.event).base_url),"
+														  " ('eventlog.request_id', (f.event).request_id),"
+														  " ('user.id', (f.event).user_id)") ","
+							 " 'traceId', " HEX("trace_id", "32") ","
+							 " 'spanId', " HEX("span_id", "16") "))))))");
+		case FORMAT_TEMPLATE:
+			return FETCH_SQL("pg_catalog.json_build_object("
+							 "'attempt', f.attempts OPERATOR(pg_catalog.+) 1,"
+							 " 'event', pg_catalog.to_jsonb(f.event) OPERATOR(pg_catalog.||)"
+							 " pg_catalog.jsonb_build_object("
+							 "'occurred_at', " OCCURRED_AT ","
+							 " 'created_at', eventlog.utc((f.event).created_at)))");
 		case FORMAT_STANDARD:
 			break;
 	}

@@ -214,6 +214,7 @@ begin_deliveries(Webhook *webhook)
 		   gate_may_send(&webhook->gate, webhook->sender.nflying))
 	{
 		int			n;
+		const char *problem;
 		OwedEvent  *events = buffer_take(&webhook->buffer,
 										 webhook->config->max_events, &n);
 
@@ -224,13 +225,13 @@ begin_deliveries(Webhook *webhook)
 			settle_unsent(webhook, events);
 			continue;
 		}
-		switch (deliver(&webhook->sender, events, n))
+		switch (deliver(&webhook->sender, events, n, &problem))
 		{
 			case DELIVERY_BEGUN:
 				gate_sent(&webhook->gate, events);
 				break;
 			case DELIVERY_IMPOSSIBLE:
-				settle_impossible(webhook, events);
+				settle_impossible(webhook, events, problem);
 				break;
 			case DELIVERY_NOT_NOW:
 				buffer_put_back(&webhook->buffer, events, n);

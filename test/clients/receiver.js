@@ -12,6 +12,7 @@
  * the request's path, and 204 otherwise:
  *
  *   NUMBER          that status; NUMBER:VALUE with VALUE as Retry-After
+ *   answer:TEXT     200 and TEXT
  *   redirect:URL    301 to URL
  *   reset           breaks the connection off
  *   halfway         the same, in the midst of the answer
@@ -125,6 +126,8 @@ function answer(how, request, response, body)
 
 	switch (what)
 	{
+		case 'answer':
+			return response.writeHead(200).end(value);
 		case 'redirect':
 			return response.writeHead(301, { location: value }).end();
 		case 'reset':

@@ -241,7 +241,8 @@ sub write_config
 	return $file;
 }
 
-# start_notifier: and wait until it consumes these subscriptions.
+# start_notifier: with this configuration, or a list of its files; and wait until
+# it consumes these subscriptions.
 sub start_notifier
 {
 	my ($config, @subscriptions) = @_;
@@ -252,7 +253,7 @@ sub start_notifier
 	my @run = @program;
 	$run[-1] = './notifier/eventlog-notifier-sanitized' if $sanitized && !$ENV{LD_PRELOAD};
 	$notifier{pid} =
-	  spawn($log, @run, '--config', $config);
+	  spawn($log, @run, map { ('--config', $_) } ref $config ? @$config : $config);
 	foreach my $name (@subscriptions)
 	{
 		for (1 .. 300)

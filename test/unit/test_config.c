@@ -221,13 +221,13 @@ test_bad(void)
 	bad_webhook("\"url\": \"https://h/<user>\"",
 				".url: unknown placeholder; there are <notification_type> and <userId>");
 	bad_webhook("\"url\": \"https://h/\", \"format\": \"xml\"",
-				".format: must be \"standard\", \"cloudevents\" or \"anchore\"");
+				".format: must be \"standard\", \"cloudevents\", \"anchore\", \"otlp\" or \"template\"");
 	bad_webhook("\"url\": \"https://h/\", \"batch\": {}",
-				".batch: needs \"format\": \"cloudevents\", the one that defines batches");
+				".batch: needs \"format\": \"cloudevents\" or \"otlp\", the ones that define batches");
 	bad_webhook("\"url\": \"https://h/<userId>\", \"format\": \"cloudevents\", \"batch\": {}",
 				".url: <userId> cannot go with batches, whose events are of several users");
 	bad_webhook("\"url\": \"https://h/\", \"secret\": \"hunter2\"",
-				".secret: must be whsec_ and the base64 of 24 to 64 bytes");
+				".secret: must be whsec_ and the base64 of 24 to 64 bytes, or whsk_ and that of an Ed25519 private key");
 	bad_webhook("\"url\": \"https://h/\", \"secret_file\": \"none\"",
 				".secret_file: cannot read \"/nonexistent/none\": No such file or directory");
 	bad_webhook("\"url\": \"https://h/\", \"secret\": \"" SECRET "\", \"secret_file\": \"f\"",
@@ -248,6 +248,24 @@ test_bad(void)
 				".event_type: no event's begins like this: between dots stand words");
 	bad_webhook("\"url\": \"https://h/\", \"level\": [\"error\"], \"min_level\": \"error\"",
 				".min_level: cannot go with \"level\"");
+	bad_webhook("\"url\": \"https://h/\", \"body\": {}",
+				".body: needs \"format\": \"template\"");
+	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\"",
+				".body: is missing: the JSON to send");
+	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\", \"body\": {}, \"body_file\": \"x\"",
+				".body_file: cannot go with \"body\"");
+	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\", \"body\": [{\"a\": \"{{event.massage}}\"}]",
+				".body.a: there is no \"event.massage\"; there are event.COLUMN, event.details.KEY, level, webhook, attempt, secret.NAME and 'text'");
+	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\", \"body\": {\"a\": \"{{secret.key}}\"}",
+				".body.a: there is no \"secret.key\"; there are event.COLUMN, event.details.KEY, level, webhook, attempt, secret.NAME and 'text'");
+	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\", \"body\": \"{{event.message:0}}\"",
+				".body: a placeholder is {{PATH}}, {{PATH|PATH}} or {{PATH:CHARACTERS}}");
+	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\", \"body\": \"{{event.message\"",
+				".body: a placeholder is {{PATH}}, {{PATH|PATH}} or {{PATH:CHARACTERS}}");
+	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\", \"body\": 1, \"levels\": {\"error\": []}",
+				".levels.error: must be a string or a whole number");
+	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\", \"body\": 1, \"levels\": {\"err\": 1}",
+				".levels.err: unknown key");
 	bad_webhook("\"url\": \"https://h/\", \"rate_limit\": \"10\"",
 				".rate_limit: must be a rate such as \"10/s\", \"100/m\" or \"1000/h\", above zero");
 	bad_webhook("\"url\": \"https://h/\", \"rate_limit\": \"0/s\"",

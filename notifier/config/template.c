@@ -1,0 +1,253 @@
+/*
+ * template.c
+ *		Placeholders in the strings of a body, filled in for each event.
+ */
+#include "config/template.h"
+
+#include "config/placeholder.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_RENDERED	(16 * 1024 * 1024)	/* bytes of all that is filled in */
+
+/*
+ * Rendering: of one body.
+ */
+typedef struct Rendering
+{
+	const WebhookConfig *webhook;
+	json_t	   *row;			/* attempt and event */
+	size_t		left;			/* bytes that may be filled in */
+	const char *problem;
+} Rendering;
+
+/*
+ * level_there: what the receiver calls the event's level.
+ */
+static json_t *
+level_there(const Rendering *rendering)
+{
+	json_t	   *level = json_object_get(json_object_get(rendering->row, "event"),
+										"level");
+	json_t	   *word = json_object_get(rendering->webhook->levels_there,
+									   json_is_string(level) ?
+									   json_string_value(level) : "");
+
+	return json_incref(word ? word : level);
+}
+
+/*
+ * find_value: what a path leads to; a reference of the caller's, or NULL.
+ */
+static json_t *
+find_value(const Rendering *rendering, const char *path, size_t len)
+{
+	json_t	   *value = rendering->row;
+	const char *word;
+	size_t		n;
+
+	if (placeholder_is(path, len, "webhook"))
+		return json_string(rendering->webhook->name);
+	if (placeholder_is(path, len, "level"))
+		return level_there(rendering);
+	if (*path == '\'' && len >= 2)
+		return json_stringn(path + 1, len - 2);
+	if (len > 7 && memcmp(path, "secret.", 7) == 0)
+		return json_incref(placeholder_find(rendering->webhook->secrets, path + 7, len - 7));
+	while (value && placeholder_next(&path, &len, '.', &word, &n))
+		value = placeholder_find(value, word, n);
+	return json_incref(value);
+}
+
+/*
+ * as_text: a value as it stands in a string; allocated, NULL: empty.
+ */
+static char *
+as_text(json_t *value)
+{
+	if (value == NULL || json_is_null(value))
+		return NULL;
+	if (json_is_string(value))
+		return *json_string_value(value) ? strdup(json_string_value(value)) : NULL;
+	return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+}
+
+/*
+ * cut: a text to at most max characters, of which the last is an ellipsis if any
+ * are left out.  NULL when memory lacks.
+ */
+static char *
+cut(char *text, long max)
+{
+	static const char ellipsis[] = "\xe2\x80\xa6";
+	size_t		last = 0;
+	long		n = 0;
+	char	   *shorter;
+
+	for (size_t i = 0; text[i]; i++)
+	{
+		if ((text[i] & 0xc0) == 0x80)
+			continue;
+		if (++n == max)
+			last = i;
+		if (n <= max)
+			continue;
+		shorter = realloc(text, last + sizeof(ellipsis));
+		if (shorter == NULL)
+			free(text);
+		else
+			strcpy(shorter + last, ellipsis);
+		return shorter;
+	}
+	return text;
+}
+
+/*
+ * fill_in: append the text of a placeholder.
+ */
+static void
+fill_in(Rendering *rendering, FILE *out, Placeholder placeholder)
+{
+	const char *path;
+	size_t		len;
+	char	   *text = NULL;
+
+	while (text == NULL &&
+		   placeholder_next(&placeholder.paths, &placeholder.len, '|', &path, &len))
+	{
+		json_t	   *value = find_value(rendering, path, len);
+
+		text = as_text(value);
+		json_decref(value);
+	}
+	if (text == NULL)
+		return;
+	if (placeholder.max > 0)
+		text = cut(text, placeholder.max);
+	if (text == NULL)
+		return;
+	len = strlen(text);
+	if (len > rendering->left)
+		rendering->problem = "it is longer than 16 MiB";
+	else
+	{
+		rendering->left -= len;
+		fwrite(text, 1, len, out);
+	}
+	free(text);
+}
+
+/*
+ * is_value: does a string stand for a value of any type?
+ */
+static bool
+is_value(const char *text, Placeholder *found)
+{
+	static const char details[] = "{{event.details";
+
+	if (strcmp(text, "{{level}}") != 0 &&
+		strncmp(text, details, sizeof(details) - 1) != 0)
+		return false;
+	return placeholder_parse(text, found) && text[found->size] == '\0' &&
+		found->max == 0 && memchr(found->paths, '|', found->len) == NULL;
+}
+
+/*
+ * render_string: a string with its placeholders filled in.
+ */
+static json_t *
+render_string(Rendering *rendering, const char *text)
+{
+	char	   *filled = NULL;
+	size_t		size = 0;
+	FILE	   *out;
+	Placeholder found;
+	json_t	   *result = NULL;
+
+	if (is_value(text, &found))
+	{
+		result = find_value(rendering, found.paths, found.len);
+		return result ? result : json_null();
+	}
+	out = open_memstream(&filled, &size);
+	if (out == NULL)
+		return NULL;
+	while (*text && rendering->problem == NULL)
+	{
+		const char *next = strstr(text, "{{");
+		size_t		plain = next ? (size_t) (next - text) : strlen(text);
+
+		fwrite(text, 1, plain, out);
+		text += plain;
+		if (*text && placeholder_parse(text, &found))
+		{
+			fill_in(rendering, out, found);
+			text += found.size;
+		}
+	}
+	if (fclose(out) == 0)
+		result = json_stringn(filled, size);
+	free(filled);
+	return result;
+}
+
+/*
+ * render: a value of the body, with all that is in it; NULL when memory lacks.
+ */
+static json_t *
+render(Rendering *rendering, json_t *value)
+{
+	json_t	   *result;
+	const char *key;
+	json_t	   *item;
+	size_t		i;
+
+	if (json_is_string(value))
+		return render_string(rendering, json_string_value(value));
+	if (!json_is_object(value) && !json_is_array(value))
+		return json_incref(value);
+	result = json_is_object(value) ? json_object() : json_array();
+	json_object_foreach(value, key, item)
+	{
+		if (json_object_set_new(result, key, render(rendering, item)) != 0)
+			goto fail;
+	}
+	json_array_foreach(value, i, item)
+	{
+		if (json_array_append_new(result, render(rendering, item)) != 0)
+			goto fail;
+	}
+	return result;
+
+fail:
+	json_decref(result);
+	return NULL;
+}
+
+char *
+template_render(const WebhookConfig *webhook, const char *event,
+				const char **problem)
+{
+	json_error_t error;
+	Rendering	rendering = {.webhook = webhook,.left = MAX_RENDERED};
+	json_t	   *body;
+	char	   *text = NULL;
+
+	*problem = NULL;
+	rendering.row = json_loads(event, 0, &error);
+	if (rendering.row == NULL)
+	{
+		if (json_error_code(&error) != json_error_out_of_memory)
+			*problem = "its details are nested too deeply";
+		return NULL;
+	}
+	body = render(&rendering, webhook->body);
+	if (rendering.problem == NULL && body)
+		text = json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY);
+	*problem = rendering.problem;
+	json_decref(body);
+	json_decref(rendering.row);
+	return text;
+}
