@@ -525,3 +525,306 @@ COMMENT ON COLUMN eventlog.deliveries.next_attempt_at IS
 COMMENT ON COLUMN eventlog.deliveries.last_error IS 'why it last failed';
 COMMENT ON COLUMN eventlog.deliveries.log IS
   'the log of the subscription; NULL: it was dropped';
+
+--
+-- Events of other systems: CloudEvents, OpenTelemetry, Elastic's ECS, and our own
+--
+
+CREATE FUNCTION eventlog._foreign_field(object jsonb, path text)
+RETURNS jsonb LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'eventlog_foreign_field';
+COMMENT ON FUNCTION eventlog._foreign_field(jsonb, text) IS
+  'the value at a path of keys, nested or with dots; NULL if there is none';
+
+CREATE FUNCTION eventlog._foreign_text(object jsonb, path text, at text)
+RETURNS text LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'eventlog_foreign_text';
+COMMENT ON FUNCTION eventlog._foreign_text(jsonb, text, text) IS
+  'the same as text; an error if it is an object or array';
+
+CREATE FUNCTION eventlog._foreign_time(object jsonb, path text, at text)
+RETURNS timestamptz LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'eventlog_foreign_time';
+COMMENT ON FUNCTION eventlog._foreign_time(jsonb, text, text) IS
+  'the same as a time, of RFC 3339 or since 1970; an error if it is none';
+
+CREATE FUNCTION eventlog._foreign_level(object jsonb, path text, at text, opentelemetry boolean)
+RETURNS text LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'eventlog_foreign_level';
+COMMENT ON FUNCTION eventlog._foreign_level(jsonb, text, text, boolean) IS
+  'the same as a level, by a name or a number of syslog or OpenTelemetry; an error if it is none';
+
+CREATE FUNCTION eventlog._foreign_type(name text)
+RETURNS text LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'eventlog_foreign_type';
+COMMENT ON FUNCTION eventlog._foreign_type(text) IS
+  'an event_type made of a name; NULL if nothing of it can stand in one';
+
+CREATE FUNCTION eventlog._foreign_rest(object jsonb, paths text[])
+RETURNS jsonb LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'eventlog_foreign_rest';
+COMMENT ON FUNCTION eventlog._foreign_rest(jsonb, text[]) IS
+  'an object without what is at the paths; NULL if that is all';
+
+CREATE FUNCTION eventlog._foreign_attributes(list jsonb)
+RETURNS jsonb LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'eventlog_foreign_attributes';
+COMMENT ON FUNCTION eventlog._foreign_attributes(jsonb) IS
+  'attributes or a value of OpenTelemetry as the JSON that they stand for';
+
+CREATE FUNCTION eventlog._foreign_refuse(object jsonb, path text, at text, problem text)
+RETURNS text LANGUAGE c STABLE
+AS 'MODULE_PATHNAME', 'eventlog_foreign_refuse';
+COMMENT ON FUNCTION eventlog._foreign_refuse(jsonb, text, text, text) IS
+  'an error about a field';
+
+CREATE FUNCTION eventlog._foreign_id(id text, occurred_at timestamptz)
+RETURNS uuid LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'eventlog_foreign_id';
+COMMENT ON FUNCTION eventlog._foreign_id(text, timestamptz) IS
+  'an id that is an event''s of that time, or of any if it is NULL; otherwise NULL';
+
+CREATE FUNCTION eventlog._foreign_events(
+  document jsonb,
+  OUT at text, OUT seed text, OUT event_type text, OUT level text, OUT message text,
+  OUT resource_id text, OUT resource_type text, OUT user_id text, OUT source_service text,
+  OUT source_host text, OUT base_url text, OUT request_id text, OUT category text,
+  OUT details jsonb, OUT occurred_at timestamptz, OUT id uuid)
+RETURNS SETOF record LANGUAGE sql STABLE
+-- the planner expects of arrays within arrays many more elements than there are
+SET jit = off
+BEGIN ATOMIC
+WITH element AS (
+  SELECT CASE jsonb_typeof(document) WHEN 'array' THEN format('[%s]', n - 1) ELSE '' END AS at, e
+    FROM jsonb_array_elements(CASE jsonb_typeof(document)
+           WHEN 'array' THEN document ELSE jsonb_build_array(document) END) WITH ORDINALITY a (e, n)
+), record AS (
+  SELECT at, e, NULL::jsonb AS resource, NULL::text AS scope,
+         CASE WHEN jsonb_typeof(e) <> 'object' THEN 'none'
+              WHEN e ? 'specversion' THEN 'cloudevents'
+              WHEN e ?| ARRAY['timeUnixNano', 'observedTimeUnixNano', 'severityNumber'] THEN 'otlp'
+              WHEN e ?| ARRAY['@timestamp', 'ecs', 'ecs.version'] THEN 'ecs'
+              WHEN e ? 'generated_uuid' AND jsonb_typeof(e->'event') = 'object' THEN 'nested'
+              WHEN e ? 'event_type' THEN 'flat'
+              ELSE 'none' END AS shape
+    FROM element WHERE NOT (jsonb_typeof(e) = 'object' AND e ? 'resourceLogs')
+   UNION ALL
+  SELECT format('%s%sresourceLogs[%s].scopeLogs[%s].logRecords[%s]', at,
+                CASE WHEN at <> '' THEN '.' END, r.n - 1, s.n - 1, l.n - 1),
+         l.e, eventlog._foreign_attributes(r.e->'resource'->'attributes'),
+         s.e->'scope'->>'name', 'otlp'
+    FROM element,
+         jsonb_path_query(element.e, '$.resourceLogs[*]') WITH ORDINALITY r (e, n),
+         jsonb_path_query(r.e, '$.scopeLogs[*]') WITH ORDINALITY s (e, n),
+         jsonb_path_query(s.e, '$.logRecords[*]') WITH ORDINALITY l (e, n)
+   WHERE jsonb_typeof(element.e) = 'object'
+), otlp AS (
+  SELECT record.*, coalesce(eventlog._foreign_attributes(e->'attributes'), '{}') AS own
+    FROM record WHERE shape = 'otlp'
+)
+-- CloudEvents 1.0, in whose data one of ours may be
+SELECT at, concat(eventlog._foreign_text(e, 'source', at), ' ',
+                  coalesce(eventlog._foreign_text(e, 'id', at),
+                           eventlog._foreign_refuse(e, 'id', at, 'is missing'))),
+       coalesce(eventlog._foreign_type(eventlog._foreign_text(e, 'type', at)),
+                eventlog._foreign_refuse(e, 'type', at, 'is missing, or no name')),
+       coalesce(eventlog._foreign_level(e, 'level', at, false),
+                eventlog._foreign_level(e, 'severitytext', at, true),
+                eventlog._foreign_level(e, 'severitynumber', at, true)),
+       CASE jsonb_typeof(e->'data') WHEN 'string' THEN e->>'data'
+            ELSE eventlog._foreign_text(e, 'data.message', at) END,
+       eventlog._foreign_text(e, 'subject', at), NULL, NULL,
+       left(coalesce(eventlog._foreign_text(e, 'source', at),
+                     eventlog._foreign_refuse(e, 'source', at, 'is missing')), 255),
+       NULL, NULL, split_part(eventlog._foreign_text(e, 'traceparent', at), '-', 2), NULL,
+       eventlog._foreign_rest(CASE jsonb_typeof(e->'data') WHEN 'string' THEN e - 'data' ELSE e END,
+         ARRAY['specversion', 'id', 'type', 'source', 'subject', 'time', 'level', 'severitytext',
+               'severitynumber', 'traceparent', 'datacontenttype', 'data.message']),
+       eventlog._foreign_time(e, 'time', at), NULL::uuid
+  FROM record WHERE shape = 'cloudevents' AND NOT coalesce(e->'data' ? 'generated_uuid', false)
+ UNION ALL
+-- OpenTelemetry's log records: what has no id is known again by its content
+SELECT at, concat(resource, scope, coalesce(own->>'eventlog.id', e::text)),
+       coalesce(eventlog._foreign_type(eventlog._foreign_text(e, 'eventName', at)),
+                eventlog._foreign_type(own->>'event.name'),
+                eventlog._foreign_type(scope), 'otel.log'),
+       coalesce(eventlog._foreign_level(e, 'severityNumber', at, true),
+                CASE WHEN NOT e ? 'severityNumber'
+                     THEN eventlog._foreign_level(e, 'severityText', at, true) END),
+       CASE jsonb_typeof(eventlog._foreign_attributes(e->'body'))
+            WHEN 'object' THEN NULL WHEN 'array' THEN NULL
+            ELSE eventlog._foreign_attributes(e->'body') #>> '{}' END,
+       own->>'eventlog.resource.id', own->>'eventlog.resource.type',
+       coalesce(own->>'user.id', own->>'enduser.id'), resource->>'service.name',
+       resource->>'host.name', own->>'eventlog.base_url',
+       coalesce(own->>'eventlog.request_id', eventlog._foreign_text(e, 'traceId', at)),
+       own->>'eventlog.category',
+       nullif(jsonb_strip_nulls(jsonb_build_object(
+         'scope', scope,
+         'resource', nullif(resource - ARRAY['service.name', 'host.name'], '{}'),
+         'attributes', nullif(own - ARRAY['event.name', 'user.id', 'enduser.id', 'eventlog.id',
+            'eventlog.resource.id', 'eventlog.resource.type', 'eventlog.base_url',
+            'eventlog.request_id', 'eventlog.category'], '{}'),
+         'body', CASE WHEN jsonb_typeof(eventlog._foreign_attributes(e->'body')) IN ('object', 'array')
+                      THEN eventlog._foreign_attributes(e->'body') END))
+         || coalesce(eventlog._foreign_rest(e, ARRAY['timeUnixNano', 'observedTimeUnixNano',
+              'severityNumber', 'severityText', 'body', 'attributes', 'eventName',
+              'droppedAttributesCount']), '{}'), '{}'),
+       coalesce(eventlog._foreign_time(nullif(e, e || '{"timeUnixNano": "0"}'), 'timeUnixNano', at),
+                eventlog._foreign_time(e, 'observedTimeUnixNano', at)), NULL
+  FROM otlp
+ UNION ALL
+-- Elastic's Common Schema, nested or with dots
+SELECT at, coalesce(eventlog._foreign_text(e, 'event.id', at), e::text),
+       coalesce(eventlog._foreign_type(eventlog._foreign_text(e, 'event.dataset', at)),
+                eventlog._foreign_type(eventlog._foreign_text(e, 'log.logger', at)),
+                eventlog._foreign_type(eventlog._foreign_text(e, 'event.action', at)), 'ecs.event'),
+       coalesce(eventlog._foreign_level(e, 'log.level', at, false),
+                eventlog._foreign_level(e, 'log.syslog.severity.code', at, false)),
+       eventlog._foreign_text(e, 'message', at), NULL, NULL,
+       coalesce(eventlog._foreign_text(e, 'user.id', at), eventlog._foreign_text(e, 'user.name', at)),
+       eventlog._foreign_text(e, 'service.name', at),
+       coalesce(eventlog._foreign_text(e, 'host.name', at), eventlog._foreign_text(e, 'host.hostname', at)),
+       eventlog._foreign_text(e, 'service.address', at), eventlog._foreign_text(e, 'trace.id', at),
+       CASE jsonb_typeof(eventlog._foreign_field(e, 'event.category'))
+            WHEN 'array' THEN eventlog._foreign_field(e, 'event.category')->>0
+            ELSE eventlog._foreign_text(e, 'event.category', at) END,
+       eventlog._foreign_rest(e, ARRAY['@timestamp', 'event.id', 'log.level', 'message', 'service.name',
+         'host.name', 'service.address', 'trace.id', 'ecs.version']),
+       eventlog._foreign_time(e, '@timestamp', at), NULL
+  FROM record WHERE shape = 'ecs'
+ UNION ALL
+-- what eventlog.to_json makes, on its own or in a CloudEvent
+SELECT at, e->>'generated_uuid',
+       coalesce(eventlog._foreign_text(e, 'event.type', at),
+                eventlog._foreign_refuse(e, 'event.type', at, 'is missing')),
+       eventlog._foreign_level(e, 'event.level', at, false), eventlog._foreign_text(e, 'event.message', at),
+       eventlog._foreign_text(e, 'event.resource.id', at), eventlog._foreign_text(e, 'event.resource.type', at),
+       eventlog._foreign_text(e, 'event.resource.user_id', at),
+       eventlog._foreign_text(e, 'event.source.servicename', at),
+       eventlog._foreign_text(e, 'event.source.hostid', at), eventlog._foreign_text(e, 'event.source.base_url', at),
+       eventlog._foreign_text(e, 'event.source.request_id', at), eventlog._foreign_text(e, 'event.category', at),
+       eventlog._foreign_field(e, 'event.details'), eventlog._foreign_time(e, 'event.timestamp', at),
+       eventlog._foreign_id(e->>'generated_uuid', eventlog._foreign_time(e, 'event.timestamp', at))
+  FROM (SELECT at, e FROM record WHERE shape = 'nested'
+         UNION ALL
+        SELECT at || CASE WHEN at <> '' THEN '.data' ELSE 'data' END, e->'data'
+          FROM record WHERE shape = 'cloudevents' AND coalesce(e->'data' ? 'generated_uuid', false)) own
+ UNION ALL
+-- the columns of a log, and whatever else
+SELECT at, eventlog._foreign_text(e, 'id', at),
+       coalesce(eventlog._foreign_type(eventlog._foreign_text(e, 'event_type', at)),
+                eventlog._foreign_refuse(e, 'event_type', at, 'is no name')),
+       eventlog._foreign_level(e, 'level', at, false),
+       eventlog._foreign_text(e, 'message', at), eventlog._foreign_text(e, 'resource_id', at),
+       eventlog._foreign_text(e, 'resource_type', at), eventlog._foreign_text(e, 'user_id', at),
+       eventlog._foreign_text(e, 'source_service', at), eventlog._foreign_text(e, 'source_host', at),
+       eventlog._foreign_text(e, 'base_url', at), eventlog._foreign_text(e, 'request_id', at),
+       eventlog._foreign_text(e, 'category', at),
+       CASE WHEN more IS NULL THEN nullif(e->'details', 'null')
+            WHEN jsonb_typeof(e->'details') = 'object' THEN e->'details' || more
+            ELSE more || jsonb_strip_nulls(jsonb_build_object('details', e->'details')) END,
+       eventlog._foreign_time(e, 'occurred_at', at),
+       eventlog._foreign_id(eventlog._foreign_text(e, 'id', at), eventlog._foreign_time(e, 'occurred_at', at))
+  FROM record,
+       eventlog._foreign_rest(e, ARRAY['id', 'event_type', 'level', 'message', 'resource_id', 'resource_type',
+         'user_id', 'source_service', 'source_host', 'base_url', 'request_id', 'category', 'details',
+         'occurred_at', 'created_at']) more
+ WHERE shape = 'flat'
+ UNION ALL
+SELECT at, eventlog._foreign_refuse(e, '', at,
+         'has no known shape, by specversion, resourceLogs, timeUnixNano, @timestamp, generated_uuid or event_type'),
+       NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+  FROM record WHERE shape = 'none';
+END;
+COMMENT ON FUNCTION eventlog._foreign_events(jsonb) IS
+  'what a document of another system means: for each event where in the document it is, what its id is made of, and the arguments of eventlog.emit';
+
+CREATE FUNCTION eventlog.ingest(event jsonb, log regclass DEFAULT NULL)
+RETURNS SETOF uuid LANGUAGE c VOLATILE ROWS 1
+AS 'MODULE_PATHNAME', 'eventlog_ingest';
+COMMENT ON FUNCTION eventlog.ingest(jsonb, regclass) IS
+  'write an event of another system, or an array of at most 10,000, and return the ids: CloudEvents 1.0, OTLP/JSON log records, Elastic ECS, eventlog.to_json, or the columns of a log; the id is made from the foreign one, so that a second delivery is no second event; what has no column goes into details';
+
+CREATE FUNCTION eventlog._inbox()
+RETURNS trigger LANGUAGE c
+AS 'MODULE_PATHNAME', 'eventlog_inbox';
+COMMENT ON FUNCTION eventlog._inbox() IS
+  'trigger of an inbox that writes a row as an event';
+
+CREATE FUNCTION eventlog._inbox_level(name text)
+RETURNS text LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'eventlog_inbox_level';
+COMMENT ON FUNCTION eventlog._inbox_level(text) IS
+  'the level with this name or number of syslog; NULL if there is none';
+
+CREATE FUNCTION eventlog._inbox_log(inbox oid)
+RETURNS regclass LANGUAGE sql STABLE STRICT
+BEGIN ATOMIC
+SELECT d.refobjid::regclass
+  FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+ WHERE r.ev_class = inbox AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> inbox
+ LIMIT 1;
+END;
+COMMENT ON FUNCTION eventlog._inbox_log(oid) IS
+  'the log to which the view of an inbox refers';
+
+-- No row of a shipper is refused for a level or a name that is none.
+CREATE FUNCTION eventlog._inbox_event(shape text, r jsonb)
+RETURNS jsonb LANGUAGE sql STABLE STRICT
+BEGIN ATOMIC
+SELECT CASE shape
+  WHEN 'vector' THEN
+    jsonb_strip_nulls(r - ARRAY['details', 'timestamp', 'host', 'service', 'severity', 'source_type']
+      || jsonb_build_object(
+           'event_type', coalesce(eventlog._foreign_type(r->>'event_type'), eventlog._foreign_type(r->>'source_type'), 'vector'),
+           'level', coalesce(eventlog._inbox_level(r->>'level'), eventlog._inbox_level(r->>'severity')),
+           'source_host', coalesce(r->>'source_host', r->>'host'),
+           'source_service', coalesce(r->>'source_service', r->>'service'),
+           'occurred_at', coalesce(r->>'occurred_at', r->>'timestamp')))
+      || jsonb_build_object('details', r->'details')
+  WHEN 'fluentbit' THEN
+    jsonb_strip_nulls(jsonb_build_object(
+      'event_type', coalesce(eventlog._foreign_type(r->>'tag'), 'fluentbit'),
+      'occurred_at', r->'time',
+      'level', coalesce(eventlog._inbox_level(d->>'level'), eventlog._inbox_level(d->>'severity'), eventlog._inbox_level(d->>'PRIORITY')),
+      'message', coalesce(d->>'message', d->>'log', d->>'msg', d->>'MESSAGE'),
+      'source_host', left(coalesce(d->>'host', d->>'hostname', d->>'_HOSTNAME', d#>>'{kubernetes,host}'), 255),
+      'source_service', left(coalesce(d->>'service', d#>>'{kubernetes,container_name}', d->>'SYSLOG_IDENTIFIER'), 255)))
+      || jsonb_build_object('details', nullif(d - ARRAY['date', 'message', 'log', 'msg', 'MESSAGE'], '{}'))
+  WHEN 'rsyslog' THEN
+    jsonb_strip_nulls(jsonb_build_object(
+      'event_type', 'syslog.' || coalesce(eventlog._foreign_type(nullif(substring(r->>'syslogtag' FROM '^[^]: []+'), '')), 'message'),
+      'occurred_at', r->'devicereportedtime',
+      'level', eventlog._inbox_level(r->>'priority'),
+      'message', ltrim(r->>'message'),
+      'source_host', left(r->>'fromhost', 255),
+      'source_service', left(substring(r->>'syslogtag' FROM '^[^]: []+'), 255),
+      'details', nullif(jsonb_strip_nulls(
+        jsonb_build_object('facility', r->'facility', 'pid', substring(r->>'syslogtag' FROM '\[([^]]*)\]'),
+                           'received_at', r->'receivedat')), '{}')))
+  ELSE
+    jsonb_strip_nulls(jsonb_build_object(
+      'event_type', 'syslog.' || coalesce(eventlog._foreign_type(r->>'program'), 'message'),
+      'occurred_at', nullif(r->>'datetime', ''),
+      'level', coalesce(eventlog._inbox_level(r->>'priority'), eventlog._inbox_level(r->>'level')),
+      'message', r->>'msg',
+      'source_host', left(r->>'host', 255),
+      'source_service', left(r->>'program', 255),
+      'details', nullif(jsonb_strip_nulls(
+        jsonb_build_object('facility', r->'facility', 'pid', r->'pid', 'tag', r->'tag')), '{}')))
+  END
+  FROM (SELECT CASE jsonb_typeof(r->'data') WHEN 'object' THEN r->'data'
+                    ELSE jsonb_strip_nulls(jsonb_build_object('message', r->>'data')) END AS d) x;
+END;
+COMMENT ON FUNCTION eventlog._inbox_event(text, jsonb) IS
+  'a row of an inbox as the columns of a log';
+
+CREATE FUNCTION eventlog.create_inbox(
+  name text,
+  log regclass DEFAULT NULL,
+  shape text DEFAULT NULL)
+RETURNS regclass LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'eventlog_create_inbox';
+COMMENT ON FUNCTION eventlog.create_inbox(text, regclass, text) IS
+  'create a view into which a shipper inserts rows of its own shape (fluentbit, vector, rsyslog, syslog-ng), each of which becomes an event of the log; who inserts needs INSERT on the view and on the log';

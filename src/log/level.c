@@ -60,7 +60,33 @@ level_find(const char *name, int len)
 }
 
 /*
- * level_require: the same; if there is none, an error that lists the valid
+ * level_of_syslog, level_of_opentelemetry: the level for a severity of RFC 5424, 0
+ * to 7, or of OpenTelemetry, 1 to 24; -1 if there is none.
+ */
+int
+level_of_syslog(int severity)
+{
+	static const EventLevel levels[] = {
+		LEVEL_CRITICAL, LEVEL_CRITICAL, LEVEL_CRITICAL, LEVEL_ERROR,
+		LEVEL_WARNING, LEVEL_INFO, LEVEL_INFO, LEVEL_DEBUG
+	};
+
+	return severity >= 0 && severity <= 7 ? levels[severity] : -1;
+}
+
+int
+level_of_opentelemetry(int severity)
+{
+	static const EventLevel levels[] = {
+		LEVEL_DEBUG, LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARNING, LEVEL_ERROR,
+		LEVEL_CRITICAL
+	};
+
+	return severity >= 1 && severity <= 24 ? levels[(severity - 1) / 4] : -1;
+}
+
+/*
+ * level_require: the same as level_find; if there is none, an error that lists the valid
  * ones.
  */
 EventLevel

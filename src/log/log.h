@@ -14,6 +14,7 @@
 #include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
 #include "utils/array.h"
+#include "utils/jsonb.h"
 #include "utils/uuid.h"
 
 /*
@@ -48,6 +49,8 @@ typedef enum EventLevel
 extern const char *const level_names[EVENT_NLEVELS];
 
 extern int	level_find(const char *name, int len);
+extern int	level_of_syslog(int severity);
+extern int	level_of_opentelemetry(int severity);
 extern EventLevel level_require(const text *name);
 extern Oid	level_enum_oid(const text *name);
 
@@ -98,6 +101,19 @@ extern bool event_map_columns(TupleDesc desc, AttrNumber *attnum);
 extern const EventColumn check_columns[CHECK_NCOLUMNS];
 extern Oid	event_check_function(int ncolumns);
 extern pg_uuid_t event_last_checked(void);
+
+/*
+ * foreignjson.c: fields of events of other systems
+ */
+extern JsonbValue *foreign_find(JsonbContainer *object, const char *path,
+								int len);
+extern JsonbValue *foreign_find_arg(FunctionCallInfo fcinfo);
+extern char *foreign_scalar(const JsonbValue *value);
+
+/*
+ * emit.c: writing one event
+ */
+extern Datum eventlog_emit(PG_FUNCTION_ARGS);
 
 /*
  * settings.c: the settings of a log
