@@ -13,6 +13,8 @@
 
 #include "base/process.h"
 
+#include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,75 +118,59 @@ put_common(FILE *out, const MetricsSource *source)
 }
 
 /*
- * What is known of one webhook while its samples are written.
+ * Subject: one webhook, while its samples are written.  What is not known is NAN,
+ * and has no sample.
  */
 typedef struct Subject
 {
 	const char *name;
-	WebhookStatus status;
-	const Gauge *gauge;			/* NULL: not known */
+	const WebhookCounts *counts;
+	double		delivered;
+	double		given_up;
+	double		waiting;
+	double		owed;
+	double		dead;
+	double		oldest_age;
+	double		last_success;
+	double		in_flight;
+	double		breaker;
+	double		pause;
+	double		paused;
+	double		consumer;
+	double		ready;
 } Subject;
 
 static void
-put_delivered(FILE *out, const char *name, const Subject *subject)
+look_at(Subject *subject, const Webhook *webhook, const Gauge *gauge)
 {
-	put_value(out, name, subject->name, "",
-			  (double) subject->status.counts->delivered);
-}
+	WebhookStatus status;
 
-static void
-put_given_up(FILE *out, const char *name, const Subject *subject)
-{
-	put_value(out, name, subject->name, "",
-			  (double) subject->status.counts->dead);
-}
-
-static void
-put_waiting(FILE *out, const char *name, const Subject *subject)
-{
-	put_value(out, name, subject->name, "", subject->status.waiting);
-}
-
-static void
-put_owed(FILE *out, const char *name, const Subject *subject)
-{
-	if (subject->gauge)
-		put_value(out, name, subject->name, "", subject->gauge->owed);
-}
-
-static void
-put_dead(FILE *out, const char *name, const Subject *subject)
-{
-	if (subject->gauge)
-		put_value(out, name, subject->name, "", subject->gauge->dead);
-}
-
-static void
-put_oldest_age(FILE *out, const char *name, const Subject *subject)
-{
-	if (subject->gauge)
-		put_value(out, name, subject->name, "", subject->gauge->oldest_age);
-}
-
-static void
-put_paused(FILE *out, const char *name, const Subject *subject)
-{
-	if (subject->gauge)
-		put_value(out, name, subject->name, "", subject->gauge->paused);
-}
-
-static void
-put_last_success(FILE *out, const char *name, const Subject *subject)
-{
-	if (subject->status.counts->last_success > 0)
-		put_value(out, name, subject->name, "",
-				  subject->status.counts->last_success);
+	webhook_status(webhook, &status);
+	*subject = (Subject)
+	{
+		.name = status.config->name,
+			.counts = status.counts,
+			.delivered = (double) status.counts->delivered,
+			.given_up = (double) status.counts->dead,
+			.waiting = status.waiting,
+			.owed = gauge ? gauge->owed : NAN,
+			.dead = gauge ? gauge->dead : NAN,
+			.oldest_age = gauge ? gauge->oldest_age : NAN,
+			.last_success = status.counts->last_success > 0 ?
+			status.counts->last_success : NAN,
+			.in_flight = status.in_flight,
+			.breaker = status.breaker,
+			.pause = status.pause_left,
+			.paused = gauge ? gauge->paused : NAN,
+			.consumer = status.consumer,
+			.ready = status.trouble == NULL
+	};
 }
 
 static void
 put_by_status(FILE *out, const char *name, const Subject *subject)
 {
-	const WebhookCounts *counts = subject->status.counts;
+	const WebhookCounts *counts = subject->counts;
 	uint64_t	unanswered = counts->requests;
 	char		label[32];
 
@@ -209,20 +195,14 @@ put_failed(FILE *out, const char *name, const Subject *subject)
 		snprintf(label, sizeof(label), ",reason=\"%s\"",
 				 http_reason_name((HttpReason) i));
 		put_value(out, name, subject->name, label,
-				  (double) subject->status.counts->failed[i]);
+				  (double) subject->counts->failed[i]);
 	}
-}
-
-static void
-put_in_flight(FILE *out, const char *name, const Subject *subject)
-{
-	put_value(out, name, subject->name, "", subject->status.in_flight);
 }
 
 static void
 put_latency(FILE *out, const char *name, const Subject *subject)
 {
-	const WebhookCounts *counts = subject->status.counts;
+	const WebhookCounts *counts = subject->counts;
 	char		part[128];
 	char		label[64];
 
@@ -240,77 +220,67 @@ put_latency(FILE *out, const char *name, const Subject *subject)
 	put_value(out, part, subject->name, "", (double) counts->requests);
 }
 
-static void
-put_breaker(FILE *out, const char *name, const Subject *subject)
-{
-	put_value(out, name, subject->name, "", subject->status.breaker);
-}
-
-static void
-put_pause(FILE *out, const char *name, const Subject *subject)
-{
-	put_value(out, name, subject->name, "", subject->status.pause_left);
-}
-
-static void
-put_consumer(FILE *out, const char *name, const Subject *subject)
-{
-	put_value(out, name, subject->name, "", subject->status.consumer);
-}
-
-static void
-put_ready(FILE *out, const char *name, const Subject *subject)
-{
-	put_value(out, name, subject->name, "", subject->status.trouble == NULL);
-}
-
 /*
- * Family: a metric of each webhook.
+ * Family: a metric of each webhook: the number at an offset of the Subject, or
+ * what a function writes.
  */
 typedef struct Family
 {
 	const char *name;
 	const char *type;
 	const char *help;
+	size_t		offset;
 	void		(*put) (FILE *out, const char *name, const Subject *subject);
 } Family;
 
+#define NUMBER(field)	offsetof(Subject, field), NULL
+
 static const Family families[] = {
 	{"eventlog_notifications_total", "counter",
-	"Events delivered.", put_delivered},
+	"Events delivered.", NUMBER(delivered)},
 	{"eventlog_notifications_given_up_total", "counter",
-	"Events given up by this process.", put_given_up},
+	"Events given up by this process.", NUMBER(given_up)},
 	{"eventlog_notifications_waiting", "gauge",
-	"Events fetched and not sent yet.", put_waiting},
+	"Events fetched and not sent yet.", NUMBER(waiting)},
 	{"eventlog_notifications_owed", "gauge",
-	"Events owed, as last counted; absent when that was long ago.", put_owed},
+	"Events owed, as last counted; absent when that was long ago.", NUMBER(owed)},
 	{"eventlog_notifications_dead", "gauge",
-	"Events given up and kept, as last counted.", put_dead},
+	"Events given up and kept, as last counted.", NUMBER(dead)},
 	{"eventlog_notifications_oldest_owed_age_seconds", "gauge",
-	"How long ago the oldest event occurred that is owed.", put_oldest_age},
+	"How long ago the oldest event occurred that is owed.", NUMBER(oldest_age)},
 	{"eventlog_notification_last_success_timestamp_seconds", "gauge",
-	"When the receiver last accepted something.", put_last_success},
+	"When the receiver last accepted something.", NUMBER(last_success)},
 	{"eventlog_notification_requests_total", "counter",
-	"Requests that have ended, by the status of their answer.", put_by_status},
+	"Requests that have ended, by the status of their answer.", 0, put_by_status},
 	{"eventlog_notification_requests_failed_total", "counter",
-	"Requests that failed, by the reason that the log has, too.", put_failed},
+	"Requests that failed, by the reason that the log has, too.", 0, put_failed},
 	{"eventlog_notification_requests_in_flight", "gauge",
-	"Requests in flight.", put_in_flight},
+	"Requests in flight.", NUMBER(in_flight)},
 	{"eventlog_notification_latency_seconds", "histogram",
-	"How long requests took.", put_latency},
+	"How long requests took.", 0, put_latency},
 	{"eventlog_breaker_state", "gauge",
-	"0: closed, 1: open, 2: half open.", put_breaker},
+	"0: closed, 1: open, 2: half open.", NUMBER(breaker)},
 	{"eventlog_breaker_pause_seconds", "gauge",
-	"For how long nothing will be sent yet.", put_pause},
+	"For how long nothing will be sent yet.", NUMBER(pause)},
 	{"eventlog_subscription_paused", "gauge",
-	"1: the subscription is paused.", put_paused},
+	"1: the subscription is paused.", NUMBER(paused)},
 	{"eventlog_consumer", "gauge",
-	"1: this process holds the subscription.", put_consumer},
+	"1: this process holds the subscription.", NUMBER(consumer)},
 	{"eventlog_webhook_ready", "gauge",
-	"1: nothing about this webhook stands still.", put_ready}
+	"1: nothing about this webhook stands still.", NUMBER(ready)}
 };
 
 #define NFAMILIES	(sizeof(families) / sizeof(families[0]))
+
+static void
+put_number(FILE *out, const Family *family, const Subject *subject)
+{
+	double		number;
+
+	memcpy(&number, (const char *) subject + family->offset, sizeof(number));
+	if (!isnan(number))
+		put_value(out, family->name, subject->name, "", number);
+}
 
 /*
  * put_next: the samples of one webhook for one family, and go on.
@@ -323,10 +293,12 @@ put_next(FILE *out, MetricsPage *page, const MetricsSource *source)
 
 	if (page->webhook == 0)
 		put_head(out, family->name, family->type, family->help);
-	webhook_status(source->webhooks[page->webhook], &subject.status);
-	subject.name = subject.status.config->name;
-	subject.gauge = gauges_of(page->webhook);
-	family->put(out, family->name, &subject);
+	look_at(&subject, source->webhooks[page->webhook],
+			gauges_of(page->webhook));
+	if (family->put)
+		family->put(out, family->name, &subject);
+	else
+		put_number(out, family, &subject);
 	if (++page->webhook == source->nwebhooks)
 	{
 		page->webhook = 0;
