@@ -108,6 +108,9 @@ soak:
 	@PG_CONFIG='$(PG_CONFIG)' $(TOP)/test/soak
 soak-notifier:
 	@PG_CONFIG='$(PG_CONFIG)' $(TOP)/test/run soak_notifier
+# the pictures of the manual
+pictures:
+	@PG_CONFIG='$(PG_CONFIG)' $(TOP)/test/pictures
 
 # Which files may use which: see src/README.
 check-layers: $(OBJS)
@@ -118,7 +121,8 @@ format:
 check-format:
 	@$(TOP)/test/format --check
 
-.PHONY: demo dist test test-assert test-matrix test-citus coverage fuzz-sql soak soak-notifier format check-format check-layers \
+.PHONY: demo dist test test-assert test-matrix test-citus coverage fuzz-sql soak soak-notifier pictures format check-format \
+	check-layers \
 	install-manual uninstall-manual $(NOTIFIER)
 
 include $(TOP)/test/bench/bench.mk

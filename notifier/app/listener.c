@@ -4,6 +4,8 @@
  */
 #include "app/listener.h"
 
+#include "app/landing.h"
+#include "app/landing_style.h"
 #include "base/logging.h"
 #include "base/loop.h"
 
@@ -28,10 +30,14 @@ static const ListenerSource *source = NULL;
 static LoopTimer timer;
 
 /*
- * Answer: a page of metrics on its way.
+ * Answer: a page on its way, which a function writes in pieces.
  */
+typedef char *(*WritePiece) (MetricsPage *page, const MetricsSource *source,
+							 size_t *len);
+
 typedef struct Answer
 {
+	WritePiece	write_piece;
 	MetricsPage page;
 	char	   *piece;
 	size_t		len;
@@ -57,7 +63,8 @@ next_bytes(void *arg, uint64_t pos, char *to, size_t max)
 		free(answer->piece);
 		source->source(&metrics);
 		answer->sent = answer->len = 0;
-		answer->piece = metrics_piece(&answer->page, &metrics, &answer->len);
+		answer->piece = answer->write_piece(&answer->page, &metrics,
+											&answer->len);
 		if (answer->piece == NULL)
 			return MHD_CONTENT_READER_END_WITH_ERROR;
 	}
@@ -77,37 +84,44 @@ free_answer(void *arg)
 }
 
 /*
- * send_response: with its headers; a response of NULL: memory lacks.
+ * send_response: with headers, names and values in turn up to a NULL; a response
+ * of NULL: memory lacks.
  */
 static enum MHD_Result
 send_response(struct MHD_Connection *connection, unsigned int status,
-			  struct MHD_Response *response)
+			  struct MHD_Response *response, const char *const *headers)
 {
-	enum MHD_Result result;
+	enum MHD_Result result = MHD_YES;
 
 	if (response == NULL)
 		return MHD_NO;
-	result = MHD_add_response_header(response, "Content-Type",
-									 "text/plain; version=0.0.4; charset=utf-8");
+	for (; *headers && result == MHD_YES; headers += 2)
+		result = MHD_add_response_header(response, headers[0], headers[1]);
 	if (result == MHD_YES)
 		result = MHD_queue_response(connection, status, response);
 	MHD_destroy_response(response);
 	return result;
 }
 
+#define TEXT_TYPE	"Content-Type", "text/plain; version=0.0.4; charset=utf-8"
+
 static enum MHD_Result
 send_text(struct MHD_Connection *connection, unsigned int status,
 		  const char *text)
 {
+	static const char *const headers[] = {"Allow", "GET, HEAD", TEXT_TYPE, NULL};
 	struct MHD_Response *response =
 	MHD_create_response_from_buffer(strlen(text), (void *) text,
 									MHD_RESPMEM_MUST_COPY);
 
-	return send_response(connection, status, response);
+	return send_response(connection, status, response,
+						 status == MHD_HTTP_METHOD_NOT_ALLOWED ? headers :
+						 headers + 2);
 }
 
 static enum MHD_Result
-send_metrics(struct MHD_Connection *connection)
+send_pieces(struct MHD_Connection *connection, WritePiece write_piece,
+			const char *const *headers)
 {
 	Answer	   *answer = calloc(1, sizeof(Answer));
 	struct MHD_Response *response = answer ?
@@ -116,7 +130,33 @@ send_metrics(struct MHD_Connection *connection)
 
 	if (response == NULL)
 		free(answer);
-	return send_response(connection, MHD_HTTP_OK, response);
+	else
+		answer->write_piece = write_piece;
+	return send_response(connection, MHD_HTTP_OK, response, headers);
+}
+
+static enum MHD_Result
+send_metrics(struct MHD_Connection *connection)
+{
+	static const char *const headers[] = {TEXT_TYPE, NULL};
+
+	return send_pieces(connection, metrics_piece, headers);
+}
+
+static enum MHD_Result
+send_landing(struct MHD_Connection *connection)
+{
+	const char *policy = landing_policy();
+	const char *const headers[] = {
+		"Content-Type", "text/html; charset=utf-8",
+		"Content-Security-Policy", policy,
+		"X-Content-Type-Options", "nosniff",
+		"Referrer-Policy", "no-referrer",
+		"Cache-Control", "no-store",
+		NULL
+	};
+
+	return policy ? send_pieces(connection, landing_piece, headers) : MHD_NO;
 }
 
 /*
@@ -145,6 +185,8 @@ handle(void *arg, struct MHD_Connection *connection, const char *url,
 	(void) state;
 	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
 		return send_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET only\n");
+	if (strcmp(url, "/") == 0)
+		return send_landing(connection);
 	if (strcmp(url, "/healthz") == 0)
 		return send_text(connection, MHD_HTTP_OK, "ok\n");
 	if (strcmp(url, "/readyz") == 0)

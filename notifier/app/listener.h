@@ -21,8 +21,8 @@ typedef struct ListenerSource
 } ListenerSource;
 
 /*
- * listener_begin: serve /healthz, /readyz and /metrics where the configuration
- * says; begun before for the same address, it goes on.
+ * listener_begin: serve /, /healthz, /readyz and /metrics where the
+ * configuration says; begun before for the same address, it goes on.
  */
 extern bool listener_begin(const Config *config, const ListenerSource *source);
 extern void listener_end(void);

@@ -4,6 +4,7 @@
  */
 #include "webhook/counts.h"
 
+#include <string.h>
 #include <time.h>
 
 /* the default bounds of Prometheus' clients, and some beyond them */
@@ -26,7 +27,11 @@ counts_request(WebhookCounts *counts, const HttpResult *result)
 	if (result->outcome == HTTP_OK)
 		counts->last_success = (double) time(NULL);
 	else
+	{
 		counts->failed[result->reason]++;
+		counts->last_failure = (double) time(NULL);
+		strcpy(counts->last_error, result->error);
+	}
 }
 
 uint64_t

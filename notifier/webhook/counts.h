@@ -1,6 +1,6 @@
 /*
  * counts.h
- *		What is counted of a webhook, for the metrics.
+ *		What is counted of a webhook, for the metrics and the page at /.
  */
 #ifndef NOTIFIER_COUNTS_H
 #define NOTIFIER_COUNTS_H
@@ -32,6 +32,8 @@ typedef struct WebhookCounts
 	double		seconds;		/* of all requests */
 	uint64_t	latency[LATENCY_BUCKETS];	/* requests up to each bound */
 	double		last_success;	/* seconds since 1970; 0: none yet */
+	double		last_failure;	/* the same */
+	char		last_error[HTTP_ERROR_SIZE];	/* of that one */
 } WebhookCounts;
 
 /*
