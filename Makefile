@@ -62,13 +62,18 @@ $(EXPECTED_LINK):
 	ln -s $(abspath $(TOP))/expected $@
 installcheck: $(EXPECTED_LINK)
 
-# The manual, in whose README.md the other pages are doc/...
+# The manual, in whose README.md the other pages are doc/..., and in these what
+# they refer to is contrib/...
 manualdir = $(docdir)/eventlog
+CONTRIB = $(patsubst $(TOP)/%,%,$(wildcard $(addprefix $(TOP)/contrib/,*.sql psql/* prometheus/* grafana/*)))
 install: install-manual
 install-manual:
 	$(MKDIR_P) '$(DESTDIR)$(manualdir)/doc'
 	$(INSTALL_DATA) $(addprefix $(TOP)/,README.md CHANGELOG.md LICENSE SECURITY.md) '$(DESTDIR)$(manualdir)'
 	$(if $(wildcard $(TOP)/doc/*.*),$(INSTALL_DATA) $(wildcard $(TOP)/doc/*.*) '$(DESTDIR)$(manualdir)/doc')
+	for file in $(CONTRIB); do \
+		$(MKDIR_P) '$(DESTDIR)$(manualdir)'/$${file%/*} && \
+		$(INSTALL_DATA) '$(TOP)'/$$file '$(DESTDIR)$(manualdir)'/$$file || exit; done
 uninstall: uninstall-manual
 uninstall-manual:
 	rm -rf '$(DESTDIR)$(manualdir)'
