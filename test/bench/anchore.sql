@@ -2,8 +2,13 @@
 -- The events of bench.row in a table with the columns and indexes of Anchore's.
 --
 -- Its column type is in collation C here, without which its prefixes could not
--- use the index at all.
+-- use the index at all.  With -v rows=CONDITION, only the events that meet it.
 --
+\if :{?rows}
+\else
+\set rows true
+\endif
+
 CREATE TABLE bench.anchore (
   generated_uuid     text PRIMARY KEY,
   resource_user_id   text,
@@ -35,5 +40,5 @@ SELECT replace(id::text, '-', ''), user_id, resource_id, resource_type,
        source_service, source_host, base_url, request_id, event_type, category,
        level, message, details::text, occurred_at AT TIME ZONE 'UTC',
        created_at AT TIME ZONE 'UTC'
-  FROM bench.row;
-
+  FROM bench.row
+ WHERE :rows;

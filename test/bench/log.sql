@@ -1,13 +1,18 @@
 --
 -- A log of the events of bench.row:
---   psql -v log=NAME -v width=INTERVAL -v rows=CONDITION -f log.sql
+--   psql -v log=NAME -v width=INTERVAL -v rows=CONDITION [-v indexes=COLUMNS] -f log.sql
 --
 -- Takes the events that meet the condition, which may go on with ORDER BY.  The partitions for the whole period are there before
 -- the events come, as they are in a log that was there when they happened: one
 -- event for each is enough for maintain() to make it.
 --
+\if :{?indexes}
+SELECT eventlog.create_log(:'log', partition_interval => :'width', indexes => :'indexes')
+\gset made_
+\else
 SELECT eventlog.create_log(:'log', partition_interval => :'width')
 \gset made_
+\endif
 
 INSERT INTO :"log" (event_type, occurred_at)
 SELECT 'bench.partition', t

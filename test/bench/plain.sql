@@ -2,8 +2,14 @@
 -- The events of bench.row in a plain table with an index (column, occurred_at
 -- DESC) for each column that a filter may name, as one would write it by hand.
 --
--- All short text is in collation C, which prefixes of event_type need.
+-- All short text is in collation C, which prefixes of event_type need.  With -v
+-- rows=CONDITION, only the events that meet it.
 --
+\if :{?rows}
+\else
+\set rows true
+\endif
+
 CREATE TABLE bench.plain (
   id             uuid PRIMARY KEY,
   event_type     text COLLATE "C" NOT NULL,
@@ -36,5 +42,5 @@ INSERT INTO bench.plain
 SELECT id, event_type, level, resource_id, resource_type,
        source_service, source_host, occurred_at, message, category,
        details, user_id, base_url, request_id, created_at
-  FROM bench.row;
-
+  FROM bench.row
+ WHERE :rows;
