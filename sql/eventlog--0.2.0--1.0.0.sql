@@ -15,10 +15,7 @@ ALTER FUNCTION eventlog._json(eventlog.event) RENAME TO event_json;
 -- Logs
 --
 
-CREATE FUNCTION eventlog._check(
-  id uuid, occurred_at timestamptz, event_type text, resource_id text,
-  resource_type text, source_service text, source_host text, category text,
-  user_id text, request_id text, base_url text, message text, details jsonb)
+CREATE FUNCTION eventlog._check(id uuid, occurred_at timestamptz)
 RETURNS boolean LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'eventlog_check';
 
@@ -342,12 +339,12 @@ COMMENT ON FUNCTION eventlog.event_json(eventlog.event) IS
   'the same as eventlog.to_json as json, which is cheaper to make than jsonb';
 COMMENT ON FUNCTION eventlog.to_json(eventlog.event) IS
   'an event as nested JSON: generated_uuid, created_at, event {type, level, message, category, details, timestamp, resource, source}';
-COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, text, text, text, text, text, text, jsonb) IS
-  'CHECK constraint of a log: true if the values are those of an event, otherwise an error';
+COMMENT ON FUNCTION eventlog._check(uuid, timestamptz) IS
+  'CHECK constraint of a log: true if the time in the id is occurred_at, otherwise an error';
 COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, text, text, text, text) IS
   'CHECK constraint of logs made before version 1.0';
 COMMENT ON FUNCTION eventlog._fill() IS
-  'trigger of a log that makes the id, normalizes the level and replaces nulls by defaults';
+  'trigger of a log that makes the id, normalizes the level, replaces nulls by defaults and checks the values';
 COMMENT ON FUNCTION eventlog._owe() IS
   'trigger of a log that enqueues new events for the subscriptions that they match';
 COMMENT ON FUNCTION eventlog._settings() IS

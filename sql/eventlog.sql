@@ -100,14 +100,11 @@ COMMENT ON FUNCTION eventlog.to_json(eventlog.event) IS
 -- Logs: what they are made of, and their upkeep
 --
 
-CREATE FUNCTION eventlog._check(
-  id uuid, occurred_at timestamptz, event_type text, resource_id text,
-  resource_type text, source_service text, source_host text, category text,
-  user_id text, request_id text, base_url text, message text, details jsonb)
+CREATE FUNCTION eventlog._check(id uuid, occurred_at timestamptz)
 RETURNS boolean LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'eventlog_check';
-COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, text, text, text, text, text, text, jsonb) IS
-  'CHECK constraint of a log: true if the values are those of an event, otherwise an error';
+COMMENT ON FUNCTION eventlog._check(uuid, timestamptz) IS
+  'CHECK constraint of a log: true if the time in the id is occurred_at, otherwise an error';
 
 -- for the constraints of logs made before version 1.0, and their dumps
 CREATE FUNCTION eventlog._check(
@@ -123,7 +120,7 @@ CREATE FUNCTION eventlog._fill()
 RETURNS trigger LANGUAGE c
 AS 'MODULE_PATHNAME', 'eventlog_fill';
 COMMENT ON FUNCTION eventlog._fill() IS
-  'trigger of a log that makes the id, normalizes the level and replaces nulls by defaults';
+  'trigger of a log that makes the id, normalizes the level, replaces nulls by defaults and checks the values';
 
 CREATE FUNCTION eventlog._owe()
 RETURNS trigger LANGUAGE c

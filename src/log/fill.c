@@ -1,11 +1,9 @@
 /*
  * fill.c
  *		eventlog._fill: the BEFORE ROW trigger that fills in what a writer
- *		omits.
+ *		omits, and checks the values.
  *
- * It makes the id, normalizes the level and replaces nulls by defaults.  That
- * is all that a writer pays besides the insert itself, so it examines only
- * five columns.  Whether the row is a valid event is checked in check.c.
+ * It makes the id, normalizes the level and replaces nulls by defaults.
  */
 #include "log/log.h"
 
@@ -19,26 +17,56 @@
 PG_FUNCTION_INFO_V1(eventlog_fill);
 
 /*
- * FilledRow: a row being inserted or updated, and what _fill changes in it.
+ * FilledRow: the columns of a row being inserted or updated.
  */
 typedef struct FilledRow
 {
 	TupleDesc	desc;
-	HeapTuple	tuple;
-	int			nchanged;
-	int			attnum[3];
-	Datum		values[3];
-	bool		nulls[3];
+	HeapTuple	tuple;			/* as given */
+	Datum	   *values;			/* as they shall be */
+	bool	   *nulls;
+	bool		changed;
 	EventErrorContext subject;
 } FilledRow;
+
+/*
+ * open_row: take the row apart.
+ */
+static void
+open_row(FilledRow *row, const TriggerData *trigdata)
+{
+	row->desc = RelationGetDescr(trigdata->tg_relation);
+	row->tuple = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) ?
+		trigdata->tg_trigtuple : trigdata->tg_newtuple;
+	row->values = palloc(sizeof(Datum) * row->desc->natts);
+	row->nulls = palloc(sizeof(bool) * row->desc->natts);
+	heap_deform_tuple(row->tuple, row->desc, row->values, row->nulls);
+	row->changed = false;
+}
+
+/*
+ * close_row: the row as it shall be.
+ */
+static HeapTuple
+close_row(const FilledRow *row)
+{
+	HeapTuple	tuple;
+
+	if (!row->changed)
+		return row->tuple;
+	tuple = heap_form_tuple(row->desc, row->values, row->nulls);
+	tuple->t_data->t_ctid = row->tuple->t_data->t_ctid;
+	tuple->t_self = row->tuple->t_self;
+	tuple->t_tableOid = row->tuple->t_tableOid;
+	return tuple;
+}
 
 static void
 change(FilledRow *row, AttrNumber attnum, Datum value)
 {
-	row->attnum[row->nchanged] = attnum;
-	row->values[row->nchanged] = value;
-	row->nulls[row->nchanged] = false;
-	row->nchanged++;
+	row->values[attnum - 1] = value;
+	row->nulls[attnum - 1] = false;
+	row->changed = true;
 }
 
 /*
@@ -63,18 +91,8 @@ value_of(FilledRow *row, EventColumn column, AttrNumber *attnum, bool *isnull)
 {
 	row->subject.column = column;
 	*attnum = event_find_column(row->desc, column);
-	return heap_getattr(row->tuple, *attnum, row->desc, isnull);
-}
-
-/*
- * is_null: is a column null?  Costs less than getting its value.
- */
-static bool
-is_null(FilledRow *row, EventColumn column, AttrNumber *attnum)
-{
-	row->subject.column = column;
-	*attnum = event_find_column(row->desc, column);
-	return heap_attisnull(row->tuple, *attnum, row->desc);
+	*isnull = row->nulls[*attnum - 1];
+	return row->values[*attnum - 1];
 }
 
 /*
@@ -155,12 +173,37 @@ static void
 fill_created_at(FilledRow *row, bool is_insert)
 {
 	AttrNumber	attnum;
+	bool		isnull;
 
-	if (!is_null(row, EVENT_CREATED_AT, &attnum))
+	(void) value_of(row, EVENT_CREATED_AT, &attnum, &isnull);
+	if (!isnull)
 		return;
 	if (!is_insert)
 		refuse_null(row, EVENT_CREATED_AT);
 	change(row, attnum, TimestampTzGetDatum(GetCurrentTimestamp()));
+}
+
+/*
+ * check_values: raise an error for a value that no event can have.
+ */
+static void
+check_values(FilledRow *row)
+{
+	AttrNumber	attnum;
+	bool		isnull;
+
+	for (int col = 0; col < EVENT_NCOLUMNS; col++)
+	{
+		Datum		value;
+
+		if (col != EVENT_OCCURRED_AT && event_columns[col].max_bytes == 0)
+			continue;
+		value = value_of(row, col, &attnum, &isnull);
+		if (!isnull)
+			check_value(col, value);
+		else if (col == EVENT_TYPE)
+			refuse_null(row, EVENT_TYPE);
+	}
 }
 
 /*
@@ -192,9 +235,8 @@ Datum
 eventlog_fill(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
-	FilledRow	row = {0};
+	FilledRow	row;
 	bool		is_insert;
-	AttrNumber	attnum;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) ||
 		!TRIGGER_FIRED_BEFORE(trigdata->tg_event) ||
@@ -204,9 +246,8 @@ eventlog_fill(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("eventlog._fill is a trigger BEFORE INSERT OR UPDATE FOR EACH ROW")));
 
-	row.desc = RelationGetDescr(trigdata->tg_relation);
 	is_insert = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event);
-	row.tuple = is_insert ? trigdata->tg_trigtuple : trigdata->tg_newtuple;
+	open_row(&row, trigdata);
 	event_push_error_context(&row.subject,
 							 RelationGetRelid(trigdata->tg_relation));
 	if (is_insert)
@@ -219,13 +260,7 @@ eventlog_fill(PG_FUNCTION_ARGS)
 	}
 	fill_level(&row, is_insert);
 	fill_created_at(&row, is_insert);
-	if (is_null(&row, EVENT_TYPE, &attnum))
-		refuse_null(&row, EVENT_TYPE);
+	check_values(&row);
 	event_pop_error_context(&row.subject);
-
-	if (row.nchanged > 0)
-		row.tuple = heap_modify_tuple_by_cols(row.tuple, row.desc,
-											  row.nchanged, row.attnum,
-											  row.values, row.nulls);
-	return PointerGetDatum(row.tuple);
+	return PointerGetDatum(close_row(&row));
 }

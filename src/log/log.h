@@ -91,14 +91,14 @@ extern bool event_map_columns(TupleDesc desc, AttrNumber *attnum);
 /*
  * check.c: which values the columns may have
  *
- * The columns that the CHECK constraint of a log examines, in the order of the
- * arguments of eventlog._check.  Logs made before version 1.0 have a
- * constraint on the first CHECK_OLD_NCOLUMNS.
+ * The CHECK constraint of a log examines the first CHECK_NCOLUMNS of these
+ * columns, that of logs made before version 1.0 all of them.
  */
-#define CHECK_NCOLUMNS		13
+#define CHECK_NCOLUMNS		2
 #define CHECK_OLD_NCOLUMNS	10
 
-extern const EventColumn check_columns[CHECK_NCOLUMNS];
+extern const EventColumn check_columns[CHECK_OLD_NCOLUMNS];
+extern void check_value(EventColumn column, Datum value);
 extern Oid	event_check_function(int ncolumns);
 extern pg_uuid_t event_last_checked(void);
 

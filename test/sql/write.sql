@@ -191,8 +191,8 @@ SELECT pg_temp.refused($$SELECT eventlog.emit('a',
 SELECT pg_temp.refused($$SELECT eventlog.emit('a', id => eventlog.new_id('2022-08-24Z'),
   occurred_at => '2022-08-25Z')$$) LIKE '22023 | public.write_log | id | eventlog_check | %';
 -- no table is known here, and none is named
-SELECT pg_temp.refused($$SELECT eventlog._check(NULL, NULL, 'A', NULL, NULL, NULL, NULL, NULL,
-  NULL, NULL, NULL, NULL, NULL)$$);
+SELECT pg_temp.refused($$SELECT eventlog._check(eventlog.new_id('2022-08-24Z', 'x'),
+  '2022-08-25Z')$$);
 
 DROP TABLE write_log;
 DROP ROLE write_role;
