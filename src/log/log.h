@@ -255,6 +255,7 @@ extern PartitionList *partition_list_own(Relation parent);
 extern void partition_list_free(PartitionList *list);
 extern const Partition *partition_find(const PartitionList *list,
 									   TimestampTz t);
+extern const Partition *partition_with_oid(const PartitionList *list, Oid oid);
 extern void partition_free_range(const PartitionList *list,
 								 const Interval *width,
 								 TimestampTz t, TimestampTz *lower,

@@ -204,6 +204,20 @@ partition_find(const PartitionList *list, TimestampTz t)
 }
 
 /*
+ * partition_with_oid: that partition; NULL if the list does not have it.
+ */
+const Partition *
+partition_with_oid(const PartitionList *list, Oid oid)
+{
+	for (int i = 0; i < list->n; i++)
+	{
+		if (list->items[i].oid == oid)
+			return &list->items[i];
+	}
+	return NULL;
+}
+
+/*
  * cut_by: reduce a range that contains t to what these partitions leave of it.
  */
 static void

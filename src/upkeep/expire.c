@@ -19,37 +19,35 @@
 #define REFERRED_BATCH	1000	/* if foreign keys must be checked */
 
 /*
- * expired_item: the partition to expire, if it still exists and has expired;
- * else NULL.
+ * expired_item: a partition if it still exists and has expired; else NULL.
  */
 static const Partition *
-expired_item(const Upkeep *upkeep)
+expired_item(const Upkeep *upkeep, Oid partition)
 {
-	const PartitionList *list = upkeep->target.partitions;
+	const Partition *item = partition_with_oid(upkeep->target.partitions,
+											   partition);
 	TimestampTz expiry = partition_expiry(&upkeep->target.settings,
 										  GetCurrentTimestamp());
 
-	for (int i = 0; i < list->n; i++)
-	{
-		if (list->items[i].oid == upkeep->partition)
-			return list->items[i].upper <= expiry ? &list->items[i] : NULL;
-	}
-	return NULL;
+	return item != NULL && item->upper <= expiry ? item : NULL;
 }
 
 /*
- * drop_expired: a step that drops upkeep->partition, or detaches it, if it has
- * expired.
+ * drop_expired: drop a partition, or detach it, if it has expired.  If foreign
+ * keys refer to the log, only the first one of a step was examined
+ * (keep_referred).  A step detaches one.
  */
-static void
-drop_expired(void *arg)
+static bool
+drop_expired(void *arg, Oid partition, bool first)
 {
 	Upkeep	   *upkeep = arg;
-	const Partition *item = expired_item(upkeep);
+	const Partition *item = expired_item(upkeep, partition);
 	char	   *name;
 
 	if (item == NULL)
-		return;
+		return first;
+	if (!first && (upkeep->has_keys || upkeep->target.settings.detaches))
+		return false;
 	name = qualified_name(item->oid);
 	if (upkeep->target.settings.detaches)
 	{
@@ -59,12 +57,23 @@ drop_expired(void *arg)
 				(errmsg("detached expired partition %s of %s to %s", name,
 						utc_literal(item->lower), utc_literal(item->upper)),
 				 errdetail("It is table %s now.", qualified_name(item->oid))));
-		return;
+		return true;
 	}
 	drop_partition(upkeep->target.log, upkeep->target.partitions, item);
-	ereport(NOTICE,
-			(errmsg("dropped expired partition %s of %s to %s", name,
-					utc_literal(item->lower), utc_literal(item->upper))));
+	drop_note(&upkeep->run, item, name, 0);
+	return true;
+}
+
+/*
+ * drop_some: a step that drops partitions from the first one of upkeep->run on,
+ * if they have expired.
+ */
+static void
+drop_some(void *arg)
+{
+	Upkeep	   *upkeep = arg;
+
+	drop_together(&upkeep->run, &upkeep->target, drop_expired, upkeep);
 }
 
 /*
@@ -76,7 +85,7 @@ find_references(void *arg)
 {
 	Upkeep	   *upkeep = arg;
 
-	if (expired_item(upkeep) != NULL)
+	if (expired_item(upkeep, upkeep->partition) != NULL)
 		upkeep->referred = foreign_key_is_used(upkeep->partition,
 											   foreign_key_list(upkeep->partition));
 }
@@ -121,7 +130,7 @@ delete_expired(void *arg)
 	upkeep->referred = false;
 	if (!TIMESTAMP_IS_NOBEGIN(expiry) && !settings->detaches &&
 		(upkeep->partition == upkeep->target.partitions->default_oid ||
-		 expired_item(upkeep) != NULL))
+		 expired_item(upkeep, upkeep->partition) != NULL))
 	{
 		upkeep->rows = delete_shipped(delete_sql(upkeep->partition, expiry));
 		upkeep->referred = upkeep->rows == 0 && upkeep->has_keys &&
@@ -271,19 +280,29 @@ keep_referred(Upkeep *upkeep)
 }
 
 /*
- * expire_partition: drop an expired partition, if that is possible.
+ * expire_from: drop expired partitions from a given one on, if that is possible;
+ * sets upkeep->run.n to the number that are done with.
  */
 static StepResult
-expire_partition(Upkeep *upkeep, Oid partition)
+expire_from(Upkeep *upkeep, int first)
 {
+	DropRun    *run = &upkeep->run;
 	StepResult	result = STEP_TAKEN;
 
-	upkeep->partition = partition;
+	upkeep->partition = upkeep->list->items[first].oid;
+	run->first = first;
+	run->n = 0;
 	if (upkeep->has_keys)
 		result = keep_referred(upkeep);
 	if (result == STEP_TAKEN)
-		result = run_upkeep_step(&upkeep->target, AccessExclusiveLock,
-								 drop_expired, upkeep, drop_failure(upkeep));
+		result = drop_in_step(run, &upkeep->target, drop_some, upkeep,
+							  drop_failure(upkeep));
+	for (int i = 0; result == STEP_TAKEN && i < run->ndropped; i++)
+		ereport(NOTICE,
+				(errmsg("dropped expired partition %s of %s to %s",
+						run->dropped[i].name,
+						utc_literal(run->dropped[i].lower),
+						utc_literal(run->dropped[i].upper))));
 	return result;
 }
 
@@ -301,10 +320,13 @@ upkeep_expire_partitions(Upkeep *upkeep)
 	TimestampTz expiry =
 	partition_expiry(&upkeep->target.settings, upkeep->now);
 
-	for (int i = 0; i < list->n && list->items[i].upper <= expiry; i++)
+	upkeep->run.list = list;
+	upkeep->run.context = upkeep->context;
+	for (int i = 0; i < list->n && list->items[i].upper <= expiry;
+		 i += Max(upkeep->run.n, 1))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (expire_partition(upkeep, list->items[i].oid) == STEP_LOCKED &&
+		if (expire_from(upkeep, i) == STEP_LOCKED &&
 			!upkeep->target.log_locked)
 			break;
 	}

@@ -38,18 +38,18 @@ check_droppable(void *arg)
 }
 
 /*
- * rows_to_drop: the number of rows in the locked partition.
+ * rows_to_drop: the number of rows in a locked partition.
  */
 static int64
-rows_to_drop(const Purge *purge)
+rows_to_drop(Oid partition)
 {
 	Relation	rel;
 	int64		rows;
 
-	if (is_distributed(purge->partition))
+	if (is_distributed(partition))
 		return shell_number(psprintf("SELECT pg_catalog.count(*) FROM %s",
-									 qualified_name(purge->partition)));
-	rel = relation_open(purge->partition, NoLock);
+									 qualified_name(partition)));
+	rel = relation_open(partition, NoLock);
 	rows = count_rows(rel);
 	relation_close(rel, NoLock);
 	return rows;
@@ -66,37 +66,47 @@ is_inside(const Purge *purge, const Partition *partition)
 }
 
 /*
- * drop_purged: a step that drops one partition, and creates it again unless it
- * lies in the past, so that writers still have a partition.
+ * drop_purged: drop one partition, and create it again unless it lies in the
+ * past, so that writers still have a partition.  False if it must be examined
+ * before (check_droppable).
  */
-static void
-drop_purged(void *arg)
+static bool
+drop_purged(void *arg, Oid partition, bool first)
 {
 	Purge	   *purge = arg;
 	PartitionList *list = purge->target.partitions;
+	const Partition *item = partition_with_oid(list, partition);
+	bool		ahead;
+	char	   *name;
+	int64		rows;
 
-	for (int i = 0; i < list->n; i++)
-	{
-		Partition  *item = &list->items[i];
-		char	   *name;
-		int64		rows;
+	if (item == NULL)
+		return true;
+	if (!is_inside(purge, item) ||
+		get_rel_relkind(partition) != RELKIND_RELATION)
+		return first;
+	ahead = item->upper > GetCurrentTimestamp();
+	if ((drop_lock_partition(list, item) != NIL || ahead) &&
+		!(purge->droppable && purge->partition == partition))
+		return false;
+	name = qualified_name(partition);
+	rows = rows_to_drop(partition);
+	drop_partition(purge->log, list, item);
+	if (ahead)
+		(void) partition_create(purge->log, item->lower, item->upper);
+	drop_note(&purge->run, item, name, rows);
+	return true;
+}
 
-		if (item->oid != purge->partition || !is_inside(purge, item))
-			continue;
-		drop_lock_partition(list, item);
-		name = qualified_name(item->oid);
-		rows = rows_to_drop(purge);
-		drop_partition(purge->log, list, item);
-		if (item->upper > GetCurrentTimestamp())
-			(void) partition_create(purge->log, item->lower, item->upper);
-		purge->deleted += rows;
-		purge->dropped += rows;
-		ereport(NOTICE,
-				(errmsg("purged %lld events with partition %s",
-						(long long) rows, name),
-				 errdetail("This is partition %d of %d inside the window.",
-						   purge->nth, purge->ninside)));
-	}
+/*
+ * drop_some: a step that drops partitions from the first one of purge->run on.
+ */
+static void
+drop_some(void *arg)
+{
+	Purge	   *purge = arg;
+
+	drop_together(&purge->run, &purge->target, drop_purged, purge);
 }
 
 /*
@@ -121,27 +131,88 @@ read_partitions(void *arg)
 
 	purge->list = partition_list_own(log->rel);
 	MemoryContextSwitchTo(outer);
+	purge->has_keys = foreign_key_list(purge->log) != NIL;
 	log_close(log, NoLock);
 }
 
 /*
- * drop_one: drop a partition inside the window, in a transaction of its own.
+ * examine: find out whether the partition may be dropped.
  */
 static StepResult
-drop_one(Purge *purge, const Partition *item)
+examine(Purge *purge, const Partition *item)
 {
-	StepResult	result;
-
 	purge->partition = item->oid;
 	purge->ahead = item->upper > GetCurrentTimestamp();
-	result = run_upkeep_step(&purge->target, AccessShareLock, check_droppable,
-							 purge,
-							 "could not examine a partition of log %s");
-	if (result != STEP_TAKEN || !purge->droppable)
-		return result;
-	result = run_upkeep_step(&purge->target, AccessExclusiveLock, drop_purged,
-							 purge,
-							 "could not drop a purged partition of log %s");
+	return run_upkeep_step(&purge->target, AccessShareLock, check_droppable,
+						   purge,
+						   "could not examine a partition of log %s");
+}
+
+/*
+ * count_inside: how many of the first n partitions are inside the window.
+ */
+static int
+count_inside(const Purge *purge, int n)
+{
+	int			count = 0;
+
+	for (int i = 0; i < n; i++)
+		count += is_inside(purge, &purge->list->items[i]);
+	return count;
+}
+
+/*
+ * report_dropped: report the partitions that a step has dropped.
+ */
+static void
+report_dropped(Purge *purge)
+{
+	for (int i = 0; i < purge->run.ndropped; i++)
+	{
+		const DroppedPartition *dropped = &purge->run.dropped[i];
+
+		purge->deleted += dropped->rows;
+		purge->dropped += dropped->rows;
+		ereport(NOTICE,
+				(errmsg("purged %lld events with partition %s",
+						(long long) dropped->rows, dropped->name),
+				 errdetail("This is partition %d of %d inside the window.",
+						   count_inside(purge, dropped->at + 1),
+						   purge->ninside)));
+	}
+}
+
+/*
+ * drop_run: drop partitions from a given one on; sets purge->run.n to the number
+ * that are done with.
+ *
+ * Only one that needs it is examined before: that takes a transaction.
+ */
+static StepResult
+drop_run(Purge *purge, int first)
+{
+	const Partition *item = &purge->list->items[first];
+	StepResult	result;
+
+	purge->run.first = first;
+	purge->droppable = false;
+	for (bool examined = purge->has_keys || item->upper > GetCurrentTimestamp();;
+		 examined = true)
+	{
+		if (examined)
+		{
+			purge->run.n = 0;
+			result = examine(purge, item);
+			if (result != STEP_TAKEN || !purge->droppable)
+				return result;
+		}
+		result = drop_in_step(&purge->run, &purge->target, drop_some, purge,
+							  "could not drop a purged partition of log %s");
+		if (result != STEP_TAKEN || purge->run.n > 0 || examined)
+			break;
+	}
+	if (result == STEP_TAKEN)
+		report_dropped(purge);
 	return result;
 }
 
@@ -159,19 +230,19 @@ purge_drop_partitions(Purge *purge)
 	(void) run_upkeep_step(&purge->target, NoLock, read_partitions, purge,
 						   "could not examine the partitions of log %s");
 	list = purge->list;
-	for (int i = 0; list != NULL && i < list->n; i++)
-		purge->ninside += is_inside(purge, &list->items[i]);
+	purge->run.list = list;
+	purge->run.context = purge->context;
+	if (list != NULL)
+		purge->ninside = count_inside(purge, list->n);
 	for (int i = 0; list != NULL && i < list->n; i++)
 	{
-		Partition  *item = &list->items[i];
-
 		CHECK_FOR_INTERRUPTS();
-		if (!is_inside(purge, item))
+		if (!is_inside(purge, &list->items[i]) ||
+			get_rel_relkind(list->items[i].oid) != RELKIND_RELATION)
 			continue;
-		purge->nth++;
-		if (get_rel_relkind(item->oid) == RELKIND_RELATION &&
-			drop_one(purge, item) == STEP_LOCKED && !purge->target.log_locked)
+		if (drop_run(purge, i) == STEP_LOCKED && !purge->target.log_locked)
 			break;
+		i += Max(purge->run.n, 1) - 1;
 	}
 	if (list != NULL)
 		partition_list_free(list);

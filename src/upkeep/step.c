@@ -125,15 +125,15 @@ stop_timer(UpkeepTarget *target)
 }
 
 /*
- * is_cancel: was the error raised because the backend was told to cancel its
+ * upkeep_is_cancel: was the error raised because the backend was told to cancel its
  * query?
  *
  * The SQLSTATE does not show that, since any code can raise it, and the
  * backend cleared its flag when it raised the error.  The function that raised
  * it does.
  */
-static bool
-is_cancel(const ErrorData *error)
+bool
+upkeep_is_cancel(const ErrorData *error)
 {
 	return error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
 		error->funcname != NULL &&
@@ -258,7 +258,7 @@ try_step_once(StepCall *call)
 {
 	ErrorData  *error = try_in_subtransaction(take_step, call);
 
-	if (error == NULL || !is_cancel(error))
+	if (error == NULL || !upkeep_is_cancel(error))
 		return error;
 	if (!call->timed_out)
 		ReThrowError(error);

@@ -56,6 +56,7 @@ typedef enum StepResult
 extern StepResult run_upkeep_step(UpkeepTarget *target, LOCKMODE lockmode,
 								  UpkeepStep step, void *arg,
 								  const char *failure);
+extern bool upkeep_is_cancel(const ErrorData *error);
 extern EventLog *upkeep_open_log(Oid relid, LOCKMODE lockmode);
 extern void upkeep_fire_triggers_now(void);
 extern void upkeep_require_autocommit(FunctionCallInfo fcinfo,
@@ -72,6 +73,42 @@ extern void drop_partition(Oid log, const PartitionList *list,
 						   const Partition *item);
 extern void detach_partition(Oid log, const PartitionList *list,
 							 const Partition *item, const char *schema);
+
+#define MAX_TOGETHER	32		/* partitions that a step drops: each takes a
+								 * dozen locks */
+
+typedef struct DroppedPartition
+{
+	int			at;				/* in the list */
+	char	   *name;
+	TimestampTz lower;
+	TimestampTz upper;
+	int64		rows;
+} DroppedPartition;
+
+/*
+ * DropRun: partitions that a step drops.
+ */
+typedef struct DropRun
+{
+	MemoryContext context;		/* of the names */
+	const PartitionList *list;	/* the partitions when the run began … */
+	int			first;			/* … and from which one on to drop them */
+	bool		alone;			/* one in each step? */
+	int			n;				/* how many are done with, … */
+	int			ndropped;		/* … and which of them were dropped */
+	DroppedPartition dropped[MAX_TOGETHER];
+} DropRun;
+
+typedef bool (*DropOne) (void *arg, Oid partition, bool first);
+
+extern void drop_together(DropRun *run, const UpkeepTarget *target,
+						  DropOne drop, void *arg);
+extern StepResult drop_in_step(DropRun *run, UpkeepTarget *target,
+							   UpkeepStep step, void *arg,
+							   const char *failure);
+extern void drop_note(DropRun *run, const Partition *item, const char *name,
+					  int64 rows);
 
 /*
  * delete.c: deleting events by their keys
@@ -133,12 +170,13 @@ typedef struct Purge
 	TimestampTz oldest;			/* lower end of their range of time */
 	MemoryContext context;		/* of what outlives transactions */
 	PartitionList *list;		/* the partitions when the purge began */
-	Oid			partition;		/* the next one to drop */
-	bool		ahead;			/* does it end in the future? */
-	bool		droppable;		/* may it be dropped? */
+	bool		has_keys;		/* do foreign keys refer to the log? */
+	DropRun		run;			/* the partitions that are dropped now */
+	Oid			partition;		/* the one that is examined, … */
+	bool		ahead;			/* … does it end in the future, … */
+	bool		droppable;		/* … and may it be dropped? */
 	int64		dropped;		/* events that were dropped with partitions */
-	int			nth;			/* number of the current partition … */
-	int			ninside;		/* … among those inside the window */
+	int			ninside;		/* partitions inside the window */
 	bool		has_after;		/* batches continue behind event `after` */
 	pg_uuid_t	after;
 } Purge;
@@ -170,6 +208,7 @@ typedef struct Upkeep
 	bool		has_keys;		/* do foreign keys refer to it? */
 	TimestampTz now;			/* when the upkeep of this log began */
 	Oid			partition;		/* to expire */
+	DropRun		run;			/* partitions that are dropped */
 	bool		referred;		/* do rows refer to the partition's events? */
 	TimestampTz at;				/* create a partition for this time */
 	TimestampTz from;			/* events before this time stay where they are */

@@ -83,6 +83,26 @@ DROP TABLE ret_ref;
 CALL eventlog.purge(before => '2002-01-01Z', log => 'ret_log');
 DROP TABLE ret_log;
 
+-- What cannot be dropped keeps no other partition from that, and is deleted row by row.
+SELECT ret_make();
+CREATE TABLE ret_c PARTITION OF ret_log FOR VALUES FROM ('2001-05-01Z') TO ('2001-06-01Z');
+CREATE TABLE ret_d PARTITION OF ret_log FOR VALUES FROM ('2001-06-01Z') TO ('2001-07-01Z');
+CREATE TABLE ret_e PARTITION OF ret_log FOR VALUES FROM ('2001-07-01Z') TO ('2001-08-01Z');
+INSERT INTO ret_log (event_type, occurred_at)
+  SELECT 'e', t FROM generate_series(timestamptz '2001-05-15Z', '2001-07-15Z', '1 month') t;
+CREATE VIEW ret_view AS SELECT * FROM ret_b;
+CREATE TABLE ret_ref (occurred_at timestamptz, id uuid,
+  FOREIGN KEY (occurred_at, id) REFERENCES ret_d);
+SET client_min_messages = notice;
+CALL eventlog.purge(before => '2002-01-01Z', log => 'ret_log');
+SET client_min_messages = warning;
+SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'ret_log'::regclass
+  AND inhrelid::regclass::text LIKE 'ret\__' ORDER BY 1;
+SELECT count(*) FROM ret_log;
+CALL eventlog.maintain('ret_log');
+DROP VIEW ret_view;
+DROP TABLE ret_ref, ret_log;
+
 -- A role that may not look into the referring table is told so.
 CREATE ROLE ret_role;
 GRANT CREATE ON SCHEMA public TO ret_role;
