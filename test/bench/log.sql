@@ -2,8 +2,8 @@
 -- A log of the events of bench.row:
 --   psql -v log=NAME -v width=INTERVAL -v rows=CONDITION [-v indexes=COLUMNS] -f log.sql
 --
--- Takes the events that meet the condition, which may go on with ORDER BY.  The partitions for the whole period are there before
--- the events come, as they are in a log that was there when they happened: one
+-- Takes the events that meet the condition, which may go on with ORDER BY.  The
+-- partitions for the whole period are there before the events come, as they are in a log that was there when they happened: one
 -- event for each is enough for maintain() to make it.
 --
 \if :{?indexes}
@@ -22,7 +22,7 @@ SELECT 'bench.partition', t
 SELECT 'bench.partition', bench.period_end() - interval '1 us';
 SET client_min_messages = warning;
 -- (a call makes so many partitions and no more)
-SELECT format('CALL eventlog.maintain(%L)', :'log') FROM generate_series(1, 6) \gexec
+SELECT format('CALL eventlog.maintain(%L)', :'log') FROM generate_series(1, 11) \gexec
 RESET client_min_messages;
 TRUNCATE :"log";
 
