@@ -4,7 +4,7 @@
  * Listens on a free port of 127.0.0.1, or on PORT of HOST, writes its number to
  * PORT-FILE, checks each webhook as the Standard Webhooks specification tells a
  * receiver to, and prints one line for each.  The secret is in the environment
- * (SECRET).
+ * (SECRET).  What comes for the path /chat is printed as it is.
  */
 
 'use strict';
@@ -40,6 +40,14 @@ function describe(headers, body)
 		`signature ${verdict}`;
 }
 
+/* shown: what is printed for it; a chat's message as it is */
+function shown(request, body)
+{
+	return request.url === '/chat' ?
+		`chat: ${body}` :
+		describe(request.headers, body);
+}
+
 const server = http.createServer((request, response) =>
 {
 	const chunks = [];
@@ -47,7 +55,7 @@ const server = http.createServer((request, response) =>
 	request.on('data', (chunk) => chunks.push(chunk));
 	request.on('end', () =>
 	{
-		console.log(describe(request.headers, Buffer.concat(chunks).toString()));
+		console.log(shown(request, Buffer.concat(chunks).toString()));
 		response.writeHead(204).end();
 	});
 });
