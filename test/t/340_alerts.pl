@@ -114,6 +114,24 @@ foreach my $file ("$folder/alerts.yml", "$folder/alerts_test.yml", glob('contrib
 	is(join(' ', grep { !exists $there{$_} } sort keys %named), '', "$file names no metric that there is not");
 }
 
+# Each query of the dashboard finds something, once Prometheus has looked twice.
+my $dashboard = decode_json(slurp_file('contrib/grafana/eventlog-metrics.json'));
+my $nqueries = 0;
+foreach my $panel (@{ $dashboard->{panels} })
+{
+	foreach my $target (@{ $panel->{targets} })
+	{
+		my $expr = $target->{expr} =~ s/\$webhook/(w|x)/gr =~ s/\$__rate_interval/1m/gr;
+
+		$nqueries++;
+		unlike($expr, qr/\$/, "$panel->{title}: nothing is left to fill in");
+		await(sub { %{ value($expr) } }, "$panel->{title} shows something");
+		my ($label) = $target->{legendFormat} =~ /^\{\{(\w+)\}\}$/ or next;
+		is(join(' ', grep { $_ eq '' } keys %{ value($expr, $label) }), '', "and is told apart by $label");
+	}
+}
+cmp_ok($nqueries, '>', 10, 'the dashboard has queries');
+
 # Each alert of what is wrong here is under way.
 await(sub {
 	my $alerts = value('ALERTS', qw(alertname alertstate));
