@@ -95,7 +95,7 @@ foreach my $page (@pages)
 		is($status, 0, "$page, line $block->[2], runs") or diag $stderr;
 	}
 	query("DROP DATABASE $database");
-	foreach my $role (qw(notifier eventlog_writer eventlog_reader eventlog_operator eventlog_notifier eventlog_monitor))
+	foreach my $role (qw(notifier eventlog_writer eventlog_reader eventlog_operator eventlog_notifier eventlog_monitor monitor grafana))
 	{
 		query("DROP ROLE IF EXISTS $role");
 	}

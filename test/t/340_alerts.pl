@@ -114,6 +114,11 @@ foreach my $file ("$folder/alerts.yml", "$folder/alerts_test.yml", glob('contrib
 	is(join(' ', grep { !exists $there{$_} } sort keys %named), '', "$file names no metric that there is not");
 }
 
+# The manual has each alert and each metric.
+my $manual = slurp_file('doc/monitoring.md');
+is(join(' ', sort $manual =~ /^\| `(Eventlog\w+)`/mg), join(' ', sort @alerts), 'the manual has each alert');
+is(join(' ', sort $manual =~ /^\| `(eventlog_\w+)`/mg), names('eventlog-postgres-exporter'), 'and each metric of the exporters');
+
 # Each query of the dashboard finds something, once Prometheus has looked twice.
 my $dashboard = decode_json(slurp_file('contrib/grafana/eventlog-metrics.json'));
 my $nqueries = 0;
