@@ -51,9 +51,11 @@ query("SELECT eventlog.subscribe('left')");
 my $notifier = start_notifier(write_config({ w => { url => "$receiver->{url}/" } }, listen => "127.0.0.1:$notifier_port"), 'w');
 query("SELECT eventlog.emit('a') FROM generate_series(1, 3)");
 $ENV{DATA_SOURCE_NAME} = "host=$host port=$number user=monitor dbname=postgres sslmode=disable";
-daemon('prometheus-postgres-exporter', "--extend.query-path=$folder/postgres_exporter.yaml", "--web.listen-address=127.0.0.1:$postgres_port");
+append_to_file("$dir/postgres_exporter.yaml", slurp_file("$folder/postgres_exporter.yaml") =~ s/cache_seconds: 30/cache_seconds: 1/gr);
+daemon('prometheus-postgres-exporter', "--extend.query-path=$dir/postgres_exporter.yaml", "--web.listen-address=127.0.0.1:$postgres_port");
 my $configuration = slurp_file("$folder/sql_exporter.yaml");
 $configuration =~ s{postgres://monitor\@localhost/app\?}{postgres://monitor@/postgres?host=$host&port=$number&} or die 'no connection';
+$configuration =~ s/interval: 30s/interval: 1s/ or die 'no interval';
 append_to_file("$dir/sql_exporter.yaml", $configuration);
 daemon('prometheus-sql-exporter', "-config.file=$dir/sql_exporter.yaml", "-web.listen-address=127.0.0.1:$sql_port");
 
@@ -143,6 +145,12 @@ await(sub {
 	return $alerts->{'EventlogNobodyConsumes|pending'} && $alerts->{'EventlogProblem|pending'};
 }, 'Prometheus finds what is wrong here') or diag `curl -s http://127.0.0.1:$prometheus_port/api/v1/rules`;
 is(join(' ', sort keys %{ value('ALERTS', 'alertname') }), 'EventlogNobodyConsumes EventlogProblem', 'and nothing else');
+
+# What is mended is told no more, and what has no problem is no failure.
+query("ALTER TABLE \"an \"\"Other\"\"\" ENABLE TRIGGER ALL; SELECT eventlog.unsubscribe('left')");
+await(sub { !%{ value('ALERTS', 'alertname') } }, 'no alert is left when all is well');
+is_deeply(value('eventlog_problem_present', 'job'), {}, 'no problem is reported');
+is_deeply([ values %{ value('sql_exporter_last_scrape_failed', 'query') } ], [ 0, 0, 0 ], 'and no query fails');
 is(stop_notifier($notifier), 0, 'clean');
 
 done_testing();
