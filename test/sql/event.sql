@@ -77,7 +77,13 @@ INSERT INTO event_log (event_type, id, occurred_at)
 INSERT INTO event_log (event_type, id, occurred_at, level)
   VALUES ('no.trigger', eventlog.new_id('2022-08-24Z', 'y'), '2022-08-24Z', 'loud');
 INSERT INTO event_log (event_type, occurred_at) VALUES ('no.trigger', '2022-08-24Z');
+-- (the other rules are the trigger's, and what breaks them is read like any other)
+INSERT INTO event_log (event_type, id, occurred_at, resource_type)
+  VALUES ('No Type', eventlog.new_id('2022-08-24Z', 'z'), '2022-08-24Z', repeat('x', 256));
 RESET session_replication_role;
+SELECT event_type, length(resource_type) FROM eventlog.list('No Type', log => 'event_log');
+UPDATE event_log SET message = 'changed' WHERE event_type = 'No Type';
+DELETE FROM event_log WHERE event_type = 'No Type';
 
 -- The nested form.
 SELECT jsonb_pretty(eventlog.to_json(ROW(
