@@ -570,7 +570,7 @@ COMMENT ON FUNCTION eventlog._foreign_attributes(jsonb) IS
   'attributes or a value of OpenTelemetry as the JSON that they stand for';
 
 CREATE FUNCTION eventlog._foreign_refuse(object jsonb, path text, at text, problem text)
-RETURNS text LANGUAGE c STABLE
+RETURNS text LANGUAGE c STABLE STRICT
 AS 'MODULE_PATHNAME', 'eventlog_foreign_refuse';
 COMMENT ON FUNCTION eventlog._foreign_refuse(jsonb, text, text, text) IS
   'an error about a field';
@@ -609,7 +609,7 @@ WITH element AS (
   SELECT format('%s%sresourceLogs[%s].scopeLogs[%s].logRecords[%s]', at,
                 CASE WHEN at <> '' THEN '.' END, r.n - 1, s.n - 1, l.n - 1),
          l.e, eventlog._foreign_attributes(r.e->'resource'->'attributes'),
-         s.e->'scope'->>'name', 'otlp'
+         s.e->'scope'->>'name', 'otlp' AS shape
     FROM element,
          jsonb_path_query(element.e, '$.resourceLogs[*]') WITH ORDINALITY r (e, n),
          jsonb_path_query(r.e, '$.scopeLogs[*]') WITH ORDINALITY s (e, n),
@@ -630,14 +630,15 @@ SELECT at, concat(eventlog._foreign_text(e, 'source', at), ' ',
                 eventlog._foreign_level(e, 'severitynumber', at, true)),
        CASE jsonb_typeof(e->'data') WHEN 'string' THEN e->>'data'
             ELSE eventlog._foreign_text(e, 'data.message', at) END,
-       eventlog._foreign_text(e, 'subject', at), NULL, NULL,
+       eventlog._foreign_text(e, 'subject', at), NULL AS resource_type, NULL AS user_id,
        left(coalesce(eventlog._foreign_text(e, 'source', at),
                      eventlog._foreign_refuse(e, 'source', at, 'is missing')), 255),
-       NULL, NULL, split_part(eventlog._foreign_text(e, 'traceparent', at), '-', 2), NULL,
+       NULL AS source_host, NULL AS base_url, split_part(eventlog._foreign_text(e, 'traceparent', at), '-', 2),
+       NULL AS category,
        eventlog._foreign_rest(CASE jsonb_typeof(e->'data') WHEN 'string' THEN e - 'data' ELSE e END,
          ARRAY['specversion', 'id', 'type', 'source', 'subject', 'time', 'level', 'severitytext',
                'severitynumber', 'traceparent', 'datacontenttype', 'data.message']),
-       eventlog._foreign_time(e, 'time', at), NULL::uuid
+       eventlog._foreign_time(e, 'time', at), NULL::uuid AS id
   FROM record WHERE shape = 'cloudevents' AND NOT coalesce(e->'data' ? 'generated_uuid', false)
  UNION ALL
 -- OpenTelemetry's log records: what has no id is known again by its content
@@ -668,7 +669,7 @@ SELECT at, concat(resource, scope, coalesce(own->>'eventlog.id', e::text)),
               'severityNumber', 'severityText', 'body', 'attributes', 'eventName',
               'droppedAttributesCount']), '{}'), '{}'),
        coalesce(eventlog._foreign_time(nullif(e, e || '{"timeUnixNano": "0"}'), 'timeUnixNano', at),
-                eventlog._foreign_time(e, 'observedTimeUnixNano', at)), NULL
+                eventlog._foreign_time(e, 'observedTimeUnixNano', at)), NULL AS id
   FROM otlp
  UNION ALL
 -- Elastic's Common Schema, nested or with dots
@@ -678,7 +679,7 @@ SELECT at, coalesce(eventlog._foreign_text(e, 'event.id', at), e::text),
                 eventlog._foreign_type(eventlog._foreign_text(e, 'event.action', at)), 'ecs.event'),
        coalesce(eventlog._foreign_level(e, 'log.level', at, false),
                 eventlog._foreign_level(e, 'log.syslog.severity.code', at, false)),
-       eventlog._foreign_text(e, 'message', at), NULL, NULL,
+       eventlog._foreign_text(e, 'message', at), NULL AS resource_id, NULL AS resource_type,
        coalesce(eventlog._foreign_text(e, 'user.id', at), eventlog._foreign_text(e, 'user.name', at)),
        eventlog._foreign_text(e, 'service.name', at),
        coalesce(eventlog._foreign_text(e, 'host.name', at), eventlog._foreign_text(e, 'host.hostname', at)),
@@ -688,7 +689,7 @@ SELECT at, coalesce(eventlog._foreign_text(e, 'event.id', at), e::text),
             ELSE eventlog._foreign_text(e, 'event.category', at) END,
        eventlog._foreign_rest(e, ARRAY['@timestamp', 'event.id', 'log.level', 'message', 'service.name',
          'host.name', 'service.address', 'trace.id', 'ecs.version']),
-       eventlog._foreign_time(e, '@timestamp', at), NULL
+       eventlog._foreign_time(e, '@timestamp', at), NULL AS id
   FROM record WHERE shape = 'ecs'
  UNION ALL
 -- what eventlog.to_json makes, on its own or in a CloudEvent
@@ -731,7 +732,9 @@ SELECT at, eventlog._foreign_text(e, 'id', at),
  UNION ALL
 SELECT at, eventlog._foreign_refuse(e, '', at,
          'has no known shape, by specversion, resourceLogs, timeUnixNano, @timestamp, generated_uuid or event_type'),
-       NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+       NULL AS event_type, NULL AS level, NULL AS message, NULL AS resource_id, NULL AS resource_type,
+       NULL AS user_id, NULL AS source_service, NULL AS source_host, NULL AS base_url, NULL AS request_id,
+       NULL AS category, NULL AS details, NULL AS occurred_at, NULL AS id
   FROM record WHERE shape = 'none';
 END;
 COMMENT ON FUNCTION eventlog._foreign_events(jsonb) IS

@@ -16,6 +16,7 @@ use Test::More;
 
 require_citus();
 
+prepare();
 my ($coordinator, @workers) = start_nodes();
 
 sub ask { return $coordinator->safe_psql('postgres', $_[0]) }

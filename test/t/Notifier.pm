@@ -12,14 +12,14 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
-our @EXPORT = qw(new_node query await receiver receiver_goes receiver_comes
+our @EXPORT = qw(new_node prepare query await receiver receiver_goes receiver_comes
   set_modes requests verify proxy certificate write_config start_notifier
   stop_notifier notifier_log owed last_error metrics metric balancer
   set_balancer daemon SECRET);
 
 use constant SECRET => 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
-my $dir = PostgreSQL::Test::Utils::tempdir();
+my $dir;
 my $node;
 my %children;
 our @program = ('eventlog-notifier');    # and what it is run by
@@ -34,9 +34,16 @@ END
 	$? = $status;
 }
 
+# prepare: a directory for what follows, for tests that have nodes of their own.
+sub prepare
+{
+	$dir = PostgreSQL::Test::Utils::tempdir();
+}
+
 # new_node: a server with the extension and a log `events`.
 sub new_node
 {
+	prepare();
 	$node = PostgreSQL::Test::Cluster->new('main');
 	$node->init;
 	$node->append_conf('postgresql.conf', 'max_prepared_transactions = 4');
