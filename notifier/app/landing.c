@@ -317,6 +317,9 @@ landing_piece(MetricsPage *page, const MetricsSource *source, size_t *len)
 		put_webhook(out, source->webhooks[page->webhook],
 					gauges_of(page->webhook));
 	page->done = page->webhook == source->nwebhooks;
+	if (source->nwebhooks == 0)
+		fputs("<tr role=row><td role=cell colspan=7>None are active.</td></tr>\n",
+			  out);
 	if (page->done)
 		fputs("</tbody>\n</table>\n</main>\n<footer class=faint>Owed and dead as "
 			  "the database last had them; the rest since the start.</footer>\n"

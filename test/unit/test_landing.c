@@ -120,6 +120,18 @@ many_make_pieces(void)
 		webhook_destroy(webhooks[i]);
 }
 
+static void
+none_is_said(void)
+{
+	MetricsSource source = {.nwebhooks = 0};
+	size_t		longest;
+	char	   *page = whole_page(&source, &longest);
+
+	ok(strstr(page, ">None are active.</td>") && strstr(page, "</html>\n"),
+	   "that there are none is said");
+	free(page);
+}
+
 int
 main(void)
 {
@@ -130,6 +142,7 @@ main(void)
 	is_origin("http://[::1]:80?secret", "http://[::1]:80");
 	texts_are_text();
 	many_make_pieces();
+	none_is_said();
 	ok(strncmp(landing_policy(), "default-src 'none'; style-src 'sha256-", 38) == 0,
 	   "its policy allows its style alone");
 	http_cleanup();
