@@ -132,6 +132,7 @@ typedef struct Subject
 	double		dead;
 	double		oldest_age;
 	double		last_success;
+	double		token_failures;
 	double		in_flight;
 	double		breaker;
 	double		pause;
@@ -158,6 +159,8 @@ look_at(Subject *subject, const Webhook *webhook, const Gauge *gauge)
 			.oldest_age = gauge ? gauge->oldest_age : NAN,
 			.last_success = status.counts->last_success > 0 ?
 			status.counts->last_success : NAN,
+			.token_failures = status.config->token_endpoint ?
+			(double) status.token_failures : NAN,
 			.in_flight = status.in_flight,
 			.breaker = status.breaker,
 			.pause = status.pause_left,
@@ -254,6 +257,8 @@ static const Family families[] = {
 	"Requests that have ended, by the status of their answer.", 0, put_by_status},
 	{"eventlog_notification_requests_failed_total", "counter",
 	"Requests that failed, by the reason that the log has, too.", 0, put_failed},
+	{"eventlog_notification_token_requests_failed_total", "counter",
+	"Requests for an OAuth 2.0 token that failed.", NUMBER(token_failures)},
 	{"eventlog_notification_requests_in_flight", "gauge",
 	"Requests in flight.", NUMBER(in_flight)},
 	{"eventlog_notification_latency_seconds", "histogram",

@@ -4,11 +4,14 @@
  */
 #include "app/sample.h"
 
+#include "base/logging.h"
 #include "base/loop.h"
 #include "base/process.h"
 #include "config/template.h"
 #include "net/http.h"
+#include "net/http_redact.h"
 #include "webhook/delivery.h"
+#include "webhook/token.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -237,6 +240,7 @@ sample_check(const Config *config, ReaderComplain complain)
  */
 typedef struct Sending
 {
+	const WebhookConfig *webhook;
 	bool		done;
 	bool		ok;
 } Sending;
@@ -245,6 +249,7 @@ static void
 answered(void *arg, OwedEvent *events, int n, const HttpResult *result)
 {
 	Sending    *sending = arg;
+	char		shown[1024];
 
 	(void) events;
 	(void) n;
@@ -252,10 +257,35 @@ answered(void *arg, OwedEvent *events, int n, const HttpResult *result)
 	if (result == NULL)
 		return;
 	sending->ok = result->outcome == HTTP_OK;
-	if (*result->error)
+	if (!sending->ok)
 		printf("%s (%.3f s)\n", result->error, result->seconds);
 	else
-		printf("HTTP status %ld (%.3f s)\n", result->status, result->seconds);
+	{
+		http_redact(sending->webhook, result->answer, result->answer_len);
+		printable(shown, sizeof(shown), result->answer, result->answer_len);
+		printf("HTTP status %ld%s%s (%.3f s)\n", result->status,
+			   *shown ? ": " : "", shown, result->seconds);
+	}
+}
+
+static void
+ignore(void *arg)
+{
+	(void) arg;
+}
+
+/*
+ * get_token: where one is needed; false when it cannot be had, which is logged.
+ */
+static bool
+get_token(Token *token)
+{
+	while (!token_ready(token))
+	{
+		if (token_trouble(token) || !loop_once())
+			return false;
+	}
+	return true;
 }
 
 /*
@@ -264,14 +294,18 @@ answered(void *arg, OwedEvent *events, int n, const HttpResult *result)
 static bool
 send_event(const WebhookConfig *webhook, OwedEvent *event)
 {
-	Sending		sending = {0};
+	Sending		sending = {.webhook = webhook};
+	Subscription subscription = {.name = webhook->name,.changed = ignore};
+	Token		token = {.config = webhook,.subscription = &subscription};
 	Sender		sender = {
-		.config = webhook,.done = answered,.arg = &sending
+		.config = webhook,.token = &token,.done = answered,.arg = &sending
 	};
-	const char *problem;
+	const char *problem = NULL;
 
-	sender.http = http_client_create(webhook);
-	if (sender.http && deliver(&sender, event, 1, &problem) == DELIVERY_BEGUN)
+	sender.http = http_client_create(webhook, HTTP_KEPT_ANSWER);
+	if (!get_token(&token))
+		;						/* which is logged */
+	else if (sender.http && deliver(&sender, event, 1, &problem) == DELIVERY_BEGUN)
 	{
 		while (!sending.done && loop_once())
 			;
@@ -279,8 +313,8 @@ send_event(const WebhookConfig *webhook, OwedEvent *event)
 	else
 		printf("cannot be sent: %s\n",
 			   sender.http && problem ? problem : "out of memory");
-	if (sender.http)
-		http_client_destroy(sender.http);
+	token_end(&token);
+	http_client_destroy(sender.http);
 	return sending.ok;
 }
 

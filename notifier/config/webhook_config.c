@@ -80,7 +80,16 @@ webhook_config_equal(const WebhookConfig *one, const WebhookConfig *other)
 	const RetryPolicy *a = &one->retry;
 	const RetryPolicy *b = &other->retry;
 
-	return same_texts(one, other) && same_bodies(one, other) && same_keys_and_headers(one, other) &&
+	if (one->token_endpoint == NULL || other->token_endpoint == NULL)
+	{
+		if (one->token_endpoint != other->token_endpoint)
+			return false;
+	}
+	else if (!same(one->token_form, other->token_form) ||
+			 !webhook_config_equal(one->token_endpoint, other->token_endpoint))
+		return false;
+	return same_texts(one, other) && same_bodies(one, other) &&
+		same_keys_and_headers(one, other) &&
 		one->active == other->active && one->format == other->format &&
 		one->insecure_skip_verify == other->insecure_skip_verify &&
 		one->min_version == other->min_version &&
@@ -105,6 +114,8 @@ webhook_config_destroy(WebhookConfig *webhook)
 	json_decref(webhook->body);
 	json_decref(webhook->levels_there);
 	json_decref(webhook->secrets);
+	webhook_config_destroy(webhook->token_endpoint);
+	free(webhook->token_form);
 	free(webhook->name);
 	free(webhook->url);
 	free(webhook->levels);

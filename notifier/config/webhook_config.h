@@ -48,6 +48,8 @@ typedef struct WebhookConfig
 	char	   *username;		/* basic authentication */
 	char	   *password;
 	char	   *authorization;	/* the whole value of the header */
+	struct WebhookConfig *token_endpoint;	/* of OAuth 2.0; NULL: none */
+	char	   *token_form;		/* what it is sent */
 	char	   *headers[CONFIG_MAX_HEADERS];	/* "Name: value" or "Name;" */
 	size_t		nheaders;
 	char	   *ca;				/* certificates as PEM, as their files had

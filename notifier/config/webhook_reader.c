@@ -8,13 +8,11 @@
 #include "base/logging.h"
 #include "config/auth_config.h"
 #include "config/filter_config.h"
+#include "config/oauth2_config.h"
 #include "config/template.h"
+#include "config/tls_config.h"
 #include "config/url_config.h"
 
-#include <curl/curl.h>
-#include <openssl/bio.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,111 +25,8 @@
 static const char *const http_keys[] = {
 	"basic_auth", "authorization", "http_headers", "tls_config", "proxy_url",
 	"proxy_url_file", "no_proxy", "timeout", "max_concurrency", "rate_limit",
-	"enable_http2", "retry", NULL
+	"enable_http2", "retry", "oauth2", NULL
 };
-
-/*
- * no_password: a key that needs one is not asked for at the terminal.
- */
-static int
-no_password(char *to, int size, int writing, void *arg)
-{
-	(void) to;
-	(void) size;
-	(void) writing;
-	(void) arg;
-	return 0;
-}
-
-/*
- * read_certificate: the first one of a text; NULL if it holds none.
- */
-static X509 *
-read_certificate(const char *text)
-{
-	BIO		   *bio = BIO_new_mem_buf(text, -1);
-	X509	   *certificate = bio ?
-	PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL) : NULL;
-
-	BIO_free(bio);
-	return certificate;
-}
-
-static EVP_PKEY *
-read_private_key(const char *text)
-{
-	BIO		   *bio = BIO_new_mem_buf(text, -1);
-	EVP_PKEY   *key = bio ?
-	PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
-
-	BIO_free(bio);
-	return key;
-}
-
-/*
- * check_certificates: are the files what they are to be?
- */
-static void
-check_certificates(Reader *reader, const WebhookConfig *webhook)
-{
-	X509	   *ca = webhook->ca ? read_certificate(webhook->ca) : NULL;
-	X509	   *cert = webhook->cert ? read_certificate(webhook->cert) : NULL;
-	EVP_PKEY   *key = webhook->key ? read_private_key(webhook->key) : NULL;
-
-	if (webhook->ca && ca == NULL)
-		reader_wrong(reader, "ca_file", "holds no certificate in PEM format");
-	if (webhook->cert && cert == NULL)
-		reader_wrong(reader, "cert_file", "holds no certificate in PEM format");
-	if (webhook->key && key == NULL)
-		reader_wrong(reader, "key_file", "holds no private key in PEM format, or one that needs a password");
-	if (cert && key && X509_check_private_key(cert, key) != 1)
-		reader_wrong(reader, "key_file", "is not the key of the certificate in cert_file");
-	X509_free(ca);
-	X509_free(cert);
-	EVP_PKEY_free(key);
-}
-
-static void
-read_tls(Reader *reader, json_t *object, WebhookConfig *webhook)
-{
-	static const char *const known[] = {
-		"ca_file", "cert_file", "key_file", "server_name",
-		"insecure_skip_verify", "min_version", NULL
-	};
-	json_t	   *tls = reader_object(reader, object, "tls_config");
-	char	   *version;
-	size_t		path;
-
-	webhook->min_version = CURL_SSLVERSION_TLSv1_2;
-	if (tls == NULL)
-		return;
-	path = reader_enter(reader, "tls_config");
-	reader_check_keys(reader, tls, known);
-	webhook->ca = reader_file(reader, tls, "ca_file", false);
-	webhook->cert = reader_file(reader, tls, "cert_file", false);
-	webhook->key = reader_file(reader, tls, "key_file", true);
-	check_certificates(reader, webhook);
-	webhook->server_name = reader_string(reader, tls, "server_name");
-	if (webhook->server_name && !url_is_host(webhook->server_name))
-		reader_wrong(reader, "server_name", "is not the name of a host");
-	webhook->insecure_skip_verify =
-		reader_bool(reader, tls, "insecure_skip_verify", false);
-	if (json_object_get(tls, "cert_file") && !json_object_get(tls, "key_file"))
-		reader_wrong(reader, "key_file",
-					 "is missing: a client certificate needs both");
-	if (json_object_get(tls, "key_file") && !json_object_get(tls, "cert_file"))
-		reader_wrong(reader, "cert_file",
-					 "is missing: a client certificate needs both");
-	version = reader_string(reader, tls, "min_version");
-	if (version == NULL || strcmp(version, "TLS12") == 0)
-		webhook->min_version = CURL_SSLVERSION_TLSv1_2;
-	else if (strcmp(version, "TLS13") == 0)
-		webhook->min_version = CURL_SSLVERSION_TLSv1_3;
-	else
-		reader_wrong(reader, "min_version", "must be \"TLS12\" or \"TLS13\"");
-	free(version);
-	reader_leave(reader, path);
-}
 
 static void
 read_retry(Reader *reader, json_t *object, WebhookConfig *webhook)
@@ -201,7 +96,7 @@ static void
 read_http(Reader *reader, json_t *object, WebhookConfig *webhook)
 {
 	auth_config_read(reader, object, webhook);
-	read_tls(reader, object, webhook);
+	tls_config_read(reader, object, webhook);
 	read_retry(reader, object, webhook);
 	webhook->proxy_url = reader_secret(reader, object, "proxy_url");
 	if (webhook->proxy_url && !url_is_proxy(webhook->proxy_url))
@@ -213,6 +108,7 @@ read_http(Reader *reader, json_t *object, WebhookConfig *webhook)
 	webhook->enable_http2 = reader_bool(reader, object, "enable_http2", true);
 	webhook->max_concurrency = reader_int(reader, object, "max_concurrency",
 										  webhook->ordered ? 1 : 16, 1, 1000);
+	oauth2_config_read(reader, object, webhook);
 }
 
 /*
@@ -222,7 +118,8 @@ static bool
 says(json_t *object, const char *key)
 {
 	static const char *const pairs[][2] = {
-		{"basic_auth", "authorization"}, {"proxy_url", "proxy_url_file"}
+		{"basic_auth", "authorization"}, {"basic_auth", "oauth2"},
+		{"authorization", "oauth2"}, {"proxy_url", "proxy_url_file"}
 	};
 
 	if (json_object_get(object, key))
@@ -293,7 +190,7 @@ webhook_read(Reader *reader, const char *name, json_t *object,
 		"source_service", "format", "body", "body_file", "levels", "secrets", "secret", "secret_file", "basic_auth",
 		"authorization", "http_headers", "tls_config", "proxy_url",
 		"proxy_url_file", "no_proxy", "timeout", "max_concurrency", "rate_limit",
-		"enable_http2", "ordered", "batch", "retry", NULL
+		"enable_http2", "ordered", "batch", "retry", "oauth2", NULL
 	};
 	WebhookConfig *webhook = calloc(1, sizeof(WebhookConfig));
 	json_t	   *whole;

@@ -39,6 +39,7 @@ struct HttpClient
 	struct curl_slist *connect_to;	/* where server_name is another's */
 	int			lost;			/* ms after which a silent connection is given
 								 * up */
+	size_t		kept;
 	HttpRequest *idle;
 	HttpRequest *busy;
 };
@@ -79,8 +80,8 @@ keep_answer(char *data, size_t size, size_t n, void *arg)
 {
 	HttpRequest *request = arg;
 	size_t		len = size * n;
-	size_t		room = request->received < HTTP_KEPT_ANSWER ?
-	HTTP_KEPT_ANSWER - request->received : 0;
+	size_t		room = request->received < request->kept ?
+	request->kept - request->received : 0;
 
 	if (room > 0)
 		memcpy(request->answer + request->received, data,
@@ -307,10 +308,11 @@ new_request(HttpClient *client)
 		client->idle = request->next;
 		return request;
 	}
-	request = calloc(1, sizeof(HttpRequest));
+	request = calloc(1, sizeof(HttpRequest) + client->kept);
 	if (request == NULL)
 		return NULL;
 	request->client = client;
+	request->kept = client->kept;
 	request->easy = curl_easy_init();
 	if (request->easy && set_up(request))
 		return request;
@@ -444,7 +446,7 @@ http_post(HttpClient *client, const char *url, const char *body, size_t len,
 }
 
 HttpClient *
-http_client_create(const WebhookConfig *config)
+http_client_create(const WebhookConfig *config, size_t kept)
 {
 	HttpClient *client = http_multi_init(finished) ?
 	calloc(1, sizeof(HttpClient)) : NULL;
@@ -452,6 +454,7 @@ http_client_create(const WebhookConfig *config)
 	if (client == NULL)
 		return NULL;
 	client->config = config;
+	client->kept = kept;
 	client->lost = config->timeout < MIN_LOST ? MIN_LOST :
 		config->timeout > MAX_LOST ? MAX_LOST : (int) config->timeout;
 	http_multi_keep(config->max_concurrency);

@@ -26,9 +26,12 @@ extern bool http_init(void);
 extern void http_cleanup(void);
 
 /*
- * The configuration must outlive the client.
+ * The configuration must outlive the client.  kept: bytes of an answer that are
+ * handed back, and of which an error is made.
  */
-extern HttpClient *http_client_create(const WebhookConfig *config);
+#define HTTP_KEPT_ANSWER	2048
+
+extern HttpClient *http_client_create(const WebhookConfig *config, size_t kept);
 
 /*
  * http_client_destroy: what is in flight is broken off, and its callbacks are

@@ -220,15 +220,18 @@ judge_status(HttpResult *result)
 static void
 answered(HttpRequest *request, const WebhookConfig *config, HttpResult *result)
 {
-	size_t		len = request->received < HTTP_KEPT_ANSWER ?
-	request->received : HTTP_KEPT_ANSWER;
-	char		answer[HTTP_KEPT_ANSWER + 1];
+	size_t		len = request->received < request->kept ?
+	request->received : request->kept;
+	char		answer[HTTP_ERROR_SIZE];
 	int			head;
 
 	judge_status(result);
-	if (result->outcome == HTTP_OK && len == 0)
+	result->answer = request->answer;
+	result->answer_len = len;
+	if (result->outcome == HTTP_OK)
 		return;
 	http_redact(config, request->answer, len);
+	http_redact_headers(request->headers, request->answer, len);
 	printable(answer, sizeof(answer), request->answer, len);
 	head = snprintf(result->error, sizeof(result->error), "HTTP status %ld%s",
 					result->status, *answer ? ": " : "");

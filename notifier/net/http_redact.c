@@ -119,3 +119,17 @@ http_redact(const WebhookConfig *config, char *text, size_t len)
 			blot_out(text, len, value + 2, strlen(value + 2));
 	}
 }
+
+void
+http_redact_headers(const struct curl_slist *headers, char *text, size_t len)
+{
+	static const char prefix[] = "Authorization: Bearer ";
+
+	for (; headers; headers = headers->next)
+	{
+		const char *secret = headers->data + strlen(prefix);
+
+		if (strncmp(headers->data, prefix, strlen(prefix)) == 0)
+			blot_out(text, len, secret, strlen(secret));
+	}
+}

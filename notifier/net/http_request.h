@@ -14,7 +14,6 @@
 #include "net/http_result.h"
 
 #define HTTP_MAX_ANSWER	(64 * 1024)
-#define HTTP_KEPT_ANSWER	2048	/* bytes of it, of which an error is made */
 
 typedef struct HttpRequest
 {
@@ -32,7 +31,8 @@ typedef struct HttpRequest
 	bool		secured;		/* TLS has begun */
 	int			local_error;	/* errno of a socket that we could not make */
 	char		problem[CURL_ERROR_SIZE];
-	char		answer[HTTP_KEPT_ANSWER];
+	size_t		kept;			/* bytes of the answer, at most */
+	char		answer[];
 } HttpRequest;
 
 #endif							/* NOTIFIER_HTTP_REQUEST_H */

@@ -5,6 +5,7 @@
 #ifndef NOTIFIER_HTTP_RESULT_H
 #define NOTIFIER_HTTP_RESULT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define HTTP_ERROR_SIZE	1025	/* as much as the database keeps, and a NUL */
@@ -56,9 +57,9 @@ extern const char *http_reason_name(HttpReason reason);
 /*
  * HttpResult: what became of a request.
  *
- * status: 0 where no answer came.  error: what is wrong, or was answered to
- * success, at length, printable, with the beginning of the answer, in which the
- * webhook's secrets are blotted out.
+ * status: 0 where no answer came.  error: what is wrong, at length, printable,
+ * with the beginning of the answer, in which the webhook's secrets are blotted
+ * out.
  */
 typedef struct HttpResult
 {
@@ -68,6 +69,9 @@ typedef struct HttpResult
 	char		error[HTTP_ERROR_SIZE];
 	int64_t		retry_after;	/* ms; 0: not asked for */
 	double		seconds;
+	char	   *answer;			/* its beginning, as it came, until the
+								 * callback returns; NULL: none */
+	size_t		answer_len;
 } HttpResult;
 
 #endif							/* NOTIFIER_HTTP_RESULT_H */

@@ -31,6 +31,8 @@ typedef struct OwedEvent
 	bool		unwanted;		/* by the webhook's own filter */
 	int			attempts;		/* that failed */
 	int64_t		created;		/* loop_now() when it was created */
+	uint32_t	token;			/* the generation of that it was sent with */
+	bool		renewed;		/* sent again with a new one */
 	size_t		size;			/* in memory */
 	uint32_t	generation;		/* the buffer's when it was fetched */
 } OwedEvent;

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#define MAX_HEADERS		4
+#define MAX_HEADERS		5
 
 typedef struct Delivery
 {
@@ -103,6 +103,20 @@ add_header(Delivery *delivery, const char *name, const char *value)
 }
 
 /*
+ * add_token: the header with it, if there is one.
+ */
+static bool
+add_token(Delivery *delivery)
+{
+	const Token *token = delivery->sender->token;
+
+	if (token == NULL || token->header == NULL)
+		return true;
+	delivery->events->token = token->generation;
+	return add_header(delivery, "Authorization: ", token->header);
+}
+
+/*
  * add_headers: what kind of body it is, and Standard Webhooks' headers where
  * that is the format or a secret is there to sign with.
  *
@@ -123,7 +137,8 @@ add_headers(Delivery *delivery, const char *body, size_t len)
 
 	if (!add_header(delivery, "",
 					payload_content_type(config->format,
-										 config->max_events > 1)))
+										 config->max_events > 1)) ||
+		!add_token(delivery))
 		return false;
 	if (config->format != FORMAT_STANDARD && config->nkeys == 0)
 		return true;
@@ -153,8 +168,8 @@ add_headers(Delivery *delivery, const char *body, size_t len)
 static void
 report_rejected(const Sender *sender, const HttpResult *result)
 {
-	const char *answer = strchr(result->error, '{');
-	json_t	   *json = answer ? json_loads(answer, 0, NULL) : NULL;
+	json_t	   *json = result->answer_len > 0 ?
+	json_loadb(result->answer, result->answer_len, 0, NULL) : NULL;
 	json_t	   *partial = json_object_get(json, "partialSuccess");
 	json_t	   *rejected = json_object_get(partial, "rejectedLogRecords");
 	const char *error = json_string_value(json_object_get(partial, "errorMessage"));

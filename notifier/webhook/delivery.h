@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "net/http.h"
 #include "webhook/buffer.h"
+#include "webhook/token.h"
 
 /*
  * DeliveryDone: what became of n events.  result: NULL where the request was
@@ -23,6 +24,7 @@ typedef struct Sender
 {
 	const WebhookConfig *config;
 	HttpClient *http;
+	const Token *token;			/* NULL: none is needed */
 	int			nflying;		/* requests */
 	DeliveryDone done;
 	void	   *arg;

@@ -26,7 +26,8 @@ Webhook *
 webhook_create(const WebhookConfig *config)
 {
 	Webhook    *webhook = calloc(1, sizeof(Webhook));
-	HttpClient *http = webhook ? http_client_create(config) : NULL;
+	HttpClient *http = webhook ? http_client_create(config,
+													HTTP_KEPT_ANSWER) : NULL;
 	const Subscription *subscription;
 
 	if (http == NULL)
@@ -57,7 +58,12 @@ webhook_create(const WebhookConfig *config)
 	};
 	webhook->sender = (Sender)
 	{
-		.config = config,.http = http,.done = finished,.arg = webhook
+		.config = config,.http = http,.token = &webhook->token,
+			.done = finished,.arg = webhook
+	};
+	webhook->token = (Token)
+	{
+		.config = config,.subscription = subscription
 	};
 	webhook->acks = (Acks)
 	{
@@ -76,6 +82,7 @@ webhook_destroy(Webhook *webhook)
 	if (webhook == NULL)
 		return;
 	http_client_destroy(webhook->sender.http);
+	token_end(&webhook->token);
 	claim_reset(&webhook->claim);
 	poll_end(&webhook->poll);
 	buffer_destroy(&webhook->buffer);
@@ -182,6 +189,22 @@ pause_subscription(Webhook *webhook)
 }
 
 /*
+ * needs_new_token: has the receiver refused the token and not the event?  Then it
+ * is sent once more with another one, which costs no attempt.
+ */
+static bool
+needs_new_token(Webhook *webhook, OwedEvent *events, const HttpResult *result)
+{
+	if (result->outcome == HTTP_OK)
+		token_accepted(&webhook->token, events->token);
+	if (result->status != 401 || events->renewed ||
+		!token_refused(&webhook->token, events->token))
+		return false;
+	events->renewed = true;
+	return true;
+}
+
+/*
  * finished: a request has ended; a result of NULL: with the webhook itself.
  */
 static void
@@ -189,10 +212,16 @@ finished(void *arg, OwedEvent *events, int n, const HttpResult *result)
 {
 	Webhook    *webhook = arg;
 
-	(void) n;
 	if (result)
 	{
 		counts_request(&webhook->counts, result);
+		if (needs_new_token(webhook, events, result))
+		{
+			gate_answered(&webhook->gate, events, result);
+			buffer_put_back(&webhook->buffer, events, n);
+			pump(webhook);
+			return;
+		}
 		gate_answered(&webhook->gate, events, result);
 		if (result->outcome != HTTP_OK)
 			delivery_log_failure(&webhook->sender, events, result);
@@ -211,7 +240,8 @@ static void
 begin_deliveries(Webhook *webhook)
 {
 	while (!webhook_is_held_up(webhook) &&
-		   gate_may_send(&webhook->gate, webhook->sender.nflying))
+		   gate_may_send(&webhook->gate, webhook->sender.nflying) &&
+		   webhook->buffer.first && token_ready(&webhook->token))
 	{
 		int			n;
 		const char *problem;

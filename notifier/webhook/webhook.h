@@ -8,6 +8,7 @@
  *		poll.c			fetches what is owed, and sleeps
  *		buffer.c		keeps it in memory
  *		gate.c			may a request be sent now?
+ *		token.c			the token that it is sent with
  *		delivery.c		sends it
  *		acks.c			tells the database what became of it
  *		retries.c		knows when what failed is due again
@@ -88,6 +89,7 @@ typedef struct WebhookStatus
 	int			breaker;		/* BreakerState */
 	double		pause_left;		/* s until the next request may begin; 0: now */
 	bool		consumer;
+	uint64_t	token_failures; /* of requests for a token */
 	const char *trouble;		/* what stands still, for people; NULL: all is
 								 * well */
 } WebhookStatus;

@@ -18,6 +18,7 @@
 #include "webhook/poll.h"
 #include "webhook/retries.h"
 #include "webhook/subscription.h"
+#include "webhook/token.h"
 
 typedef enum WebhookState
 {
@@ -38,6 +39,7 @@ typedef struct Webhook
 	EventBuffer buffer;
 	Gate		gate;
 	Sender		sender;
+	Token		token;
 	Acks		acks;
 	Retries		retries;
 	WebhookCounts counts;

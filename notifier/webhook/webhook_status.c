@@ -55,6 +55,7 @@ webhook_is_quiet(const Webhook *webhook)
 {
 	/* nothing can be sent now: the receiver, or what is to come first, fails */
 	bool		waits = gate_is_shut(&webhook->gate) ||
+	token_trouble(&webhook->token) ||
 	(webhook_is_held_up(webhook) && webhook->retries.timer.set);
 
 	if (webhook->sender.nflying > 0)
@@ -70,7 +71,8 @@ webhook_is_quiet(const Webhook *webhook)
 bool
 webhook_has_failed(const Webhook *webhook)
 {
-	return problem_of(webhook) || counts_failures(&webhook->counts) > 0;
+	return problem_of(webhook) || counts_failures(&webhook->counts) > 0 ||
+		webhook->token.failed > 0;
 }
 
 void
@@ -85,6 +87,7 @@ webhook_status(const Webhook *webhook, WebhookStatus *status)
 			.in_flight = webhook->sender.nflying,
 			.waiting = webhook->buffer.nwaiting,
 			.breaker = webhook->gate.breaker.state,
+			.token_failures = webhook->token.failed,
 			.consumer = webhook_is_consumer(webhook)
 	};
 	if (wait->set && wait->due > loop_now())
@@ -95,6 +98,8 @@ webhook_status(const Webhook *webhook, WebhookStatus *status)
 		status->trouble = problem_of(webhook);
 	else if (webhook->state == WEBHOOK_DOWN)
 		status->trouble = "not subscribed";
+	else if (token_trouble(&webhook->token))
+		status->trouble = token_trouble(&webhook->token);
 	else
 		status->trouble = gate_trouble(&webhook->gate);
 }

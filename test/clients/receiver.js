@@ -27,6 +27,9 @@
  *   long            500, 100,000 bytes, and none of them UTF-8
  *   headers         200 and headers without end; the same
  *   echo            500, and what was sent
+ *   tell            200, the same, and an escape sequence
+ *   token:SECONDS   a token of OAuth 2.0 that lives so long: token-1-of-PATH, …
+ *   bearer:TOKEN    204 to who has this token, 401 to others
  *   garbage         no HTTP at all
  */
 
@@ -148,6 +151,19 @@ function answer(how, request, response, body)
 			return response.writeHead(500).end(Buffer.alloc(100000, 0xff));
 		case 'headers':
 			return headers(request);
+		case 'token':
+			tokens[request.url] = (tokens[request.url] || 0) + 1;
+			return response.writeHead(200).end(JSON.stringify({
+				access_token: `token-${tokens[request.url]}-of-${request.url.slice(1)}`,
+				token_type: 'Bearer',
+				expires_in: Number(value)
+			}));
+		case 'bearer':
+			return response.writeHead(request.headers.authorization ===
+				`Bearer ${value}` ? 204 : 401).end();
+		case 'tell':
+			return response.writeHead(200).end(`${request.method} ${request.url} ` +
+				`${JSON.stringify(request.headers)} \x1b[31m${body}`);
 		case 'echo':
 			return echo(request, response, body);
 		case 'drip':
@@ -166,6 +182,7 @@ function answer(how, request, response, body)
 }
 
 const present = {};
+const tokens = {};
 
 function handle(request, response)
 {

@@ -222,6 +222,16 @@ test_bad(void)
 				".url: unknown placeholder; there are <notification_type> and <userId>");
 	bad_webhook("\"url\": \"https://h/\", \"format\": \"xml\"",
 				".format: must be \"standard\", \"cloudevents\", \"anchore\", \"otlp\" or \"template\"");
+	bad_webhook("\"url\":\"http://h/\",\"oauth2\":{\"client_secret\":\"s\",\"token_url\":\"http://t/\"}",
+				".oauth2.client_id: is missing");
+	bad_webhook("\"url\":\"http://h/\",\"oauth2\":{\"client_id\":\"c\",\"token_url\":\"http://t/\"}",
+				".oauth2.client_secret: is missing");
+	bad_webhook("\"url\":\"http://h/\",\"oauth2\":{\"client_id\":\"c\",\"client_secret\":\"s\"}",
+				".oauth2.token_url: is missing");
+	bad_webhook("\"url\":\"http://h/\",\"authorization\":{\"credentials\":\"x\"},\"oauth2\":{\"client_id\":\"c\",\"client_secret\":\"s\",\"token_url\":\"http://t/\"}",
+				".oauth2: cannot go with basic_auth or authorization");
+	bad_webhook("\"url\":\"http://h/\",\"http_headers\":{\"AUTHORIZATION\":\"x\"},\"oauth2\":{\"client_id\":\"c\",\"client_secret\":\"s\",\"token_url\":\"http://t/\",\"scopes\":[\"a b\"]}",
+				".oauth2: cannot go with a header Authorization\nwebhooks.w.oauth2.scopes: must be a list of words");
 	bad_webhook("\"url\": \"https://h/\", \"batch\": {}",
 				".batch: needs \"format\": \"cloudevents\" or \"otlp\", the ones that define batches");
 	bad_webhook("\"url\": \"https://h/<userId>\", \"format\": \"cloudevents\", \"batch\": {}",

@@ -1,0 +1,225 @@
+/*
+ * token.c
+ *		Asking for a token on the loop, beside all that goes on there.
+ *
+ * What the endpoint answers is told by its status and the error code that RFC
+ * 6749 has (5.2), and never at length: it may hold a secret.
+ */
+#include "webhook/token.h"
+
+#include "base/logging.h"
+#include "base/retry.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEPT			(2 * TOKEN_MAX) /* bytes of an answer */
+#define MARGIN			60000	/* ms before it expires, or a tenth of its
+								 * life */
+#define FIRST_WAIT		1000	/* ms after a failure */
+#define LAST_WAIT		60000
+#define MAX_LIFE		(365 * INT64_C(86400))	/* s */
+
+static void
+wait_is_over(void *arg)
+{
+	Token	   *token = arg;
+
+	subscription_changed(token->subscription);
+}
+
+static void
+forget(Token *token)
+{
+	if (token->header)
+		explicit_bzero(token->header, strlen(token->header));
+	free(token->header);
+	token->header = NULL;
+}
+
+/*
+ * failed: there is none; ask again in a while.  It is told once.
+ */
+static void
+failed(Token *token, const char *why)
+{
+	token->failed++;
+	token->nfailures++;
+	if (strcmp(token->trouble, why) != 0)
+		log_event(LOG_LEVEL_ERROR, "could not get an OAuth 2.0 token",
+				  "webhook", token->config->name, "error", why, NULL);
+	snprintf(token->trouble, sizeof(token->trouble), "%s", why);
+	loop_timer_set(&token->timer,
+				   retry_backoff(FIRST_WAIT, LAST_WAIT, token->nfailures,
+								 retry_random()), wait_is_over, token);
+}
+
+/*
+ * is_word: may it stand in a header, and be shown?
+ */
+static bool
+is_word(const char *text)
+{
+	for (; *text; text++)
+	{
+		if (*text <= 0x20 || *text > 0x7e)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * refused: the endpoint has given none.
+ */
+static void
+refused(Token *token, const HttpResult *result, json_t *answer)
+{
+	const char *code = json_string_value(json_object_get(answer, "error"));
+	char		why[sizeof(token->trouble)];
+
+	if (result->status == 0)
+		snprintf(why, sizeof(why), "no OAuth 2.0 token: %.200s", result->error);
+	else
+		snprintf(why, sizeof(why), "no OAuth 2.0 token: HTTP status %ld%s%s",
+				 result->status, code && is_word(code) && strlen(code) < 64 ?
+				 ": " : "", code && is_word(code) && strlen(code) < 64 ? code : "");
+	failed(token, why);
+}
+
+/*
+ * take: a token out of an answer; what is wrong with it, or NULL.
+ */
+static const char *
+take(Token *token, json_t *answer)
+{
+	const char *text = json_string_value(json_object_get(answer, "access_token"));
+	const char *type = json_string_value(json_object_get(answer, "token_type"));
+	json_t	   *life = json_object_get(answer, "expires_in");
+	int64_t		seconds = json_is_string(life) ? atoll(json_string_value(life)) :
+	(int64_t) json_number_value(life);
+
+	if (text == NULL || *text == '\0')
+		return "no OAuth 2.0 token: the answer has no access_token";
+	if (type && strcasecmp(type, "bearer") != 0)
+		return "no OAuth 2.0 token: its type is not Bearer";
+	if (!is_word(text) || strlen(text) > TOKEN_MAX)
+		return "no OAuth 2.0 token: it cannot stand in a header";
+	forget(token);
+	if (asprintf(&token->header, "Bearer %s", text) < 0)
+	{
+		token->header = NULL;
+		return "no OAuth 2.0 token: out of memory";
+	}
+	token->generation++;
+	token->expires = INT64_MAX;
+	if (seconds > 0 && seconds < MAX_LIFE)
+	{
+		int64_t		ms = seconds * 1000;
+
+		token->expires = loop_now() + ms - (ms / 10 < MARGIN ? ms / 10 : MARGIN);
+	}
+	return NULL;
+}
+
+static void
+answered(void *arg, const HttpResult *result)
+{
+	Token	   *token = arg;
+	json_t	   *answer;
+	const char *wrong;
+
+	token->asking = false;
+	if (result == NULL)
+		return;
+	answer = result->answer == NULL ? NULL :
+		json_loadb(result->answer, result->answer_len, 0, NULL);
+	if (result->outcome != HTTP_OK)
+		refused(token, result, answer);
+	else if ((wrong = take(token, answer)) != NULL)
+		failed(token, wrong);
+	else
+	{
+		if (token->nfailures > 0)
+			log_event(LOG_LEVEL_INFO, "got an OAuth 2.0 token again",
+					  "webhook", token->config->name, NULL);
+		token->nfailures = 0;
+		*token->trouble = '\0';
+	}
+	json_decref(answer);
+	if (result->answer)
+		explicit_bzero(result->answer, result->answer_len);
+	subscription_changed(token->subscription);
+}
+
+/*
+ * ask: the endpoint for one.
+ */
+static void
+ask(Token *token)
+{
+	static const char *const headers[] = {
+		"Content-Type: application/x-www-form-urlencoded",
+		"Accept: application/json"
+	};
+	const WebhookConfig *config = token->config;
+
+	if (token->asking || token->timer.set)
+		return;
+	if (token->http == NULL)
+		token->http = http_client_create(config->token_endpoint, KEPT);
+	token->asking = token->http &&
+		http_post(token->http, config->token_endpoint->url, config->token_form,
+				  strlen(config->token_form), headers, 2, answered, token);
+	if (!token->asking)
+		failed(token, "no OAuth 2.0 token: out of memory");
+}
+
+bool
+token_ready(Token *token)
+{
+	if (token->config->token_endpoint == NULL)
+		return true;
+	if (token->header && loop_now() < token->expires)
+		return true;
+	ask(token);
+	return false;
+}
+
+bool
+token_refused(Token *token, uint32_t generation)
+{
+	if (token->config->token_endpoint == NULL)
+		return false;
+	if (generation == token->generation && token->header)
+	{
+		if (token->doubted)
+			return false;
+		forget(token);
+		token->doubted = true;
+	}
+	return true;
+}
+
+void
+token_accepted(Token *token, uint32_t generation)
+{
+	if (generation == token->generation)
+		token->doubted = false;
+}
+
+const char *
+token_trouble(const Token *token)
+{
+	return *token->trouble ? token->trouble : NULL;
+}
+
+void
+token_end(Token *token)
+{
+	loop_timer_clear(&token->timer);
+	http_client_destroy(token->http);
+	token->http = NULL;
+	forget(token);
+}
