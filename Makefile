@@ -65,7 +65,7 @@ installcheck: $(EXPECTED_LINK)
 # The manual, in whose README.md the other pages are doc/..., and in these what
 # they refer to is contrib/...
 manualdir = $(docdir)/eventlog
-CONTRIB = $(patsubst $(TOP)/%,%,$(wildcard $(addprefix $(TOP)/contrib/,*.sql psql/* prometheus/* grafana/*)))
+CONTRIB = $(patsubst $(TOP)/%,%,$(wildcard $(addprefix $(TOP)/contrib/,*.sql psql/* prometheus/* grafana/* examples/* webhooks/*)))
 install: install-manual
 install-manual:
 	$(MKDIR_P) '$(DESTDIR)$(manualdir)/doc'
