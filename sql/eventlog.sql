@@ -113,7 +113,8 @@ CREATE FUNCTION eventlog._check(
   user_id text, request_id text)
 RETURNS boolean LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'eventlog_check';
-COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, text, text, text, text) IS
+COMMENT ON FUNCTION eventlog._check(uuid, timestamptz, text, text, text, text, text, text, text,
+  text) IS
   'CHECK constraint of logs made before version 1.0';
 
 CREATE FUNCTION eventlog._fill()
@@ -145,7 +146,8 @@ CREATE FUNCTION eventlog.create_log(
   archive_schema text DEFAULT NULL)
 RETURNS regclass LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_create_log';
-COMMENT ON FUNCTION eventlog.create_log(text, interval, interval, int, text[], timestamptz, text, text) IS
+COMMENT ON FUNCTION eventlog.create_log(text, interval, interval, int, text[], timestamptz, text,
+  text) IS
   'create a log, or repair a damaged one, which keeps its settings and indexes; retention NULL or ''0'' keeps events forever; premake: how many partitions to create ahead; indexes: the filter columns to index; since: create partitions from that time on; on_expiry: ''drop'', or ''detach'' to make expired partitions tables of their own, in archive_schema, or in their own schema where that is empty';
 
 CREATE FUNCTION eventlog.alter_log(
@@ -159,7 +161,8 @@ CREATE FUNCTION eventlog.alter_log(
   archive_schema text DEFAULT NULL)
 RETURNS void LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_alter_log';
-COMMENT ON FUNCTION eventlog.alter_log(regclass, interval, interval, int, text[], timestamptz, text, text) IS
+COMMENT ON FUNCTION eventlog.alter_log(regclass, interval, interval, int, text[], timestamptz, text,
+  text) IS
   'change the settings of a log; NULL leaves a setting as it is, retention ''0'' keeps events forever; indexes: all filter columns to index, which the next maintain builds if the log is large; since: create partitions from that time on; on_expiry: ''drop'', or ''detach'' to make expired partitions tables of their own, in archive_schema, or in their own schema where that is empty';
 
 CREATE PROCEDURE eventlog.maintain(log regclass DEFAULT NULL)
@@ -265,7 +268,8 @@ CREATE FUNCTION eventlog.list(
 RETURNS SETOF eventlog.event LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
 SUPPORT eventlog._list_support
 AS 'MODULE_PATHNAME', 'eventlog_list';
-COMMENT ON FUNCTION eventlog.list(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, int, int, uuid, regclass) IS
+COMMENT ON FUNCTION eventlog.list(text, text, text, text, text, text, text, text, text, text,
+  timestamptz, timestamptz, int, int, uuid, regclass) IS
   'the events that match the filter, newest first; event_type is a plain prefix, since <= occurred_at < before; page_size NULL: all events; after: start behind the event with that id';
 
 CREATE FUNCTION eventlog.explain(
@@ -287,7 +291,8 @@ CREATE FUNCTION eventlog.explain(
   log regclass DEFAULT NULL)
 RETURNS SETOF text LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_explain';
-COMMENT ON FUNCTION eventlog.explain(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, int, int, uuid, regclass) IS
+COMMENT ON FUNCTION eventlog.explain(text, text, text, text, text, text, text, text, text, text,
+  timestamptz, timestamptz, int, int, uuid, regclass) IS
   'how eventlog.list would read events with these arguments, and what that takes';
 
 CREATE FUNCTION eventlog.get(id uuid, log regclass DEFAULT NULL)
@@ -312,7 +317,8 @@ CREATE FUNCTION eventlog.count(
   log regclass DEFAULT NULL)
 RETURNS bigint LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'eventlog_count';
-COMMENT ON FUNCTION eventlog.count(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
+COMMENT ON FUNCTION eventlog.count(text, text, text, text, text, text, text, text, text, text,
+  timestamptz, timestamptz, regclass) IS
   'the number of events that match the filter';
 
 CREATE FUNCTION eventlog.types(
@@ -332,7 +338,8 @@ CREATE FUNCTION eventlog.types(
 RETURNS TABLE (event_type text, level eventlog.level, events bigint,
                last_occurred_at timestamptz) LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
 AS 'MODULE_PATHNAME', 'eventlog_types';
-COMMENT ON FUNCTION eventlog.types(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
+COMMENT ON FUNCTION eventlog.types(text, text, text, text, text, text, text, text, text, text,
+  timestamptz, timestamptz, regclass) IS
   'the types and levels of the events that match the filter, the number of events of each and when the last one occurred';
 
 CREATE FUNCTION eventlog._bucket(width interval, t timestamptz)
@@ -359,7 +366,8 @@ CREATE FUNCTION eventlog.histogram(
 RETURNS TABLE (bucket timestamptz, level eventlog.level, events bigint,
                bar text) LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
 AS 'MODULE_PATHNAME', 'eventlog_histogram';
-COMMENT ON FUNCTION eventlog.histogram(interval, text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
+COMMENT ON FUNCTION eventlog.histogram(interval, text, text, text, text, text, text, text, text,
+  text, text, timestamptz, timestamptz, regclass) IS
   'the number of events at each level in each bucket of that width, in UTC, weeks starting on Monday; empty buckets between the first and the last have no level; at most 100,000 rows';
 
 --
@@ -384,7 +392,8 @@ CREATE FUNCTION eventlog.emit(
   log regclass DEFAULT NULL)
 RETURNS uuid LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_emit';
-COMMENT ON FUNCTION eventlog.emit(text, text, text, text, text, text, text, text, text, text, text, jsonb, timestamptz, uuid, regclass) IS
+COMMENT ON FUNCTION eventlog.emit(text, text, text, text, text, text, text, text, text, text, text,
+  jsonb, timestamptz, uuid, regclass) IS
   'write an event and return its id; an id that was emitted before is not written again; NULL if a trigger of the log suppressed the event';
 
 --
@@ -445,6 +454,12 @@ AS 'MODULE_PATHNAME', 'eventlog_foreign_id';
 COMMENT ON FUNCTION eventlog._foreign_id(text, timestamptz) IS
   'an id that is an event''s of that time, or of any if it is NULL; otherwise NULL';
 
+CREATE FUNCTION eventlog._inbox_level(name text)
+RETURNS text LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'eventlog_inbox_level';
+COMMENT ON FUNCTION eventlog._inbox_level(text) IS
+  'the level with this name or number of syslog; NULL if there is none';
+
 CREATE FUNCTION eventlog._foreign_events(
   document jsonb,
   OUT at text, OUT seed text, OUT event_type text, OUT level text, OUT message text,
@@ -483,13 +498,14 @@ WITH element AS (
   SELECT record.*, coalesce(eventlog._foreign_attributes(e->'attributes'), '{}') AS own
     FROM record WHERE shape = 'otlp'
 )
--- CloudEvents 1.0, in whose data one of ours may be
+-- CloudEvents 1.0, in whose data one of ours may be; `level` is an extension of ours,
+-- and may be one of others with another meaning
 SELECT at, concat(eventlog._foreign_text(e, 'source', at), ' ',
                   coalesce(eventlog._foreign_text(e, 'id', at),
                            eventlog._foreign_refuse(e, 'id', at, 'is missing'))),
        coalesce(eventlog._foreign_type(eventlog._foreign_text(e, 'type', at)),
                 eventlog._foreign_refuse(e, 'type', at, 'is missing, or no name')),
-       coalesce(eventlog._foreign_level(e, 'level', at, false),
+       coalesce(eventlog._inbox_level(e->>'level'),
                 eventlog._foreign_level(e, 'severitytext', at, true),
                 eventlog._foreign_level(e, 'severitynumber', at, true)),
        CASE jsonb_typeof(e->'data') WHEN 'string' THEN e->>'data'
@@ -497,11 +513,13 @@ SELECT at, concat(eventlog._foreign_text(e, 'source', at), ' ',
        eventlog._foreign_text(e, 'subject', at), NULL AS resource_type, NULL AS user_id,
        left(coalesce(eventlog._foreign_text(e, 'source', at),
                      eventlog._foreign_refuse(e, 'source', at, 'is missing')), 255),
-       NULL AS source_host, NULL AS base_url, split_part(eventlog._foreign_text(e, 'traceparent', at), '-', 2),
+       NULL AS source_host, NULL AS base_url,
+       split_part(eventlog._foreign_text(e, 'traceparent', at), '-', 2),
        NULL AS category,
        eventlog._foreign_rest(CASE jsonb_typeof(e->'data') WHEN 'string' THEN e - 'data' ELSE e END,
-         ARRAY['specversion', 'id', 'type', 'source', 'subject', 'time', 'level', 'severitytext',
-               'severitynumber', 'traceparent', 'datacontenttype', 'data.message']),
+         ARRAY['specversion', 'id', 'type', 'source', 'subject', 'time', 'severitytext',
+               'severitynumber', 'traceparent', 'datacontenttype', 'data.message',
+               CASE WHEN eventlog._inbox_level(e->>'level') IS NULL THEN '' ELSE 'level' END]),
        eventlog._foreign_time(e, 'time', at), NULL::uuid AS id
   FROM record WHERE shape = 'cloudevents' AND NOT coalesce(e->'data' ? 'generated_uuid', false)
  UNION ALL
@@ -527,7 +545,8 @@ SELECT at, concat(resource, scope, coalesce(own->>'eventlog.id', e::text)),
          'attributes', nullif(own - ARRAY['event.name', 'user.id', 'enduser.id', 'eventlog.id',
             'eventlog.resource.id', 'eventlog.resource.type', 'eventlog.base_url',
             'eventlog.request_id', 'eventlog.category'], '{}'),
-         'body', CASE WHEN jsonb_typeof(eventlog._foreign_attributes(e->'body')) IN ('object', 'array')
+         'body', CASE WHEN jsonb_typeof(eventlog._foreign_attributes(e->'body'))
+                IN ('object', 'array')
                       THEN eventlog._foreign_attributes(e->'body') END))
          || coalesce(eventlog._foreign_rest(e, ARRAY['timeUnixNano', 'observedTimeUnixNano',
               'severityNumber', 'severityText', 'body', 'attributes', 'eventName',
@@ -544,14 +563,17 @@ SELECT at, coalesce(eventlog._foreign_text(e, 'event.id', at), e::text),
        coalesce(eventlog._foreign_level(e, 'log.level', at, false),
                 eventlog._foreign_level(e, 'log.syslog.severity.code', at, false)),
        eventlog._foreign_text(e, 'message', at), NULL AS resource_id, NULL AS resource_type,
-       coalesce(eventlog._foreign_text(e, 'user.id', at), eventlog._foreign_text(e, 'user.name', at)),
+       coalesce(eventlog._foreign_text(e, 'user.id', at),
+         eventlog._foreign_text(e, 'user.name', at)),
        eventlog._foreign_text(e, 'service.name', at),
-       coalesce(eventlog._foreign_text(e, 'host.name', at), eventlog._foreign_text(e, 'host.hostname', at)),
+       coalesce(eventlog._foreign_text(e, 'host.name', at),
+         eventlog._foreign_text(e, 'host.hostname', at)),
        eventlog._foreign_text(e, 'service.address', at), eventlog._foreign_text(e, 'trace.id', at),
        CASE jsonb_typeof(eventlog._foreign_field(e, 'event.category'))
             WHEN 'array' THEN eventlog._foreign_field(e, 'event.category')->>0
             ELSE eventlog._foreign_text(e, 'event.category', at) END,
-       eventlog._foreign_rest(e, ARRAY['@timestamp', 'event.id', 'log.level', 'message', 'service.name',
+       eventlog._foreign_rest(e, ARRAY['@timestamp', 'event.id', 'log.level', 'message',
+         'service.name',
          'host.name', 'service.address', 'trace.id', 'ecs.version']),
        eventlog._foreign_time(e, '@timestamp', at), NULL AS id
   FROM record WHERE shape = 'ecs'
@@ -560,18 +582,24 @@ SELECT at, coalesce(eventlog._foreign_text(e, 'event.id', at), e::text),
 SELECT at, e->>'generated_uuid',
        coalesce(eventlog._foreign_text(e, 'event.type', at),
                 eventlog._foreign_refuse(e, 'event.type', at, 'is missing')),
-       eventlog._foreign_level(e, 'event.level', at, false), eventlog._foreign_text(e, 'event.message', at),
-       eventlog._foreign_text(e, 'event.resource.id', at), eventlog._foreign_text(e, 'event.resource.type', at),
+       eventlog._foreign_level(e, 'event.level', at, false),
+         eventlog._foreign_text(e, 'event.message', at),
+       eventlog._foreign_text(e, 'event.resource.id', at),
+         eventlog._foreign_text(e, 'event.resource.type', at),
        eventlog._foreign_text(e, 'event.resource.user_id', at),
        eventlog._foreign_text(e, 'event.source.servicename', at),
-       eventlog._foreign_text(e, 'event.source.hostid', at), eventlog._foreign_text(e, 'event.source.base_url', at),
-       eventlog._foreign_text(e, 'event.source.request_id', at), eventlog._foreign_text(e, 'event.category', at),
-       eventlog._foreign_field(e, 'event.details'), eventlog._foreign_time(e, 'event.timestamp', at),
+       eventlog._foreign_text(e, 'event.source.hostid', at),
+         eventlog._foreign_text(e, 'event.source.base_url', at),
+       eventlog._foreign_text(e, 'event.source.request_id', at),
+         eventlog._foreign_text(e, 'event.category', at),
+       eventlog._foreign_field(e, 'event.details'),
+         eventlog._foreign_time(e, 'event.timestamp', at),
        eventlog._foreign_id(e->>'generated_uuid', eventlog._foreign_time(e, 'event.timestamp', at))
   FROM (SELECT at, e FROM record WHERE shape = 'nested'
          UNION ALL
         SELECT at || CASE WHEN at <> '' THEN '.data' ELSE 'data' END, e->'data'
-          FROM record WHERE shape = 'cloudevents' AND coalesce(e->'data' ? 'generated_uuid', false)) own
+          FROM record WHERE shape = 'cloudevents' AND
+           coalesce(e->'data' ? 'generated_uuid', false)) own
  UNION ALL
 -- the columns of a log, and whatever else
 SELECT at, eventlog._foreign_text(e, 'id', at),
@@ -580,24 +608,30 @@ SELECT at, eventlog._foreign_text(e, 'id', at),
        eventlog._foreign_level(e, 'level', at, false),
        eventlog._foreign_text(e, 'message', at), eventlog._foreign_text(e, 'resource_id', at),
        eventlog._foreign_text(e, 'resource_type', at), eventlog._foreign_text(e, 'user_id', at),
-       eventlog._foreign_text(e, 'source_service', at), eventlog._foreign_text(e, 'source_host', at),
+       eventlog._foreign_text(e, 'source_service', at),
+         eventlog._foreign_text(e, 'source_host', at),
        eventlog._foreign_text(e, 'base_url', at), eventlog._foreign_text(e, 'request_id', at),
        eventlog._foreign_text(e, 'category', at),
        CASE WHEN more IS NULL THEN nullif(e->'details', 'null')
             WHEN jsonb_typeof(e->'details') = 'object' THEN e->'details' || more
             ELSE more || jsonb_strip_nulls(jsonb_build_object('details', e->'details')) END,
        eventlog._foreign_time(e, 'occurred_at', at),
-       eventlog._foreign_id(eventlog._foreign_text(e, 'id', at), eventlog._foreign_time(e, 'occurred_at', at))
+       eventlog._foreign_id(eventlog._foreign_text(e, 'id', at),
+         eventlog._foreign_time(e, 'occurred_at', at))
   FROM record,
-       eventlog._foreign_rest(e, ARRAY['id', 'event_type', 'level', 'message', 'resource_id', 'resource_type',
-         'user_id', 'source_service', 'source_host', 'base_url', 'request_id', 'category', 'details',
+       eventlog._foreign_rest(e, ARRAY['id', 'event_type', 'level', 'message', 'resource_id',
+         'resource_type',
+         'user_id', 'source_service', 'source_host', 'base_url', 'request_id', 'category',
+           'details',
          'occurred_at', 'created_at']) more
  WHERE shape = 'flat'
  UNION ALL
 SELECT at, eventlog._foreign_refuse(e, '', at,
          'has no known shape, by specversion, resourceLogs, timeUnixNano, @timestamp, generated_uuid or event_type'),
-       NULL AS event_type, NULL AS level, NULL AS message, NULL AS resource_id, NULL AS resource_type,
-       NULL AS user_id, NULL AS source_service, NULL AS source_host, NULL AS base_url, NULL AS request_id,
+       NULL AS event_type, NULL AS level, NULL AS message, NULL AS resource_id,
+       NULL AS resource_type,
+       NULL AS user_id, NULL AS source_service, NULL AS source_host, NULL AS base_url,
+       NULL AS request_id,
        NULL AS category, NULL AS details, NULL AS occurred_at, NULL AS id
   FROM record WHERE shape = 'none';
 END;
@@ -616,12 +650,6 @@ AS 'MODULE_PATHNAME', 'eventlog_inbox';
 COMMENT ON FUNCTION eventlog._inbox() IS
   'trigger of an inbox that writes a row as an event';
 
-CREATE FUNCTION eventlog._inbox_level(name text)
-RETURNS text LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'eventlog_inbox_level';
-COMMENT ON FUNCTION eventlog._inbox_level(text) IS
-  'the level with this name or number of syslog; NULL if there is none';
-
 CREATE FUNCTION eventlog._inbox_log(inbox oid)
 RETURNS regclass LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
@@ -639,10 +667,13 @@ RETURNS jsonb LANGUAGE sql STABLE STRICT
 BEGIN ATOMIC
 SELECT CASE shape
   WHEN 'vector' THEN
-    jsonb_strip_nulls(r - ARRAY['details', 'timestamp', 'host', 'service', 'severity', 'source_type']
+    jsonb_strip_nulls(r - ARRAY['details', 'timestamp', 'host', 'service', 'severity',
+      'source_type']
       || jsonb_build_object(
-           'event_type', coalesce(eventlog._foreign_type(r->>'event_type'), eventlog._foreign_type(r->>'source_type'), 'vector'),
-           'level', coalesce(eventlog._inbox_level(r->>'level'), eventlog._inbox_level(r->>'severity')),
+           'event_type', coalesce(eventlog._foreign_type(r->>'event_type'),
+             eventlog._foreign_type(r->>'source_type'), 'vector'),
+           'level', coalesce(eventlog._inbox_level(r->>'level'),
+             eventlog._inbox_level(r->>'severity')),
            'source_host', coalesce(r->>'source_host', r->>'host'),
            'source_service', coalesce(r->>'source_service', r->>'service'),
            'occurred_at', coalesce(r->>'occurred_at', r->>'timestamp')))
@@ -651,21 +682,27 @@ SELECT CASE shape
     jsonb_strip_nulls(jsonb_build_object(
       'event_type', coalesce(eventlog._foreign_type(r->>'tag'), 'fluentbit'),
       'occurred_at', r->'time',
-      'level', coalesce(eventlog._inbox_level(d->>'level'), eventlog._inbox_level(d->>'severity'), eventlog._inbox_level(d->>'PRIORITY')),
+      'level', coalesce(eventlog._inbox_level(d->>'level'), eventlog._inbox_level(d->>'severity'),
+        eventlog._inbox_level(d->>'PRIORITY')),
       'message', coalesce(d->>'message', d->>'log', d->>'msg', d->>'MESSAGE'),
-      'source_host', left(coalesce(d->>'host', d->>'hostname', d->>'_HOSTNAME', d#>>'{kubernetes,host}'), 255),
-      'source_service', left(coalesce(d->>'service', d#>>'{kubernetes,container_name}', d->>'SYSLOG_IDENTIFIER'), 255)))
-      || jsonb_build_object('details', nullif(d - ARRAY['date', 'message', 'log', 'msg', 'MESSAGE'], '{}'))
+      'source_host', left(coalesce(d->>'host', d->>'hostname', d->>'_HOSTNAME',
+        d#>>'{kubernetes,host}'), 255),
+      'source_service', left(coalesce(d->>'service', d#>>'{kubernetes,container_name}',
+        d->>'SYSLOG_IDENTIFIER'), 255)))
+      || jsonb_build_object('details', nullif(d - ARRAY['date', 'message', 'log', 'msg', 'MESSAGE'],
+        '{}'))
   WHEN 'rsyslog' THEN
     jsonb_strip_nulls(jsonb_build_object(
-      'event_type', 'syslog.' || coalesce(eventlog._foreign_type(nullif(substring(r->>'syslogtag' FROM '^[^]: []+'), '')), 'message'),
+      'event_type', 'syslog.' || coalesce(eventlog._foreign_type(
+        nullif(substring(r->>'syslogtag' FROM '^[^]: []+'), '')), 'message'),
       'occurred_at', r->'devicereportedtime',
       'level', eventlog._inbox_level(r->>'priority'),
       'message', ltrim(r->>'message'),
       'source_host', left(r->>'fromhost', 255),
       'source_service', left(substring(r->>'syslogtag' FROM '^[^]: []+'), 255),
       'details', nullif(jsonb_strip_nulls(
-        jsonb_build_object('facility', r->'facility', 'pid', substring(r->>'syslogtag' FROM '\[([^]]*)\]'),
+        jsonb_build_object('facility', r->'facility', 'pid', substring(r->>'syslogtag'
+          FROM '\[([^]]*)\]'),
                            'received_at', r->'receivedat')), '{}')))
   ELSE
     jsonb_strip_nulls(jsonb_build_object(
@@ -720,7 +757,8 @@ CREATE FUNCTION eventlog.clear(
   log regclass DEFAULT NULL)
 RETURNS SETOF uuid LANGUAGE c VOLATILE ROWS 100
 AS 'MODULE_PATHNAME', 'eventlog_clear';
-COMMENT ON FUNCTION eventlog.clear(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, boolean, regclass) IS
+COMMENT ON FUNCTION eventlog.clear(text, text, text, text, text, text, text, text, text, text,
+  timestamptz, timestamptz, boolean, regclass) IS
   'delete the events that eventlog.list would show, in this transaction; returns their ids';
 
 CREATE PROCEDURE eventlog.purge(
@@ -742,7 +780,8 @@ CREATE PROCEDURE eventlog.purge(
   INOUT deleted bigint DEFAULT 0)
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'eventlog_purge';
-COMMENT ON PROCEDURE eventlog.purge(text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, boolean, int, regclass, bigint) IS
+COMMENT ON PROCEDURE eventlog.purge(text, text, text, text, text, text, text, text, text, text,
+  timestamptz, timestamptz, boolean, int, regclass, bigint) IS
   'delete the events that eventlog.list would show, at scale: drops whole partitions and deletes the other events in committed batches; deleted: the number of events';
 
 --
@@ -964,7 +1003,8 @@ CREATE FUNCTION eventlog.replay(
   log regclass DEFAULT NULL)
 RETURNS bigint LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'eventlog_replay';
-COMMENT ON FUNCTION eventlog.replay(text, text, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, regclass) IS
+COMMENT ON FUNCTION eventlog.replay(text, text, text, text, text, text, text, text, text, text,
+  text, timestamptz, timestamptz, regclass) IS
   'enqueue past events that match both the filter and the subscription once more; returns how many';
 
 -- The views read through functions that return only what the caller may see, so

@@ -38,6 +38,11 @@ SELECT * FROM pg_temp.look();
 SELECT count(DISTINCT id) FROM generate_series(1, 2), eventlog.ingest('{"specversion": "1.0",
   "id": "A-2", "source": "s", "type": "t", "data": "text"}') id;
 SELECT DISTINCT event_type, message, details FROM pg_temp.look();
+-- A level that is none of ours is somebody else's attribute.
+SELECT count(*) FROM eventlog.ingest('[
+  {"specversion": "1.0", "id": "A-3", "source": "s", "type": "theirs", "level": "gold"},
+  {"specversion": "1.0", "id": "A-4", "source": "s", "type": "ours", "level": "Error"}]');
+SELECT event_type, level, details FROM pg_temp.look() ORDER BY 1;
 
 -- OpenTelemetry: a request of a collector, as OTLP/JSON, or a log record alone.
 SELECT count(*) FROM eventlog.ingest('{"resourceLogs": [{
