@@ -133,6 +133,14 @@ parse(int argc, char **argv, Arguments *arguments)
 		arguments->webhook = argv[optind++];
 	if (arguments->task == TASK_RETRY && optind < argc)
 		arguments->seq = argv[optind++];
+	if (arguments->seq &&
+		(*arguments->seq == '\0' ||
+		 arguments->seq[strspn(arguments->seq, "0123456789")] != '\0'))
+	{
+		print_problem(LOG_LEVEL_ERROR,
+					  "SEQ must be a whole number, as --dead shows it");
+		return EXIT_USAGE;
+	}
 	if (arguments->npaths == 0 || optind < argc || arguments->ntasks > 1)
 	{
 		print_problem(LOG_LEVEL_ERROR,

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_RENDERED	(16 * 1024 * 1024)	/* bytes of all that is filled in */
+#define MAX_RENDERED	(16 * 1024 * 1024)	/* bytes */
 
 /*
  * Rendering: of one body.
@@ -19,9 +19,24 @@ typedef struct Rendering
 {
 	const WebhookConfig *webhook;
 	json_t	   *row;			/* attempt and event */
-	size_t		left;			/* bytes that may be filled in */
+	size_t		left;			/* bytes that may still be filled in */
 	const char *problem;
 } Rendering;
+
+/*
+ * append: text to a body, or to a string of it, which are limited alike.
+ */
+static bool
+append(Rendering *rendering, FILE *out, const char *text, size_t len)
+{
+	if (len > rendering->left)
+	{
+		rendering->problem = "it is longer than 16 MiB";
+		return false;
+	}
+	rendering->left -= len;
+	return fwrite(text, 1, len, out) == len;
+}
 
 /*
  * level_there: what the receiver calls the event's level.
@@ -128,14 +143,7 @@ fill_in(Rendering *rendering, FILE *out, Placeholder placeholder)
 		text = cut(text, placeholder.max);
 	if (text == NULL)
 		return;
-	len = strlen(text);
-	if (len > rendering->left)
-		rendering->problem = "it is longer than 16 MiB";
-	else
-	{
-		rendering->left -= len;
-		fwrite(text, 1, len, out);
-	}
+	append(rendering, out, text, strlen(text));
 	free(text);
 }
 
@@ -226,6 +234,47 @@ fail:
 	return NULL;
 }
 
+/*
+ * Output: where the text of a body goes.
+ */
+typedef struct Output
+{
+	Rendering  *rendering;
+	FILE	   *file;
+}			Output;
+
+static int
+write_text(const char *text, size_t len, void *arg)
+{
+	Output	   *output = arg;
+
+	return append(output->rendering, output->file, text, len) ? 0 : -1;
+}
+
+/*
+ * as_json: the text of a body; allocated, NULL if memory lacks or it is too long.
+ * A value of details may stand in it many times, so its length is limited here
+ * once more.
+ */
+static char *
+as_json(Rendering *rendering, json_t *body)
+{
+	char	   *text = NULL;
+	size_t		size = 0;
+	Output		output = {rendering, open_memstream(&text, &size)};
+	bool		ok;
+
+	if (output.file == NULL)
+		return NULL;
+	rendering->left = MAX_RENDERED;
+	ok = json_dump_callback(body, write_text, &output,
+							JSON_COMPACT | JSON_ENCODE_ANY) == 0;
+	if (fclose(output.file) == 0 && ok)
+		return text;
+	free(text);
+	return NULL;
+}
+
 char *
 template_render(const WebhookConfig *webhook, const char *event,
 				const char **problem)
@@ -245,7 +294,7 @@ template_render(const WebhookConfig *webhook, const char *event,
 	}
 	body = render(&rendering, webhook->body);
 	if (rendering.problem == NULL && body)
-		text = json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY);
+		text = as_json(&rendering, body);
 	*problem = rendering.problem;
 	json_decref(body);
 	json_decref(rendering.row);

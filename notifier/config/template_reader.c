@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_BODY		65536	/* bytes of a body_file */
+#define MAX_BODY		65536	/* bytes, as compact JSON */
 #define MAX_SECRET_NAME	63
 
 static const char *const columns[] = {
@@ -114,9 +114,7 @@ load_body(Reader *reader, json_t *object)
 	json_error_t error;
 	json_t	   *body = NULL;
 
-	if (text && strlen(text) > MAX_BODY)
-		reader_wrong(reader, "body_file", "is longer than %d bytes", MAX_BODY);
-	else if (text)
+	if (text)
 	{
 		body = json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
 		if (body == NULL)
@@ -211,6 +209,8 @@ template_read(Reader *reader, json_t *object, WebhookConfig *webhook)
 	else if (!body && !named)
 		reader_wrong(reader, "body", "is missing: the JSON to send");
 	webhook->body = body ? json_incref(body) : load_body(reader, object);
+	if (json_dumpb(webhook->body, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) > MAX_BODY)
+		reader_wrong(reader, key, "is longer than %d bytes", MAX_BODY);
 	read_levels(reader, object, webhook);
 	read_secrets(reader, object, webhook);
 	path = reader_enter(reader, key);

@@ -20,7 +20,7 @@
 								 * life */
 #define FIRST_WAIT		1000	/* ms after a failure */
 #define LAST_WAIT		60000
-#define MAX_LIFE		(365 * INT64_C(86400))	/* s */
+#define MAX_LIFE		(365 * 86400.0) /* s; longer is for ever */
 
 static void
 wait_is_over(void *arg)
@@ -89,6 +89,33 @@ refused(Token *token, const HttpResult *result, json_t *answer)
 }
 
 /*
+ * read_life: until when a token may be used, by loop_now(), from the "expires_in"
+ * of an answer: seconds, which some endpoints write as a string.  Where it is
+ * absent, a token is used until the receiver refuses it.
+ */
+static bool
+read_life(json_t *life, int64_t *expires)
+{
+	double		seconds = json_number_value(life);
+	char	   *end = "";
+
+	*expires = INT64_MAX;
+	if (life == NULL || json_is_null(life))
+		return true;
+	if (json_is_string(life))
+		seconds = strtod(json_string_value(life), &end);
+	if (*end || !(seconds > 0))
+		return false;
+	if (seconds < MAX_LIFE)
+	{
+		int64_t		ms = (int64_t) (seconds * 1000);
+
+		*expires = loop_now() + ms - (ms / 10 < MARGIN ? ms / 10 : MARGIN);
+	}
+	return true;
+}
+
+/*
  * take: a token out of an answer; what is wrong with it, or NULL.
  */
 static const char *
@@ -96,9 +123,7 @@ take(Token *token, json_t *answer)
 {
 	const char *text = json_string_value(json_object_get(answer, "access_token"));
 	const char *type = json_string_value(json_object_get(answer, "token_type"));
-	json_t	   *life = json_object_get(answer, "expires_in");
-	int64_t		seconds = json_is_string(life) ? atoll(json_string_value(life)) :
-	(int64_t) json_number_value(life);
+	int64_t		expires;
 
 	if (text == NULL || *text == '\0')
 		return "no OAuth 2.0 token: the answer has no access_token";
@@ -106,6 +131,8 @@ take(Token *token, json_t *answer)
 		return "no OAuth 2.0 token: its type is not Bearer";
 	if (!is_word(text) || strlen(text) > TOKEN_MAX)
 		return "no OAuth 2.0 token: it cannot stand in a header";
+	if (!read_life(json_object_get(answer, "expires_in"), &expires))
+		return "no OAuth 2.0 token: its expires_in is no number of seconds above zero";
 	forget(token);
 	if (asprintf(&token->header, "Bearer %s", text) < 0)
 	{
@@ -113,13 +140,7 @@ take(Token *token, json_t *answer)
 		return "no OAuth 2.0 token: out of memory";
 	}
 	token->generation++;
-	token->expires = INT64_MAX;
-	if (seconds > 0 && seconds < MAX_LIFE)
-	{
-		int64_t		ms = seconds * 1000;
-
-		token->expires = loop_now() + ms - (ms / 10 < MARGIN ? ms / 10 : MARGIN);
-	}
+	token->expires = expires;
 	return NULL;
 }
 

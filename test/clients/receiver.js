@@ -156,7 +156,7 @@ function answer(how, request, response, body)
 			return response.writeHead(200).end(JSON.stringify({
 				access_token: `token-${tokens[request.url]}-of-${request.url.slice(1)}`,
 				token_type: 'Bearer',
-				expires_in: Number(value)
+				expires_in: isNaN(value) ? value : Number(value)
 			}));
 		case 'bearer':
 			return response.writeHead(request.headers.authorization ===

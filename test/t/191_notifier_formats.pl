@@ -163,7 +163,8 @@ is_deeply([ run_notifier('--config', $config, '--retry', 'both', $seq) ], [ "1 o
 is_deeply([ run_notifier('--config', $config, '--retry', 'both') ], [ "1 owed again\n", 0 ], 'or all');
 is_deeply([ run_notifier('--config', $config, '--dead') ], [ '', 0 ], 'and none is dead');
 is((run_notifier('--config', $config, '--dead', 'nobody'))[1], 2, 'an unknown webhook is wrong usage');
-is((run_notifier('--config', $config, '--retry', 'both', 'x'))[1], 1, 'a number that is none is an error');
+is((run_notifier('--config', $config, '--retry', 'both', $_))[1], 2, qq("$_" is no number)) for 'x', '-1', '';
+is((run_notifier('--config', $config, '--retry', 'both', '9' x 30))[1], 1, 'nor is one that no delivery can have');
 
 # A sample event, without a database: in each format what the database would make
 # of the same event.

@@ -61,6 +61,21 @@ bad_webhook(const char *options, const char *expected)
 	bad(text, message);
 }
 
+/*
+ * long_body: a template has an end.
+ */
+static void
+long_body(void)
+{
+	char		text[70000];
+	int			len = snprintf(text, sizeof(text),
+							   "{\"database\":\"x\",\"webhooks\":{\"w\":{\"url\":\"https://h/\",\"format\":\"template\",\"body\":\"%066000d\"}}}",
+							   0);
+
+	ok(len < (int) sizeof(text), "a long body");
+	bad(text, "webhooks.w.body: is longer than 65536 bytes");
+}
+
 static void
 test_good(void)
 {
@@ -276,6 +291,7 @@ test_bad(void)
 				".levels.error: must be a string or a whole number");
 	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\", \"body\": 1, \"levels\": {\"err\": 1}",
 				".levels.err: unknown key");
+	long_body();
 	bad_webhook("\"url\": \"https://h/\", \"rate_limit\": \"10\"",
 				".rate_limit: must be a rate such as \"10/s\", \"100/m\" or \"1000/h\", above zero");
 	bad_webhook("\"url\": \"https://h/\", \"rate_limit\": \"0/s\"",
