@@ -33,13 +33,13 @@ static void
 check_log(Inquiry *inquiry, const char *log)
 {
 	PGresult   *result =
-	inquiry_ask(inquiry, "SELECT pg_catalog.to_regclass(l.name), l.name, current_user,"
-				" pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE')"
-				" AND pg_catalog.has_table_privilege(c.oid, 'SELECT')"
-				" FROM (SELECT COALESCE($1,"
-				" pg_catalog.current_setting('eventlog.default_log', true), 'events')) l(name)"
-				" LEFT JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(l.name)",
-				log, NULL, NULL);
+		inquiry_ask(inquiry, "SELECT pg_catalog.to_regclass(l.name), l.name, current_user,"
+					" pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE')"
+					" AND pg_catalog.has_table_privilege(c.oid, 'SELECT')"
+					" FROM (SELECT COALESCE($1,"
+					" pg_catalog.current_setting('eventlog.default_log', true), 'events')) l(name)"
+					" LEFT JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(l.name)",
+					log, NULL, NULL);
 
 	if (result == NULL)
 		return;

@@ -84,7 +84,7 @@ static bool
 stays(const Webhook *webhook, const Config *next)
 {
 	WebhookConfig **config = next ?
-	config_find_active(next, webhook->config->name) : NULL;
+		config_find_active(next, webhook->config->name) : NULL;
 
 	return config && webhook_config_equal(*config, webhook->config);
 }

@@ -111,8 +111,8 @@ send_text(struct MHD_Connection *connection, unsigned int status,
 {
 	static const char *const headers[] = {"Allow", "GET, HEAD", TEXT_TYPE, NULL};
 	struct MHD_Response *response =
-	MHD_create_response_from_buffer(strlen(text), (void *) text,
-									MHD_RESPMEM_MUST_COPY);
+		MHD_create_response_from_buffer(strlen(text), (void *) text,
+										MHD_RESPMEM_MUST_COPY);
 
 	return send_response(connection, status, response,
 						 status == MHD_HTTP_METHOD_NOT_ALLOWED ? headers :
@@ -125,8 +125,8 @@ send_pieces(struct MHD_Connection *connection, WritePiece write_piece,
 {
 	Answer	   *answer = calloc(1, sizeof(Answer));
 	struct MHD_Response *response = answer ?
-	MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, METRICS_PIECE,
-									  next_bytes, answer, free_answer) : NULL;
+		MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, METRICS_PIECE,
+										  next_bytes, answer, free_answer) : NULL;
 
 	if (response == NULL)
 		free(answer);
@@ -243,7 +243,7 @@ open_socket(const struct sockaddr_storage *address)
 	int			fd = socket(address->ss_family,
 							SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	socklen_t	len = address->ss_family == AF_INET6 ?
-	sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+		sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 
 	if (fd < 0)
 		return -1;

@@ -177,7 +177,7 @@ void
 upkeep_use(const Config *of)
 {
 	bool		sooner = of->maintain > 0 &&
-	(config->maintain == 0 || of->maintain < config->maintain);
+		(config->maintain == 0 || of->maintain < config->maintain);
 
 	config = of;
 	if (sooner && timer.set)

@@ -44,7 +44,7 @@ decode(const unsigned char *at, size_t len, uint32_t *code)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
 	size_t		n = at[0] < 0x80 ? 1 : at[0] >= 0xc2 && at[0] <= 0xdf ? 2 :
-	(at[0] & 0xf0) == 0xe0 ? 3 : at[0] >= 0xf0 && at[0] <= 0xf4 ? 4 : 0;
+		(at[0] & 0xf0) == 0xe0 ? 3 : at[0] >= 0xf0 && at[0] <= 0xf4 ? 4 : 0;
 
 	if (n == 0 || n > len)
 		return 0;
@@ -87,7 +87,7 @@ printable(char *to, size_t size, const char *from, size_t len)
 		uint32_t	code = 0;
 		size_t		step = decode(at, len, &code);
 		bool		blank = *at == ' ' || *at == '\n' || *at == '\r' ||
-		*at == '\t';
+			*at == '\t';
 		bool		shown = step > 0 && is_shown(code);
 
 		if (n + (shown && !blank ? step : 1) >= size)

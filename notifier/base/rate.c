@@ -9,7 +9,7 @@ rate_wait(RateLimit *limit, double rate, int64_t now)
 {
 	double		capacity = rate / 10 > 1 ? rate / 10 : 1;
 	double		tokens = limit->tokens +
-	(double) (now - limit->filled) * rate / 1000;
+		(double) (now - limit->filled) * rate / 1000;
 
 	if (rate <= 0)
 		return 0;

@@ -49,9 +49,9 @@ is_pair(const SigningKey *key)
 	unsigned char public[SEED_SIZE];
 	size_t		size = sizeof(public);
 	bool		same = private &&
-	EVP_PKEY_get_raw_public_key(private, public, &size) == 1 &&
-	size == sizeof(public) &&
-	memcmp(public, key->bytes + SEED_SIZE, size) == 0;
+		EVP_PKEY_get_raw_public_key(private, public, &size) == 1 &&
+		size == sizeof(public) &&
+		memcmp(public, key->bytes + SEED_SIZE, size) == 0;
 
 	EVP_PKEY_free(private);
 	return same;
@@ -114,7 +114,7 @@ sign(const SigningKey *key, const unsigned char *content, size_t len, char *to)
 {
 	unsigned char signature[SIGNATURE_SIZE];
 	size_t		size = key->asymmetric ?
-	ed25519(key, content, len, signature) : hmac(key, content, len, signature);
+		ed25519(key, content, len, signature) : hmac(key, content, len, signature);
 	size_t		head = (size_t) sprintf(to, key->asymmetric ? "v1a," : "v1,");
 
 	if (size == 0)

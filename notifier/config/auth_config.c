@@ -91,8 +91,8 @@ static bool
 is_token(const char *text)
 {
 	static const char *const tchar =
-	"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+		"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 	return *text != '\0' && text[strspn(text, tchar)] == '\0';
 }

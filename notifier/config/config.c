@@ -142,7 +142,7 @@ check_database(Reader *reader, const char *database)
 	char	   *error = NULL;
 	PQconninfoOption *options;
 	bool		uri = strncmp(database, "postgres://", 11) == 0 ||
-	strncmp(database, "postgresql://", 13) == 0;
+		strncmp(database, "postgresql://", 13) == 0;
 
 	if (!uri && strchr(database, '=') == NULL)
 		return;

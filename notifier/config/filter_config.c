@@ -171,7 +171,7 @@ filter_config_inherit(json_t *object, json_t *common)
 		"event_type", "resource_type", "source_service"
 	};
 	bool		leveled = json_object_get(object, "level") ||
-	json_object_get(object, "min_level");
+		json_object_get(object, "min_level");
 
 	for (size_t i = 0; common && i < sizeof(keys) / sizeof(keys[0]); i++)
 	{

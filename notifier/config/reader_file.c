@@ -191,7 +191,7 @@ reader_file(Reader *reader, json_t *object, const char *key, bool secret)
 {
 	char	   *name = reader_string(reader, object, key);
 	char	   *text = name ?
-	load_value(reader, key, name, MAX_CERTIFICATES, secret) : NULL;
+		load_value(reader, key, name, MAX_CERTIFICATES, secret) : NULL;
 
 	free(name);
 	return text;

@@ -35,7 +35,7 @@ read_certificate(const char *text)
 {
 	BIO		   *bio = BIO_new_mem_buf(text, -1);
 	X509	   *certificate = bio ?
-	PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL) : NULL;
+		PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL) : NULL;
 
 	BIO_free(bio);
 	return certificate;
@@ -46,7 +46,7 @@ read_private_key(const char *text)
 {
 	BIO		   *bio = BIO_new_mem_buf(text, -1);
 	EVP_PKEY   *key = bio ?
-	PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
+		PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
 
 	BIO_free(bio);
 	return key;

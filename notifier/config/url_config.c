@@ -36,8 +36,8 @@ url_is_host(const char *name)
 {
 	CURLU	   *parts = curl_url();
 	bool		ok = parts &&
-	curl_url_set(parts, CURLUPART_URL, "https://h/", 0) == CURLUE_OK &&
-	curl_url_set(parts, CURLUPART_HOST, name, 0) == CURLUE_OK;
+		curl_url_set(parts, CURLUPART_URL, "https://h/", 0) == CURLUE_OK &&
+		curl_url_set(parts, CURLUPART_HOST, name, 0) == CURLUE_OK;
 
 	curl_url_cleanup(parts);
 	return ok;

@@ -81,7 +81,7 @@ keep_answer(char *data, size_t size, size_t n, void *arg)
 	HttpRequest *request = arg;
 	size_t		len = size * n;
 	size_t		room = request->received < request->kept ?
-	request->kept - request->received : 0;
+		request->kept - request->received : 0;
 
 	if (room > 0)
 		memcpy(request->answer + request->received, data,
@@ -449,7 +449,7 @@ HttpClient *
 http_client_create(const WebhookConfig *config, size_t kept)
 {
 	HttpClient *client = http_multi_init(finished) ?
-	calloc(1, sizeof(HttpClient)) : NULL;
+		calloc(1, sizeof(HttpClient)) : NULL;
 
 	if (client == NULL)
 		return NULL;

@@ -221,7 +221,7 @@ static void
 answered(HttpRequest *request, const WebhookConfig *config, HttpResult *result)
 {
 	size_t		len = request->received < request->kept ?
-	request->received : request->kept;
+		request->received : request->kept;
 	char		answer[HTTP_ERROR_SIZE];
 	int			head;
 

@@ -190,7 +190,7 @@ void
 acks_tell(Acks *acks, bool last)
 {
 	bool		gathering = acks->gather_timer.set && !last &&
-	acks->delivered.n < GATHERED;
+		acks->delivered.n < GATHERED;
 
 	if (acks->error_timer.set)
 		return;

@@ -207,7 +207,7 @@ static int
 ahead(const WebhookConfig *config)
 {
 	int			n = config->max_concurrency * config->max_events *
-	(config->max_events > 1 ? 2 : 4);
+		(config->max_events > 1 ? 2 : 4);
 
 	return n > 2 * GATHERED ? n : 2 * GATHERED;
 }

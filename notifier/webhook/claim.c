@@ -217,7 +217,7 @@ void
 claim_subscribe(Claim *claim)
 {
 	bool		again = claim->subscribed > 0 &&
-	loop_now() - claim->subscribed < ERROR_DELAY;
+		loop_now() - claim->subscribed < ERROR_DELAY;
 
 	if (again)
 		loop_timer_set(&claim->timer, ERROR_DELAY, subscribe, claim);

@@ -169,7 +169,7 @@ static void
 report_rejected(const Sender *sender, const HttpResult *result)
 {
 	json_t	   *json = result->answer_len > 0 ?
-	json_loadb(result->answer, result->answer_len, 0, NULL) : NULL;
+		json_loadb(result->answer, result->answer_len, 0, NULL) : NULL;
 	json_t	   *partial = json_object_get(json, "partialSuccess");
 	json_t	   *rejected = json_object_get(partial, "rejectedLogRecords");
 	const char *error = json_string_value(json_object_get(partial, "errorMessage"));

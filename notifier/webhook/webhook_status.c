@@ -55,8 +55,8 @@ webhook_is_quiet(const Webhook *webhook)
 {
 	/* nothing can be sent now: the receiver, or what is to come first, fails */
 	bool		waits = gate_is_shut(&webhook->gate) ||
-	token_trouble(&webhook->token) ||
-	(webhook_is_held_up(webhook) && webhook->retries.timer.set);
+		token_trouble(&webhook->token) ||
+		(webhook_is_held_up(webhook) && webhook->retries.timer.set);
 
 	if (webhook->sender.nflying > 0)
 		return false;

@@ -89,7 +89,7 @@ require_length(EventColumn column, Datum value)
 	if (len > max)
 	{
 		text	   *start = event_columns[column].type != TEXTOID ? NULL :
-		DatumGetTextPSlice(value, 0, SHOWN_BYTES + MAX_MULTIBYTE_CHAR_LEN);
+			DatumGetTextPSlice(value, 0, SHOWN_BYTES + MAX_MULTIBYTE_CHAR_LEN);
 
 		ereport(ERROR,
 				(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),

@@ -282,9 +282,9 @@ append_attributes(StringInfo to, JsonbContainer *list)
 	{
 		JsonbValue *item = getIthJsonbValueFromContainer(list, i);
 		JsonbValue *key = item->type == jbvBinary ?
-		foreign_find(item->val.binary.data, "key", 3) : NULL;
+			foreign_find(item->val.binary.data, "key", 3) : NULL;
 		JsonbValue *value = key ?
-		foreign_find(item->val.binary.data, "value", 5) : NULL;
+			foreign_find(item->val.binary.data, "value", 5) : NULL;
 
 		if (key == NULL || key->type != jbvString)
 			continue;

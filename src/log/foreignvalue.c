@@ -184,7 +184,7 @@ static bool
 parse_epoch(const char *string, TimestampTz *t)
 {
 	static const int64 unix_epoch = (int64) (UNIX_EPOCH_JDATE - POSTGRES_EPOCH_JDATE) *
-	USECS_PER_DAY;
+		USECS_PER_DAY;
 	const char *at = string;
 	int64		number = 0;
 	int			n = 0;
@@ -315,7 +315,7 @@ parse_uuid(const text *string, pg_uuid_t *id)
 	{
 		unsigned char c = pg_tolower(VARDATA_ANY(string)[i]);
 		int			digit = c >= '0' && c <= '9' ? c - '0' :
-		c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+			c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 
 		if (c == '-')
 			continue;

@@ -26,7 +26,7 @@ grid_is_valid(const Interval *width)
 {
 	bool		months = width->month > 0 && width->day == 0 && width->time == 0;
 	bool		days = width->month == 0 && width->day >= 0 &&
-	width->time >= 0 && (width->day > 0 || width->time > 0);
+		width->time >= 0 && (width->day > 0 || width->time > 0);
 
 	return (months || days) && width->month <= MAX_MONTHS &&
 		width->day <= MAX_DAYS && width->time <= MAX_DAYS * USECS_PER_DAY;

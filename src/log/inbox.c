@@ -180,7 +180,7 @@ eventlog_inbox_level(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	int			level = strlen(name) == 1 && name[0] >= '0' && name[0] <= '7' ?
-	level_of_syslog(name[0] - '0') : level_find(name, strlen(name));
+		level_of_syslog(name[0] - '0') : level_find(name, strlen(name));
 
 	if (level < 0)
 		PG_RETURN_NULL();

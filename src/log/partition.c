@@ -152,7 +152,7 @@ partition_list_own(Relation parent)
 	bool		any = desc->detached_exist;
 	PartitionList *list = fill_list(desc);
 	List	   *detaching = any ?
-	detaching_partitions(RelationGetRelid(parent)) : NIL;
+		detaching_partitions(RelationGetRelid(parent)) : NIL;
 	int			n = 0;
 
 	if (detaching == NIL)

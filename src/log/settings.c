@@ -257,8 +257,8 @@ void
 settings_write(const char *log, const LogSettings *settings)
 {
 	char	   *expiry = settings->detaches ?
-	psprintf(", '" EXPIRY_DETACH "', %s",
-			 quote_literal_cstr(settings->archive_schema)) : "";
+		psprintf(", '" EXPIRY_DETACH "', %s",
+				 quote_literal_cstr(settings->archive_schema)) : "";
 
 	run_sql(psprintf("CREATE OR REPLACE TRIGGER " SETTINGS_TRIGGER
 					 " BEFORE TRUNCATE ON %s FOR EACH STATEMENT"

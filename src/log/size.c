@@ -32,7 +32,7 @@ file_bytes(const char *path)
 	for (int segment = 0;; segment++)
 	{
 		char	   *file = segment == 0 ? pstrdup(path) :
-		psprintf("%s.%d", path, segment);
+			psprintf("%s.%d", path, segment);
 		struct stat status;
 		int			result = stat(file, &status);
 

@@ -136,12 +136,12 @@ add_worker_counts(Oid log, const char *name, const char *columns, int n,
 				  Datum *values)
 {
 	char	   *statement =
-	psprintf("SELECT pg_catalog.array_to_string(ARRAY[%s], ' ')"
-			 " FROM eventlog.subscriptions s"
-			 " WHERE s.name OPERATOR(pg_catalog.=) %s"
-			 " AND s.log OPERATOR(pg_catalog.=) %s::pg_catalog.regclass",
-			 columns, quote_literal_cstr(name),
-			 quote_literal_cstr(qualified_name(log)));
+		psprintf("SELECT pg_catalog.array_to_string(ARRAY[%s], ' ')"
+				 " FROM eventlog.subscriptions s"
+				 " WHERE s.name OPERATOR(pg_catalog.=) %s"
+				 " AND s.log OPERATOR(pg_catalog.=) %s::pg_catalog.regclass",
+				 columns, quote_literal_cstr(name),
+				 quote_literal_cstr(qualified_name(log)));
 
 	eventlog_require_name();
 	sql_connect();

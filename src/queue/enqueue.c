@@ -165,7 +165,7 @@ static bool
 column_of(const TriggerData *trigdata, EventColumn column, Datum *value)
 {
 	AttrNumber	attnum =
-	event_column_number(RelationGetDescr(trigdata->tg_relation), column);
+		event_column_number(RelationGetDescr(trigdata->tg_relation), column);
 	bool		isnull;
 
 	if (attnum == InvalidAttrNumber)

@@ -52,8 +52,8 @@ visibility_by_id(int id, Subscription *subscription)
 {
 	Relation	rel;
 	SysScanDesc scan =
-	begin_owned_scan(&rel, "_subscription", "_subscription_pkey",
-					 SUB_ID, id, GetActiveSnapshot());
+		begin_owned_scan(&rel, "_subscription", "_subscription_pkey",
+						 SUB_ID, id, GetActiveSnapshot());
 	HeapTuple	row = scan ? systable_getnext(scan) : NULL;
 	Visibility	result = SEES_NOTHING;
 

@@ -201,7 +201,7 @@ bound_keys(ClassFinder *finder, ScanKey keys, int *nequal)
 	int			first = 0;		/* column behind the last null */
 	Datum		values[CLASS_NCOLUMNS];
 	StrategyNumber strategy = finder->inclusive ? BTLessEqualStrategyNumber :
-	BTLessStrategyNumber;
+		BTLessStrategyNumber;
 
 	if (last >= 0 && bound[last] == NULL)
 		first = last;

@@ -96,7 +96,7 @@ char *
 begin_shards(const EventLog *log, char **shards)
 {
 	Oid			relid = eventlog_scan_method == SCAN_SQL ||
-	!is_distributed(log->oid) ? InvalidOid : find_shard_table(log);
+		!is_distributed(log->oid) ? InvalidOid : find_shard_table(log);
 	ShardTable *entry;
 	bool		known;
 	char	   *named;

@@ -156,7 +156,7 @@ bool
 column_matches(const Filter *filter, EventColumn column, const text *value)
 {
 	const text *wanted = column == EVENT_TYPE ? filter->event_type :
-	filter->equal[column];
+		filter->equal[column];
 	int			len;
 
 	if (value == NULL)

@@ -53,10 +53,10 @@ too_far(const Search *search, BlockNumber here)
 {
 	const PartitionReader *reader = search->reader;
 	double		rows = ((double) search->start - here + 1) *
-	reader->rows_per_block;
+		reader->rows_per_block;
 	double		match = (search->found->n + 1) / Max(rows, search->hits + 1);
 	double		left = blocks_left(search, here) *
-	rows_per_block(search, here) * COST_ROW;
+		rows_per_block(search, here) * COST_ROW;
 
 	return !search->forced && left > TOO_MUCH &&
 		left > 3 * search_cost_by_places(search, match);

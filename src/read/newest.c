@@ -225,8 +225,8 @@ static void
 search_lists(Search *search)
 {
 	bool		certain = eventlog_scan_method == SCAN_LISTS ||
-	(search->in_order && blocks_can_tell(search->reader) &&
-	 eventlog_scan_method != SCAN_PROBE);
+		(search->in_order && blocks_can_tell(search->reader) &&
+		 eventlog_scan_method != SCAN_PROBE);
 	double		density;
 	double		part;
 	double		time;

@@ -294,7 +294,7 @@ static bool
 fits_in_memory(const EventPage *page)
 {
 	int64		most = Min(work_mem * INT64CONST(1024) / 4, MaxAllocSize) /
-	sizeof(FoundEvent);
+		sizeof(FoundEvent);
 
 	return page->limit >= 0 && page->offset <= most - page->limit;
 }

@@ -190,7 +190,7 @@ estimate_density(PostingList *list)
 	{
 		PostingStream *stream = &list->streams[i];
 		double		lowest = stream->ahead == 0 ? 0 :
-		row_number(reader, stream->batch[stream->n - 1]);
+			row_number(reader, stream->batch[stream->n - 1]);
 
 		if (stream->n > 0)
 			list->density += stream->n /

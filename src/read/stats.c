@@ -82,7 +82,7 @@ eventlog_count(PG_FUNCTION_ARGS)
 											  "pg_catalog.sum(t)::pg_catalog.int8",
 											  "count", "", &shards);
 		char	   *parts = pushed ? NULL :
-		parts_sql(log, &filter, "pg_catalog.count(*) AS n", "");
+			parts_sql(log, &filter, "pg_catalog.count(*) AS n", "");
 
 		if (parts)
 			appendStringInfo(reset_sql(&sql),
@@ -170,10 +170,10 @@ eventlog_types(PG_FUNCTION_ARGS)
 											  " pg_catalog.max(t.last_occurred_at)",
 											  "types", "", &shards);
 		char	   *parts = pushed ? NULL :
-		parts_sql(log, &filter,
-				  "e.event_type, e.level, pg_catalog.count(*) AS n,"
-				  " pg_catalog.max(e.occurred_at) AS newest",
-				  " GROUP BY e.event_type, e.level");
+			parts_sql(log, &filter,
+					  "e.event_type, e.level, pg_catalog.count(*) AS n,"
+					  " pg_catalog.max(e.occurred_at) AS newest",
+					  " GROUP BY e.event_type, e.level");
 
 		if (parts)
 			appendStringInfo(reset_sql(&sql),
@@ -260,8 +260,8 @@ require_size(const Interval *width)
 	for (uint64 i = 0; i < SPI_processed && rows <= MAX_HISTOGRAM; i++)
 	{
 		TimestampTz bucket =
-		DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[i],
-										  SPI_tuptable->tupdesc, 1, &isnull));
+			DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[i],
+											  SPI_tuptable->tupdesc, 1, &isnull));
 
 		CHECK_FOR_INTERRUPTS();
 		for (; next < bucket && rows <= MAX_HISTOGRAM; rows++)

@@ -56,7 +56,7 @@ void
 clear_require_filter(FunctionCallInfo fcinfo, const Filter *filter)
 {
 	bool		everything = !PG_ARGISNULL(CLEAR_EVERYTHING) &&
-	PG_GETARG_BOOL(CLEAR_EVERYTHING);
+		PG_GETARG_BOOL(CLEAR_EVERYTHING);
 
 	if (!filter->given && !everything)
 		ereport(ERROR,

@@ -338,7 +338,7 @@ static ChosenKeys
 keys_of_partition(const PartitionList *list, const ChosenKeys *keys, int first)
 {
 	const Partition *partition =
-	partition_find(list, DatumGetTimestampTz(keys->times[first]));
+		partition_find(list, DatumGetTimestampTz(keys->times[first]));
 	ChosenKeys	part = {
 		.n = 1,.times = keys->times + first,.ids = keys->ids + first
 	};
@@ -369,7 +369,7 @@ delete_by_keys(Oid relid, const Filter *filter, const ChosenKeys *keys,
 	for (int i = 0; i < keys->n;)
 	{
 		ChosenKeys	part = by_partition ?
-		keys_of_partition(list, keys, i) : *keys;
+			keys_of_partition(list, keys, i) : *keys;
 		TimestampTz oldest = DatumGetTimestampTz(part.times[part.n - 1]);
 		TimestampTz newest = DatumGetTimestampTz(part.times[0]);
 

@@ -156,7 +156,7 @@ drop_together(DropRun *run, const UpkeepTarget *target, DropOne drop, void *arg)
 {
 	Oid			default_oid = target->partitions->default_oid;
 	int			ms = eventlog_step_timeout > 0 ?
-	Min(eventlog_step_timeout / STEP_PART, MAX_TOGETHER_MS) : MAX_TOGETHER_MS;
+		Min(eventlog_step_timeout / STEP_PART, MAX_TOGETHER_MS) : MAX_TOGETHER_MS;
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
 
 	run->n = run->ndropped = 0;

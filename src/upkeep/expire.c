@@ -123,8 +123,8 @@ delete_expired(void *arg)
 	Upkeep	   *upkeep = arg;
 	const LogSettings *settings = &upkeep->target.settings;
 	TimestampTz expiry =
-	Min(partition_expiry(settings, GetCurrentTimestamp()),
-		partition_expiry(settings, upkeep->now));
+		Min(partition_expiry(settings, GetCurrentTimestamp()),
+			partition_expiry(settings, upkeep->now));
 
 	upkeep->rows = 0;
 	upkeep->referred = false;
@@ -318,7 +318,7 @@ upkeep_expire_partitions(Upkeep *upkeep)
 {
 	PartitionList *list = upkeep->list;
 	TimestampTz expiry =
-	partition_expiry(&upkeep->target.settings, upkeep->now);
+		partition_expiry(&upkeep->target.settings, upkeep->now);
 
 	upkeep->run.list = list;
 	upkeep->run.context = upkeep->context;

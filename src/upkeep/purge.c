@@ -75,7 +75,7 @@ delete_choice(Purge *purge, int n, bool sliced)
 										  purge->has_after ? &purge->after :
 										  NULL, n);
 	List	   *sparing = purge->as_owner && keys->n > 0 ?
-	foreign_key_list(purge->log) : NIL;
+		foreign_key_list(purge->log) : NIL;
 	int			step = sliced ? SLICE : n;
 
 	if (keys->n == 0)
@@ -168,7 +168,7 @@ report_kept(const Purge *purge)
 {
 	int64		kept = purge->chosen - (purge->deleted - purge->dropped);
 	List	   *keys = purge->as_owner && kept > 0 ?
-	foreign_key_list(purge->log) : NIL;
+		foreign_key_list(purge->log) : NIL;
 
 	if (keys != NIL)
 		ereport(WARNING,

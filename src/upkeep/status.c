@@ -90,11 +90,11 @@ default_problems(const EventLog *log, Oid default_oid, TimestampTz now)
 {
 	List	   *problems = NIL;
 	TimestampTz expiry =
-	Max(partition_expiry(&log->settings, now), EVENT_MIN_TIME);
+		Max(partition_expiry(&log->settings, now), EVENT_MIN_TIME);
 	TimestampTz horizon = Max(partition_horizon(&log->settings, now), expiry);
 	bool		is_ordinary = get_rel_relkind(default_oid) == RELKIND_RELATION;
 	char	   *obstacle = !is_ordinary || partition_has_rows(default_oid) ?
-	move_find_obstacle(log->oid, default_oid) : NULL;
+		move_find_obstacle(log->oid, default_oid) : NULL;
 
 	if (obstacle != NULL)
 	{
@@ -120,7 +120,7 @@ partition_problems(const EventLog *log, const PartitionList *list,
 				   TimestampTz now)
 {
 	int			expired =
-	count_expired(list, partition_expiry(&log->settings, now));
+		count_expired(list, partition_expiry(&log->settings, now));
 	List	   *keys = expired > 0 ? foreign_key_list(log->oid) : NIL;
 	List	   *problems = NIL;
 

@@ -90,8 +90,8 @@ start_timer(const UpkeepTarget *target)
 {
 	int64		left = (int64) eventlog_step_timeout * MAX_SLOW - target->slow_ms;
 	int64		limit =
-	Min(eventlog_step_timeout >> Min(target->ntimeouts, MAX_CUTS),
-		left);
+		Min(eventlog_step_timeout >> Min(target->ntimeouts, MAX_CUTS),
+			left);
 
 	if (step_timer == MAX_TIMEOUTS)
 	{
@@ -329,7 +329,7 @@ report_failure(const UpkeepTarget *target, const char *failure,
 			   StepResult result, const ErrorData *error)
 {
 	char	   *name = get_rel_name(target->log) ?
-	qualified_name(target->log) : psprintf("with OID %u", target->log);
+		qualified_name(target->log) : psprintf("with OID %u", target->log);
 	char	   *sentence = psprintf(failure, name);
 
 	ereport(WARNING,
