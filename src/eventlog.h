@@ -65,6 +65,8 @@ extern char *shown_value(const text *value);
 
 extern void sql_connect(void);
 extern void run_sql(const char *sql, int expected);
+extern SPIPlanPtr kept_plan(SPIPlanPtr *plan, const char *sql, int nargs,
+							const Oid *types);
 extern uint64 sql_into_result(const char *sql, ParamListInfo params,
 							  bool read_only, ReturnSetInfo *rsinfo);
 extern char *qualified_name(Oid relid);

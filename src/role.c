@@ -95,23 +95,6 @@ set_local(const char *name, const char *value)
 }
 
 /*
- * kept_plan: prepare one of our own statements once per session.
- */
-static SPIPlanPtr
-kept_plan(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types)
-{
-	if (*plan == NULL)
-	{
-		SPIPlanPtr	made = SPI_prepare(sql, nargs, (Oid *) types);
-
-		if (made == NULL || SPI_keepplan(made) != 0)
-			elog(ERROR, "could not prepare: %s", sql);
-		*plan = made;
-	}
-	return *plan;
-}
-
-/*
  * run_owned: run one of our own statements as the extension's owner; returns
  * the number of rows.  Within SPI.
  *

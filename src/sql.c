@@ -44,6 +44,23 @@ run_sql(const char *sql, int expected)
 }
 
 /*
+ * kept_plan: prepare one of our own statements once per session.  Within SPI.
+ */
+SPIPlanPtr
+kept_plan(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types)
+{
+	if (*plan == NULL)
+	{
+		SPIPlanPtr	made = SPI_prepare(sql, nargs, (Oid *) types);
+
+		if (made == NULL || SPI_keepplan(made) != 0)
+			elog(ERROR, "could not prepare: %s", sql);
+		*plan = made;
+	}
+	return *plan;
+}
+
+/*
  * sql_into_result: run a statement and put its rows into the result of a
  * set-returning function; returns the number of rows.  Within SPI.
  *

@@ -241,16 +241,11 @@ eventlog_foreign_level(PG_FUNCTION_ARGS)
 	JsonbValue *value = foreign_find_arg(fcinfo);
 	char	   *string = value ? foreign_scalar(value) : NULL;
 	bool		opentelemetry = PG_GETARG_BOOL(3);
-	const char *at = string;
-	int			number;
 	int			level;
 
 	if (value == NULL || (opentelemetry && string && strcmp(string, "0") == 0))
 		PG_RETURN_NULL();		/* 0: not specified */
-	if (string && parse_number(&at, 1, 2, &number) && *at == '\0')
-		level = opentelemetry ? level_of_opentelemetry(number) : level_of_syslog(number);
-	else
-		level = string ? level_find(string, strlen(string)) : -1;
+	level = string ? level_from_word(string, strlen(string), opentelemetry) : -1;
 	if (level < 0)
 		refuse_field(fcinfo, psprintf("is no level: \"%s\"",
 									  string ? shown(string) : "an object"),

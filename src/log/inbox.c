@@ -126,18 +126,14 @@ static void
 ingest_row(Oid view, const char *shape, Datum row)
 {
 	static SPIPlanPtr plan = NULL;
-	Oid			types[] = {TEXTOID, JSONBOID, OIDOID};
+	static const Oid types[] = {TEXTOID, JSONOID, OIDOID};
 	Datum		values[] = {CStringGetTextDatum(shape), row, ObjectIdGetDatum(view)};
 
 	eventlog_require_name();
 	sql_connect();
-	if (plan == NULL)
-	{
-		plan = SPI_prepare("SELECT eventlog.ingest(eventlog._inbox_event($1, $2),"
-						   " eventlog._inbox_log($3))", lengthof(types), types);
-		if (plan == NULL || SPI_keepplan(plan) != 0)
-			elog(ERROR, "could not prepare to write a row of an inbox");
-	}
+	kept_plan(&plan, "SELECT eventlog.ingest("
+			  "eventlog._inbox_event($1, $2::pg_catalog.jsonb),"
+			  " eventlog._inbox_log($3))", lengthof(types), types);
 	if (SPI_execute_plan(plan, values, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not write a row of an inbox");
 	SPI_finish();
@@ -152,7 +148,6 @@ eventlog_inbox(PG_FUNCTION_ARGS)
 	TriggerData *data = (TriggerData *) fcinfo->context;
 	Trigger    *trigger;
 	Datum		row;
-	Datum		json;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) ||
 		!TRIGGER_FIRED_INSTEAD(data->tg_event) ||
@@ -165,9 +160,8 @@ eventlog_inbox(PG_FUNCTION_ARGS)
 	trigger = data->tg_trigger;
 	row = heap_copy_tuple_as_datum(data->tg_trigtuple,
 								   RelationGetDescr(data->tg_relation));
-	json = DirectFunctionCall1(row_to_json, row);
 	ingest_row(RelationGetRelid(data->tg_relation), trigger->tgargs[0],
-			   DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(json))));
+			   DirectFunctionCall1(row_to_json, row));
 	return PointerGetDatum(data->tg_trigtuple);
 }
 
@@ -178,9 +172,9 @@ eventlog_inbox(PG_FUNCTION_ARGS)
 Datum
 eventlog_inbox_level(PG_FUNCTION_ARGS)
 {
-	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	int			level = strlen(name) == 1 && name[0] >= '0' && name[0] <= '7' ?
-		level_of_syslog(name[0] - '0') : level_find(name, strlen(name));
+	text	   *name = PG_GETARG_TEXT_PP(0);
+	int			level = level_from_word(VARDATA_ANY(name),
+										VARSIZE_ANY_EXHDR(name), false);
 
 	if (level < 0)
 		PG_RETURN_NULL();

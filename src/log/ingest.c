@@ -20,16 +20,21 @@ PG_FUNCTION_INFO_V1(eventlog_ingest);
 #define MAX_EVENTS	10000		/* of one call */
 
 /*
+ * the last arguments of eventlog.emit
+ */
+enum
+{
+	EMIT_OCCURRED_AT = 12, EMIT_ID, EMIT_LOG, EMIT_NARGS
+};
+
+/*
  * columns of eventlog._foreign_events: where in the document the event is, what
  * its id is made of, and the arguments of emit but the log
  */
 enum
 {
-	FOREIGN_AT = 1, FOREIGN_SEED, FOREIGN_FIRST,
-	FOREIGN_OCCURRED_AT = FOREIGN_FIRST + 12, FOREIGN_ID
+	FOREIGN_AT = 1, FOREIGN_SEED, FOREIGN_FIRST_ARG
 };
-
-#define EMIT_NARGS	15			/* of which the last are occurred_at, id, log */
 
 static void
 add_context(void *arg)
@@ -58,19 +63,19 @@ emit_row(HeapTuple row, TupleDesc desc, Oid log, bool *isnull)
 	Datum		result;
 
 	InitFunctionCallInfoData(*call, NULL, EMIT_NARGS, InvalidOid, NULL, NULL);
-	for (int i = 0; i < EMIT_NARGS - 1; i++)
-		call->args[i].value = SPI_getbinval(row, desc, FOREIGN_FIRST + i,
+	for (int i = 0; i < EMIT_LOG; i++)
+		call->args[i].value = SPI_getbinval(row, desc, FOREIGN_FIRST_ARG + i,
 											&call->args[i].isnull);
-	call->args[EMIT_NARGS - 1].value = ObjectIdGetDatum(log);
-	call->args[EMIT_NARGS - 1].isnull = false;
+	call->args[EMIT_LOG].value = ObjectIdGetDatum(log);
+	call->args[EMIT_LOG].isnull = false;
 	seed = SPI_getbinval(row, desc, FOREIGN_SEED, &no_seed);
-	if (call->args[EMIT_NARGS - 2].isnull && !no_seed &&
-		!call->args[EMIT_NARGS - 3].isnull)
+	if (call->args[EMIT_ID].isnull && !no_seed &&
+		!call->args[EMIT_OCCURRED_AT].isnull)
 	{
-		id_create(&id, DatumGetTimestampTz(call->args[EMIT_NARGS - 3].value),
+		id_create(&id, DatumGetTimestampTz(call->args[EMIT_OCCURRED_AT].value),
 				  DatumGetTextPP(seed));
-		call->args[EMIT_NARGS - 2].value = UUIDPGetDatum(&id);
-		call->args[EMIT_NARGS - 2].isnull = false;
+		call->args[EMIT_ID].value = UUIDPGetDatum(&id);
+		call->args[EMIT_ID].isnull = false;
 	}
 	context.arg = SPI_getvalue(row, desc, FOREIGN_AT);
 	error_context_stack = &context;
@@ -86,16 +91,12 @@ emit_row(HeapTuple row, TupleDesc desc, Oid log, bool *isnull)
 static void
 read_document(Datum document)
 {
-	Oid			types[] = {JSONBOID};
 	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {JSONBOID};
 
-	if (plan == NULL)
-	{
-		plan = SPI_prepare("SELECT * FROM eventlog._foreign_events($1)", 1, types);
-		if (plan == NULL || SPI_keepplan(plan) != 0)
-			elog(ERROR, "could not prepare to read a document");
-	}
-	if (SPI_execute_plan(plan, &document, NULL, false, MAX_EVENTS + 1) != SPI_OK_SELECT)
+	if (SPI_execute_plan(kept_plan(&plan, "SELECT * FROM eventlog._foreign_events($1)",
+								   lengthof(types), types),
+						 &document, NULL, false, MAX_EVENTS + 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read a document");
 	if (SPI_processed > MAX_EVENTS)
 		ereport(ERROR,

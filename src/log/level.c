@@ -60,10 +60,10 @@ level_find(const char *name, int len)
 }
 
 /*
- * level_of_syslog, level_of_opentelemetry: the level for a severity of RFC 5424, 0
- * to 7, or of OpenTelemetry, 1 to 24; -1 if there is none.
+ * level_of_syslog, level_of_opentelemetry: the level for a severity of RFC 5424,
+ * 0 to 7, or of OpenTelemetry, 1 to 24; -1 if there is none.
  */
-int
+static int
 level_of_syslog(int severity)
 {
 	static const EventLevel levels[] = {
@@ -74,7 +74,7 @@ level_of_syslog(int severity)
 	return severity >= 0 && severity <= 7 ? levels[severity] : -1;
 }
 
-int
+static int
 level_of_opentelemetry(int severity)
 {
 	static const EventLevel levels[] = {
@@ -86,8 +86,29 @@ level_of_opentelemetry(int severity)
 }
 
 /*
- * level_require: the same as level_find; if there is none, an error that lists the valid
- * ones.
+ * level_from_word: the level for a name, or for a number of OpenTelemetry's or
+ * else of syslog's; -1 if there is none.
+ */
+int
+level_from_word(const char *word, int len, bool opentelemetry)
+{
+	int			number = 0;
+
+	if (len < 1 || len > 2)
+		return level_find(word, len);
+	for (int i = 0; i < len; i++)
+	{
+		if (word[i] < '0' || word[i] > '9')
+			return -1;
+		number = number * 10 + word[i] - '0';
+	}
+	return opentelemetry ? level_of_opentelemetry(number) :
+		level_of_syslog(number);
+}
+
+/*
+ * level_require: the level with this name; if there is none, an error that lists
+ * the valid ones.
  */
 EventLevel
 level_require(const text *name)

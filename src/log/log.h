@@ -49,8 +49,7 @@ typedef enum EventLevel
 extern const char *const level_names[EVENT_NLEVELS];
 
 extern int	level_find(const char *name, int len);
-extern int	level_of_syslog(int severity);
-extern int	level_of_opentelemetry(int severity);
+extern int	level_from_word(const char *word, int len, bool opentelemetry);
 extern EventLevel level_require(const text *name);
 extern Oid	level_enum_oid(const text *name);
 

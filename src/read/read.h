@@ -64,6 +64,8 @@ typedef struct EventPage
 extern void append_event_select(StringInfo sql, Oid log);
 extern void append_event_key(StringInfo sql, const pg_uuid_t *id);
 extern void append_after(StringInfo sql, const pg_uuid_t *after);
+extern int	begin_log_sql(const EventLog *log, const Filter *filter);
+extern void end_log_sql(const EventLog *log, const char *shards, int level);
 
 /*
  * The indexes of a partition that are of use: the two of classes, by time,
@@ -334,8 +336,6 @@ extern void append_columns(StringInfo text, const Bitmapset *columns);
  * partitions.c: what of a log is read, and by whom
  */
 extern PartitionList *partitions_to_read(const EventLog *log);
-extern int	begin_log_sql(const EventLog *log, const Filter *filter);
-extern void end_log_sql(const EventLog *log, const char *shards, int level);
 extern int	reach_default(const EventLog *log, TimestampTz lower,
 						  TimestampTz upper);
 extern bool may_read_indexes(const EventLog *log);
