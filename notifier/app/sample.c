@@ -246,7 +246,7 @@ typedef struct Sending
 } Sending;
 
 static void
-answered(void *arg, OwedEvent *events, int n, const HttpResult *result)
+answered(void *arg, FetchedEvent *events, int n, const HttpResult *result)
 {
 	Sending    *sending = arg;
 	char		shown[1024];
@@ -292,7 +292,7 @@ get_token(Token *token)
  * send_event: and wait for the answer.
  */
 static bool
-send_event(const WebhookConfig *webhook, OwedEvent *event)
+send_event(const WebhookConfig *webhook, FetchedEvent *event)
 {
 	Sending		sending = {.webhook = webhook};
 	Subscription subscription = {.name = webhook->name,.changed = ignore};
@@ -322,7 +322,7 @@ bool
 sample_send(const WebhookConfig *webhook)
 {
 	Sample		sample;
-	OwedEvent	event = {0};
+	FetchedEvent event = {0};
 	bool		ok = false;
 
 	process_begin();

@@ -1,12 +1,11 @@
 /*
  * acks.c
- *		What was delivered and what failed is told in batches.
+ *		Settles events in the database, many in one statement.
  *
- * While many events come, acks gather for some ms, so that one statement tells
- * of many.  Failures are told at once; but while one statement is under way,
- * they gather for the next one.  What could not be told is told again.  A
- * statement tells of so many at most, so that those of other webhooks need not
- * wait for long.
+ * While many events arrive, acknowledgements gather for some milliseconds.
+ * Failures are reported at once, but gather while a statement is in progress.
+ * A statement that fails is sent again.  The size of a statement is limited, so
+ * that the statements of other webhooks do not have to wait for long.
  */
 #include "webhook/acks.h"
 
@@ -23,7 +22,7 @@
 #define FAILED_MAX			128
 
 static void
-time_is_over(void *arg)
+timer_expired(void *arg)
 {
 	Acks	   *acks = arg;
 
@@ -38,21 +37,21 @@ no_memory(const Acks *acks)
 }
 
 static void
-forget_told(AckBatch *batch)
+drop_sending(AckBatch *batch)
 {
 	for (int i = 0; i < BATCH_COLUMNS; i++)
 	{
-		free(batch->told[i]);
-		batch->told[i] = NULL;
+		free(batch->sending[i]);
+		batch->sending[i] = NULL;
 	}
-	batch->ntold = 0;
+	batch->nsending = 0;
 }
 
 /*
- * forget_first: the first group of those that were gathered.
+ * drop_first: drop the first gathered group.
  */
 static void
-forget_first(AckBatch *batch)
+drop_first(AckBatch *batch)
 {
 	AckGroup   *group = batch->first;
 
@@ -66,19 +65,19 @@ forget_first(AckBatch *batch)
 }
 
 static void
-forget_gathered(AckBatch *batch)
+drop_gathered(AckBatch *batch)
 {
 	while (batch->first)
-		forget_first(batch);
+		drop_first(batch);
 }
 
 /*
- * gather: one event more, of which the columns tell; where memory lacks, nothing
- * is told of its whole group.
+ * add_event: gather one more event.  Without memory, all that is gathered is
+ * dropped, and those events will be delivered again.
  */
 static void
-gather(Acks *acks, AckBatch *batch, int max, const char *const *columns,
-	   int ncolumns)
+add_event(Acks *acks, AckBatch *batch, int max, const char *const *columns,
+		  int ncolumns)
 {
 	AckGroup   *group = batch->last;
 	bool		ok = true;
@@ -104,53 +103,54 @@ gather(Acks *acks, AckBatch *batch, int max, const char *const *columns,
 	if (ok)
 		return;
 	no_memory(acks);
-	forget_gathered(batch);
+	drop_gathered(batch);
 }
 
 /*
- * told: a statement came to its end.
+ * finish_statement: the callback of both statements.
  */
 static void
-told(Acks *acks, AckBatch *batch, const char *what, PGresult *result)
+finish_statement(Acks *acks, AckBatch *batch, const char *what, PGresult *result)
 {
-	batch->under_way = false;
+	batch->in_progress = false;
 	if (result == NULL)
-		return;					/* acks_reset() sees to it */
+		return;					/* acks_reset() cleans up */
 	if (session_succeeded(result))
 	{
-		forget_told(batch);
+		drop_sending(batch);
 		problem_over(&acks->problem, acks->subscription);
 	}
 	else
 	{
 		problem_found(&acks->problem, acks->subscription, what, result);
 		acks->gone = subscription_is_gone(result);
-		loop_timer_set(&acks->error_timer, ERROR_DELAY, time_is_over, acks);
+		loop_timer_set(&acks->error_timer, ERROR_DELAY, timer_expired, acks);
 	}
 	subscription_changed(acks->subscription);
 }
 
 static void
-delivered_told(void *arg, PGresult *result)
+delivered_done(void *arg, PGresult *result)
 {
 	Acks	   *acks = arg;
 
-	told(acks, &acks->delivered, "could not acknowledge", result);
+	finish_statement(acks, &acks->delivered, "could not acknowledge", result);
 }
 
 static void
-failed_told(void *arg, PGresult *result)
+failed_done(void *arg, PGresult *result)
 {
 	Acks	   *acks = arg;
 
-	told(acks, &acks->failed, "could not tell of a failure", result);
+	finish_statement(acks, &acks->failed, "could not report failures", result);
 }
 
 /*
- * take_gathered: for the next statement; false when there is nothing.
+ * take_group: take the first group for the next statement; false if there is
+ * none.
  */
 static bool
-take_gathered(Acks *acks, AckBatch *batch, int ncolumns)
+take_group(Acks *acks, AckBatch *batch, int ncolumns)
 {
 	AckGroup   *group = batch->first;
 
@@ -158,56 +158,56 @@ take_gathered(Acks *acks, AckBatch *batch, int ncolumns)
 		return false;
 	for (int i = 0; i < ncolumns; i++)
 	{
-		batch->told[i] = array_take(&group->columns[i]);
-		if (batch->told[i])
+		batch->sending[i] = array_take(&group->columns[i]);
+		if (batch->sending[i])
 			continue;
 		no_memory(acks);
-		forget_told(batch);
-		forget_first(batch);
+		drop_sending(batch);
+		drop_first(batch);
 		return false;
 	}
-	batch->ntold = group->n;
-	forget_first(batch);
+	batch->nsending = group->n;
+	drop_first(batch);
 	return true;
 }
 
 /*
- * tell: what could not be told before, or else what is gathered.
+ * send_group: send the group whose statement failed, or else the next one.
  */
 static void
-tell(Acks *acks, AckBatch *batch, const char *sql, int ncolumns,
-	 SessionResult callback)
+send_group(Acks *acks, AckBatch *batch, const char *sql, int ncolumns,
+		   SessionResult callback)
 {
-	if (batch->under_way ||
-		(batch->told[0] == NULL && !take_gathered(acks, batch, ncolumns)))
+	if (batch->in_progress ||
+		(batch->sending[0] == NULL && !take_group(acks, batch, ncolumns)))
 		return;
-	batch->under_way = subscription_query(acks->subscription, sql, ncolumns,
-										  (const char *const *) batch->told,
-										  callback, acks);
+	batch->in_progress = subscription_query(acks->subscription, sql, ncolumns,
+											(const char *const *) batch->sending,
+											callback, acks);
 }
 
 void
-acks_tell(Acks *acks, bool last)
+acks_flush(Acks *acks, bool last)
 {
 	bool		gathering = acks->gather_timer.set && !last &&
-		acks->delivered.n < GATHERED;
+		acks->delivered.n < GATHER_EVENTS;
 
 	if (acks->error_timer.set)
 		return;
-	tell(acks, &acks->failed, statement_fail, FAILED_COLUMNS, failed_told);
-	if (gathering || acks->delivered.under_way)
+	send_group(acks, &acks->failed, statement_fail, FAILED_COLUMNS, failed_done);
+	if (gathering || acks->delivered.in_progress)
 		return;
 	loop_timer_clear(&acks->gather_timer);
-	tell(acks, &acks->delivered, statement_ack, DELIVERED_COLUMNS,
-		 delivered_told);
+	send_group(acks, &acks->delivered, statement_ack, DELIVERED_COLUMNS,
+			   delivered_done);
 }
 
 void
 acks_delivered(Acks *acks, const char *seq)
 {
 	if (acks->delivered.n == 0)
-		loop_timer_set(&acks->gather_timer, GATHER_TIME, time_is_over, acks);
-	gather(acks, &acks->delivered, DELIVERED_MAX, &seq, DELIVERED_COLUMNS);
+		loop_timer_set(&acks->gather_timer, GATHER_TIME, timer_expired, acks);
+	add_event(acks, &acks->delivered, DELIVERED_MAX, &seq, DELIVERED_COLUMNS);
 }
 
 void
@@ -217,14 +217,14 @@ acks_failed(Acks *acks, const char *seq, const char *error, int64_t delay)
 	const char *columns[] = {seq, error, delay < 0 ? NULL : seconds};
 
 	snprintf(seconds, sizeof(seconds), "%.3f", (double) delay / 1000);
-	gather(acks, &acks->failed, FAILED_MAX, columns, FAILED_COLUMNS);
+	add_event(acks, &acks->failed, FAILED_MAX, columns, FAILED_COLUMNS);
 }
 
 int
 acks_pending(const Acks *acks)
 {
-	return acks->delivered.n + acks->delivered.ntold +
-		acks->failed.n + acks->failed.ntold;
+	return acks->delivered.n + acks->delivered.nsending +
+		acks->failed.n + acks->failed.nsending;
 }
 
 bool
@@ -238,10 +238,10 @@ acks_forget(Acks *acks)
 {
 	loop_timer_clear(&acks->gather_timer);
 	loop_timer_clear(&acks->error_timer);
-	forget_gathered(&acks->delivered);
-	forget_gathered(&acks->failed);
-	forget_told(&acks->delivered);
-	forget_told(&acks->failed);
+	drop_gathered(&acks->delivered);
+	drop_gathered(&acks->failed);
+	drop_sending(&acks->delivered);
+	drop_sending(&acks->failed);
 	acks->gone = false;
 	problem_forget(&acks->problem);
 }
@@ -250,5 +250,5 @@ void
 acks_reset(Acks *acks)
 {
 	acks_forget(acks);
-	acks->delivered.under_way = acks->failed.under_way = false;
+	acks->delivered.in_progress = acks->failed.in_progress = false;
 }

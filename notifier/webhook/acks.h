@@ -1,6 +1,6 @@
 /*
  * acks.h
- *		What became of events, told to the database.
+ *		Acknowledges deliveries, and reports failed ones, to the database.
  */
 #ifndef NOTIFIER_ACKS_H
 #define NOTIFIER_ACKS_H
@@ -15,7 +15,7 @@
 #define BATCH_COLUMNS	3
 
 /*
- * AckGroup: as many as one statement tells of at most.
+ * AckGroup: the events of one statement; each column is an array parameter.
  */
 typedef struct AckGroup
 {
@@ -25,17 +25,17 @@ typedef struct AckGroup
 } AckGroup;
 
 /*
- * AckBatch: what one statement tells, and what the next ones will.
+ * AckBatch: the groups that wait for a statement, and the one being sent.
  */
 typedef struct AckBatch
 {
-	AckGroup   *first;			/* gathered for the next ones */
+	AckGroup   *first;			/* gathered for later statements */
 	AckGroup   *last;
-	int			n;				/* how many these are in all */
-	char	   *told[BATCH_COLUMNS];	/* told now; the first NULL: nothing
-										 * is */
-	int			ntold;
-	bool		under_way;		/* the statement is; if not, it has failed */
+	int			n;				/* events in them */
+	char	   *sending[BATCH_COLUMNS]; /* sending now; the first NULL:
+										 * nothing is */
+	int			nsending;
+	bool		in_progress;	/* the statement; if not, it has failed */
 } AckBatch;
 
 typedef struct Acks
@@ -43,43 +43,45 @@ typedef struct Acks
 	const Subscription *subscription;
 	AckBatch	delivered;		/* seq */
 	AckBatch	failed;			/* seq, error, seconds until the next attempt */
-	bool		gone;			/* there is nothing to tell of any more */
+	bool		gone;			/* the subscription does not exist any more */
 	Problem		problem;
-	LoopTimer	gather_timer;	/* until what is gathered is told anyhow */
-	LoopTimer	error_timer;	/* until what could not be told is told again */
+	LoopTimer	gather_timer;	/* until gathered events are sent at the
+								 * latest */
+	LoopTimer	error_timer;	/* until a failed statement is sent again */
 } Acks;
 
 /*
- * acks_delivered: the event of that number was delivered; told with others.
+ * acks_delivered: acknowledge an event, together with others.
  */
 extern void acks_delivered(Acks *acks, const char *seq);
 
 /*
- * acks_failed: it failed, and is to be tried again in so many ms; -1: never.
+ * acks_failed: report that an event failed.  delay: ms until it is to be tried
+ * again; -1: never.
  */
 extern void acks_failed(Acks *acks, const char *seq, const char *error,
 						int64_t delay);
 
 /*
- * acks_tell: tell what is gathered if it is worth a statement; last: nothing
- * else is to come soon.
+ * acks_flush: send what is gathered if it is worth a statement.  last: no more
+ * events are expected soon, so send it in any case.
  */
-extern void acks_tell(Acks *acks, bool last);
+extern void acks_flush(Acks *acks, bool last);
 
 /*
- * acks_pending: how many were sent, and the database does not know yet what
- * became of them.
+ * acks_pending: the number of events that were sent to the receiver but are not
+ * settled in the database yet.
  */
 extern int	acks_pending(const Acks *acks);
 
 /*
- * acks_are_failing: can nothing be told just now?
+ * acks_are_failing: did the last statement fail?
  */
 extern bool acks_are_failing(const Acks *acks);
 
 /*
- * acks_forget: what was not told yet is owed no more.
- * acks_reset: the session is lost, and what was not told with it.
+ * acks_forget: drop what is gathered, because the subscription is gone.
+ * acks_reset: the same, because the session is lost.
  */
 extern void acks_forget(Acks *acks);
 extern void acks_reset(Acks *acks);

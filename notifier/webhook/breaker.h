@@ -1,7 +1,7 @@
 /*
  * breaker.h
- *		A circuit breaker: a receiver that fails again and again is sent one
- *		probe at a time, with pauses between, until one succeeds.
+ *		A circuit breaker: a receiver that keeps failing gets one probe at a time,
+ *		with pauses between them, until a probe succeeds.
  */
 #ifndef NOTIFIER_BREAKER_H
 #define NOTIFIER_BREAKER_H
@@ -10,13 +10,12 @@
 #include <stdint.h>
 
 #define BREAKER_FAILURES	5	/* in a row open it */
-#define BREAKER_PAUSE	30000	/* ms at most between two probes: how soon it
-								 * is noticed that a receiver has come back */
+#define BREAKER_PAUSE	30000	/* longest pause between two probes, in ms */
 
 typedef enum BreakerState
 {
-	BREAKER_CLOSED,				/* all is well */
-	BREAKER_OPEN,				/* nothing is sent */
+	BREAKER_CLOSED,				/* requests are sent */
+	BREAKER_OPEN,				/* a pause: nothing is sent */
 	BREAKER_HALF_OPEN			/* one probe may be sent */
 } BreakerState;
 
@@ -24,26 +23,26 @@ typedef struct Breaker
 {
 	BreakerState state;
 	int			failures;		/* in a row, while it is closed */
-	int			probes;			/* in a row that failed */
+	int			probes;			/* failed probes in a row */
 } Breaker;
 
 /*
- * breaker_succeeded: the receiver is alive, whatever it thinks of an event.
+ * breaker_succeeded: the receiver answered, even if it refused the event.
  */
 extern void breaker_succeeded(Breaker *breaker);
 
 /*
- * breaker_failed: a request did; probe: it was one.  True if a pause shall
- * begin.
+ * breaker_failed: a request failed.  probe: it was the probe.  Returns true if a
+ * pause must begin.
  *
- * Requests that were already in flight when the breaker opened say nothing new.
+ * Requests that were already in flight when the breaker opened are ignored.
  */
 extern bool breaker_failed(Breaker *breaker, bool probe);
 
 /*
- * breaker_pause: how long, in milliseconds: what doubles from initial with each
- * failed probe up to max, or up to BREAKER_PAUSE if that is less, with the jitter
- * of retries.
+ * breaker_pause: the length of the pause, in milliseconds.  It doubles from
+ * initial with each failed probe, up to max or BREAKER_PAUSE, whichever is less,
+ * and has the jitter of retries.
  */
 extern int64_t breaker_pause(const Breaker *breaker, int64_t initial,
 							 int64_t max, double random);

@@ -1,28 +1,27 @@
 /*
  * budget.c
- *		Counts bytes, and remembers who waits for them.
+ *		Counts the bytes in use and keeps a queue of webhooks that wait.
  *
- * The session has one statement under way at a time.  So a few fetches that are
- * asked for at once keep it as busy as many would, and that many events of any
- * size is what may come beyond the budget.
+ * The session runs one statement at a time, so a few concurrent fetches keep it
+ * busy.  The budget can be exceeded by one large event for each of them.
  */
 #include "webhook/budget.h"
 
 #include "base/loop.h"
 
-#define LEAST			((size_t) 64 * 1024)	/* of a reservation */
-#define FETCHES			4		/* under way at once */
+#define LEAST			((size_t) 64 * 1024)	/* bytes of a reservation */
+#define FETCHES			4		/* at once */
 
 static size_t total = 0;		/* used and reserved by all */
 static int	nfetches = 0;
-static BudgetShare *first = NULL;	/* who waits, in their order */
+static BudgetShare *first = NULL;	/* of the queue */
 static int	nwaiting = 0;
-static int	ncalls = 0;			/* how many of these to call yet */
+static int	nto_wake = 0;		/* of these */
 static LoopTimer timer;
 
 /*
- * room_for: how much there is for one of them: three quarters of what the others
- * have left, so that something is left for the next one.
+ * room_for: how many bytes this webhook may have: three quarters of what the
+ * others leave, so that the next one finds some too.
  */
 static size_t
 room_for(const BudgetShare *share)
@@ -50,11 +49,11 @@ unlink_share(BudgetShare *share)
 }
 
 /*
- * call_next: the first one that waits tries again; without success it is the
- * last one then.
+ * wake_next: let the first webhook of the queue try again.  If it still finds no
+ * room, it goes to the end of the queue.
  */
 static void
-call_next(void *arg)
+wake_next(void *arg)
 {
 	BudgetShare *share = first;
 
@@ -62,26 +61,26 @@ call_next(void *arg)
 	if (share == NULL || nfetches >= FETCHES)
 		return;
 	unlink_share(share);
-	if (--ncalls > 0)
-		loop_timer_set(&timer, 0, call_next, NULL);
+	if (--nto_wake > 0)
+		loop_timer_set(&timer, 0, wake_next, NULL);
 	subscription_changed(share->subscription);
 }
 
 /*
- * give_way: there may be room for those that wait now.
+ * wake_waiters: memory was released; wake each waiting webhook once.
  */
 static void
-give_way(void)
+wake_waiters(void)
 {
 	if (first == NULL || nfetches >= FETCHES)
 		return;
-	ncalls = nwaiting;
+	nto_wake = nwaiting;
 	if (!timer.set)
-		loop_timer_set(&timer, 0, call_next, NULL);
+		loop_timer_set(&timer, 0, wake_next, NULL);
 }
 
 static void
-wait_in_line(BudgetShare *share)
+enqueue_share(BudgetShare *share)
 {
 	BudgetShare **at = &first;
 
@@ -102,7 +101,7 @@ budget_reserve(BudgetShare *share, size_t wish)
 
 	if (bytes < LEAST)
 	{
-		wait_in_line(share);
+		enqueue_share(share);
 		return 0;
 	}
 	if (wish < LEAST)
@@ -124,7 +123,7 @@ budget_fetched(BudgetShare *share)
 	total -= share->reserved;
 	share->reserved = 0;
 	nfetches--;
-	give_way();
+	wake_waiters();
 }
 
 void
@@ -139,7 +138,7 @@ budget_free(BudgetShare *share, size_t size)
 {
 	share->used -= size;
 	total -= size;
-	give_way();
+	wake_waiters();
 }
 
 void

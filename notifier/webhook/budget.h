@@ -2,9 +2,8 @@
  * budget.h
  *		Memory for events: one budget for all webhooks of the process.
  *
- * An event may be of any size, and a fetch brings one at least.  So who wants
- * to fetch asks for room first; where there is none just now, it is told when
- * there is.
+ * An event can be large, and a fetch returns at least one.  So a webhook reserves
+ * memory before it fetches.  If there is none, it is called when there is.
  */
 #ifndef NOTIFIER_BUDGET_H
 #define NOTIFIER_BUDGET_H
@@ -17,39 +16,39 @@
 #define BUDGET			((size_t) 8 * 1024 * 1024)	/* bytes of events */
 
 /*
- * BudgetShare: one webhook's.  Zeroed, it has none.
+ * BudgetShare: the share of one webhook.  All zeros is a valid start.
  */
 typedef struct BudgetShare
 {
 	const Subscription *subscription;
 	size_t		used;			/* by events in memory */
-	size_t		reserved;		/* for a fetch under way */
-	bool		waiting;		/* for room */
-	struct BudgetShare *next;	/* of those that wait */
+	size_t		reserved;		/* for the fetch in progress */
+	bool		waiting;		/* in the queue for memory */
+	struct BudgetShare *next;	/* in that queue */
 } BudgetShare;
 
 /*
- * budget_reserve: room for a fetch of so many bytes, or of fewer; how many, or
- * 0: none now, and the webhook will be called when there is.
+ * budget_reserve: reserve memory for a fetch of `wish` bytes or fewer.  Returns
+ * the number of bytes; 0: none now, subscription_changed() follows.
  *
- * Who has no event in memory may always have a little, within four times the
- * budget: so nobody waits for those whose receivers take nothing.
+ * A webhook without events in memory always gets a little, up to four times the
+ * budget in all, so no webhook waits for others whose receivers are stuck.
  */
 extern size_t budget_reserve(BudgetShare *share, size_t wish);
 
 /*
- * budget_fetched: the fetch came to its end.
+ * budget_fetched: the fetch has ended; release its reservation.
  */
 extern void budget_fetched(BudgetShare *share);
 
 /*
- * budget_use, budget_free: an event of that size is in memory, or is no more.
+ * budget_use, budget_free: account for an event of that size, or give it back.
  */
 extern void budget_use(BudgetShare *share, size_t size);
 extern void budget_free(BudgetShare *share, size_t size);
 
 /*
- * budget_leave: it wants nothing any more.
+ * budget_leave: the webhook is being destroyed.
  */
 extern void budget_leave(BudgetShare *share);
 

@@ -1,6 +1,6 @@
 /*
  * buffer.c
- *		A queue of events, whose memory is bounded.
+ *		A queue of events whose memory is bounded.
  */
 #include "webhook/buffer.h"
 
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_SIZE		1024	/* bytes of an event, before one was seen */
+#define FIRST_SIZE		1024	/* assumed bytes of an event at the start */
 
 void
 buffer_init(EventBuffer *buffer, const WebhookConfig *config,
@@ -23,10 +23,10 @@ buffer_init(EventBuffer *buffer, const WebhookConfig *config,
 }
 
 /*
- * forget: it is settled, or somebody else's again.
+ * forget: free an event and its memory budget.
  */
 static void
-forget(EventBuffer *buffer, OwedEvent *event)
+forget(EventBuffer *buffer, FetchedEvent *event)
 {
 	budget_free(&buffer->share, event->size);
 	if (event->attempts > 0)
@@ -35,14 +35,14 @@ forget(EventBuffer *buffer, OwedEvent *event)
 }
 
 void
-buffer_settle(EventBuffer *buffer, OwedEvent *event)
+buffer_settle(EventBuffer *buffer, FetchedEvent *event)
 {
 	buffer->nsent--;
 	forget(buffer, event);
 }
 
 bool
-buffer_is_current(const EventBuffer *buffer, const OwedEvent *event)
+buffer_is_current(const EventBuffer *buffer, const FetchedEvent *event)
 {
 	return event->generation == buffer->generation;
 }
@@ -53,7 +53,7 @@ buffer_clear(EventBuffer *buffer)
 	buffer->generation++;
 	while (buffer->first)
 	{
-		OwedEvent  *event = buffer->first;
+		FetchedEvent *event = buffer->first;
 
 		buffer->first = event->next;
 		forget(buffer, event);
@@ -63,19 +63,19 @@ buffer_clear(EventBuffer *buffer)
 }
 
 /*
- * make_event: a row of what was fetched, in one allocation.
+ * make_event: copy a fetched row into one allocation.
  */
-static OwedEvent *
-make_event(const PGresult *result, int row, const char *unfit)
+static FetchedEvent *
+make_event(const PGresult *result, int row, const char *payload_error)
 {
 	const char *const texts[] = {
 		PQgetvalue(result, row, FETCH_SEQ),
 		PQgetvalue(result, row, FETCH_ID),
 		PQgetvalue(result, row, FETCH_USER_ID),
-		unfit ? unfit : PQgetvalue(result, row, FETCH_BODY)
+		payload_error ? payload_error : PQgetvalue(result, row, FETCH_BODY)
 	};
-	size_t		size = sizeof(OwedEvent);
-	OwedEvent  *event;
+	size_t		size = sizeof(FetchedEvent);
+	FetchedEvent *event;
 	char	   *at;
 	char	   *copies[4];
 
@@ -95,8 +95,8 @@ make_event(const PGresult *result, int row, const char *unfit)
 	event->id = copies[1];
 	event->user_id = PQgetisnull(result, row, FETCH_USER_ID) ? NULL : copies[2];
 	event->body = copies[3];
-	event->unfit = unfit != NULL;
-	event->unwanted = *PQgetvalue(result, row, FETCH_WANTED) == 'f';
+	event->no_payload = payload_error != NULL;
+	event->filtered_out = *PQgetvalue(result, row, FETCH_WANTED) == 'f';
 	event->size = size;
 	event->attempts = atoi(PQgetvalue(result, row, FETCH_ATTEMPTS));
 	event->created = loop_now() - atoll(PQgetvalue(result, row, FETCH_AGE));
@@ -104,10 +104,10 @@ make_event(const PGresult *result, int row, const char *unfit)
 }
 
 /*
- * prepend, append: a chain of n, whose last is given.
+ * prepend, append: add a chain of n events in front, or one event at the end.
  */
 static void
-prepend(EventBuffer *buffer, OwedEvent *first, OwedEvent *last, int n)
+prepend(EventBuffer *buffer, FetchedEvent *first, FetchedEvent *last, int n)
 {
 	last->next = buffer->first;
 	buffer->first = first;
@@ -117,7 +117,7 @@ prepend(EventBuffer *buffer, OwedEvent *first, OwedEvent *last, int n)
 }
 
 static void
-append(EventBuffer *buffer, OwedEvent *event)
+append(EventBuffer *buffer, FetchedEvent *event)
 {
 	*buffer->last = event;
 	buffer->last = &event->next;
@@ -126,9 +126,9 @@ append(EventBuffer *buffer, OwedEvent *event)
 
 bool
 buffer_add(EventBuffer *buffer, const PGresult *result, int row,
-		   const char *unfit)
+		   const char *payload_error)
 {
-	OwedEvent  *event = make_event(result, row, unfit);
+	FetchedEvent *event = make_event(result, row, payload_error);
 
 	if (event == NULL)
 		return false;
@@ -151,22 +151,22 @@ buffer_add(EventBuffer *buffer, const PGresult *result, int row,
 }
 
 static bool
-is_sent(const OwedEvent *event)
+is_sendable(const FetchedEvent *event)
 {
-	return !event->unfit && !event->unwanted;
+	return !event->no_payload && !event->filtered_out;
 }
 
-OwedEvent *
+FetchedEvent *
 buffer_take(EventBuffer *buffer, int max, int *n)
 {
-	OwedEvent  *events = buffer->first;
-	OwedEvent  *last = events;
+	FetchedEvent *events = buffer->first;
+	FetchedEvent *last = events;
 
 	*n = 0;
 	if (events == NULL)
 		return NULL;
-	for (*n = 1; *n < max && last->next && is_sent(events) &&
-		 is_sent(last->next); (*n)++)
+	for (*n = 1; *n < max && last->next && is_sendable(events) &&
+		 is_sendable(last->next); (*n)++)
 		last = last->next;
 	buffer->first = last->next;
 	if (buffer->first == NULL)
@@ -178,15 +178,15 @@ buffer_take(EventBuffer *buffer, int max, int *n)
 }
 
 void
-buffer_put_back(EventBuffer *buffer, OwedEvent *events, int n)
+buffer_put_back(EventBuffer *buffer, FetchedEvent *events, int n)
 {
-	OwedEvent  *last = events;
+	FetchedEvent *last = events;
 
 	if (!buffer_is_current(buffer, events))
 	{
 		while (events)
 		{
-			OwedEvent  *event = events;
+			FetchedEvent *event = events;
 
 			events = event->next;
 			buffer_settle(buffer, event);
@@ -200,8 +200,8 @@ buffer_put_back(EventBuffer *buffer, OwedEvent *events, int n)
 }
 
 /*
- * ahead: how many events to have at once: enough to be worth a statement, when
- * half of them are settled; batches are that with fewer requests' worth.
+ * ahead: how many events to hold at once: so many that a fetch is worth a
+ * statement when half of them are settled.
  */
 static int
 ahead(const WebhookConfig *config)
@@ -209,7 +209,7 @@ ahead(const WebhookConfig *config)
 	int			n = config->max_concurrency * config->max_events *
 		(config->max_events > 1 ? 2 : 4);
 
-	return n > 2 * GATHERED ? n : 2 * GATHERED;
+	return n > 2 * GATHER_EVENTS ? n : 2 * GATHER_EVENTS;
 }
 
 int

@@ -1,6 +1,6 @@
 /*
  * buffer.h
- *		Events that a webhook was handed out: in memory until they are settled.
+ *		The events that a webhook has fetched, until they are settled.
  */
 #ifndef NOTIFIER_BUFFER_H
 #define NOTIFIER_BUFFER_H
@@ -14,42 +14,42 @@
 #include "webhook/budget.h"
 #include "webhook/subscription.h"
 
-#define GATHERED		128		/* events that are worth a statement … */
-#define GATHER_TIME		20		/* … or as many as come in so many ms */
+#define GATHER_EVENTS	128		/* a statement waits for so many events … */
+#define GATHER_TIME		20		/* … but not for longer, in ms */
 
 /*
- * OwedEvent: an event that was fetched and is not settled.
+ * FetchedEvent: an event that was fetched and is not settled.
  */
-typedef struct OwedEvent
+typedef struct FetchedEvent
 {
-	struct OwedEvent *next;
-	char	   *seq;			/* texts of one allocation */
+	struct FetchedEvent *next;
+	char	   *seq;			/* the strings are in the same allocation */
 	char	   *id;
 	char	   *user_id;		/* NULL: none */
-	char	   *body;			/* unfit: why there is none */
-	bool		unfit;			/* its payload cannot be made */
-	bool		unwanted;		/* by the webhook's own filter */
-	int			attempts;		/* that failed */
+	char	   *body;			/* no_payload: the error */
+	bool		no_payload;		/* the server could not make its payload */
+	bool		filtered_out;	/* by the webhook's own filter */
+	int			attempts;		/* failed attempts */
 	int64_t		created;		/* loop_now() when it was created */
-	uint32_t	token;			/* the generation of that it was sent with */
-	bool		renewed;		/* sent again with a new one */
+	uint32_t	token;			/* generation of the token it was sent with */
+	bool		renewed;		/* sent again with a new token */
 	size_t		size;			/* in memory */
-	uint32_t	generation;		/* the buffer's when it was fetched */
-} OwedEvent;
+	uint32_t	generation;		/* of the buffer when it was fetched */
+} FetchedEvent;
 
 typedef struct EventBuffer
 {
 	const WebhookConfig *config;	/* ordered: retries come first */
-	OwedEvent  *first;			/* fetched, not sent yet */
-	OwedEvent **last;
-	int			nwaiting;		/* how many these are */
-	int			nsent;			/* taken to be sent, and not settled */
-	int			nretried;		/* of both, how many have failed before */
-	uint32_t	generation;		/* how often it was cleared */
-	uint64_t	retries_fetched;	/* how many such were ever added */
-	BudgetShare share;			/* of memory, for both */
-	size_t		usual_size;		/* of an event, rather too much than too
-								 * little */
+	FetchedEvent *first;		/* waiting to be sent */
+	FetchedEvent **last;
+	int			nwaiting;		/* number of these */
+	int			nsent;			/* taken to be sent and not settled */
+	int			nretried;		/* of both: those that failed before */
+	uint32_t	generation;		/* how often the buffer was cleared */
+	uint64_t	retries_fetched;	/* since the start: events added that
+									 * failed before */
+	BudgetShare share;			/* memory of both */
+	size_t		usual_size;		/* estimate for an event, on the high side */
 } EventBuffer;
 
 extern void buffer_init(EventBuffer *buffer, const WebhookConfig *config,
@@ -57,47 +57,48 @@ extern void buffer_init(EventBuffer *buffer, const WebhookConfig *config,
 extern void buffer_destroy(EventBuffer *buffer);
 
 /*
- * buffer_add: a row of what statement_fetch() gives; or statement_fetch_bare,
- * and why.  False when memory lacks.
+ * buffer_add: add a row of statement_fetch(), or one of statement_fetch_bare and
+ * the error why its payload is missing.  False: out of memory.
  */
 extern bool buffer_add(EventBuffer *buffer, const PGresult *result, int row,
-					   const char *unfit);
+					   const char *payload_error);
 
 /*
- * buffer_take: the next ones to send, at most max, as a chain of n; one that is
- * unfit or unwanted alone.
- * buffer_put_back: they could not be sent, and are the next again, unless the
- * buffer was cleared meanwhile.
+ * buffer_take: take the next events to send, at most max, as a chain of n.  An
+ * event that is not to be sent, for no_payload or filtered_out, comes alone.
+ * buffer_put_back: return a chain to the front, unless the buffer was cleared
+ * meanwhile; then the events are freed.
  */
-extern OwedEvent *buffer_take(EventBuffer *buffer, int max, int *n);
-extern void buffer_put_back(EventBuffer *buffer, OwedEvent *events, int n);
+extern FetchedEvent *buffer_take(EventBuffer *buffer, int max, int *n);
+extern void buffer_put_back(EventBuffer *buffer, FetchedEvent *events, int n);
 
 /*
- * buffer_is_current: was it fetched since the buffer was cleared?  If not,
- * whoever is the consumer now is handed it again.
+ * buffer_is_current: was the event fetched since the buffer was last cleared?  If
+ * not, the current consumer gets it again.
  */
 extern bool buffer_is_current(const EventBuffer *buffer,
-							  const OwedEvent *event);
+							  const FetchedEvent *event);
 
 /*
- * buffer_settle: one that was taken is settled; it is freed.
+ * buffer_settle: free an event that was taken.
  */
-extern void buffer_settle(EventBuffer *buffer, OwedEvent *event);
+extern void buffer_settle(EventBuffer *buffer, FetchedEvent *event);
 
 /*
- * buffer_clear: forget those that wait.
+ * buffer_clear: free the events that wait.
  */
 extern void buffer_clear(EventBuffer *buffer);
 
 /*
- * buffer_room: how many events to fetch now; 0: wait until it is worth while.
- * So many were sent and are not acknowledged: they count as in flight, too.
+ * buffer_room: how many events to fetch now; 0: not enough to be worth a
+ * statement.  nunacknowledged: events sent and not acknowledged yet; too many of
+ * them stop fetching.
  */
 extern int	buffer_room(const EventBuffer *buffer, int nunacknowledged);
 
 /*
- * buffer_reserve: memory for so many; how many bytes, or 0: none now, but the
- * webhook will be called when there is some.  buffer_fetched: they are here.
+ * buffer_reserve: reserve memory for n events; returns what budget_reserve()
+ * does.  buffer_fetched: release it after the fetch.
  */
 extern size_t buffer_reserve(EventBuffer *buffer, int n);
 extern void buffer_fetched(EventBuffer *buffer);

@@ -1,11 +1,11 @@
 /*
  * claim.c
- *		A subscription made, claimed, and left to another session.
+ *		Creating, claiming and releasing the subscription.
  *
- * To be the consumer a session has to claim the subscription, which is an error
- * in the server's log where another has it.  So it tries only if those who are
- * consumers have changed since it last failed.  Of many that stand by, one looks
- * for all.
+ * Claiming a subscription that another session consumes is an error, which the
+ * server logs.  So a session that stands by reads who the consumers are, and
+ * claims only if they have changed since it was refused.  All webhooks of a
+ * process share what one of them has read.
  */
 #include "webhook/claim.h"
 
@@ -16,16 +16,16 @@
 #include <string.h>
 
 #define STANDBY_DELAY	2000	/* ms between two tries to become the consumer */
-
-#define SEEN_FOR		1000	/* ms for which a look will do for others */
+#define SHARED_FOR		1000	/* ms for which others use what was read */
 
 /*
- * What was seen last, by any claim of the session; NULL: nothing yet.
+ * The hash of all consumers as any webhook of the process last read it; NULL: not
+ * read yet.
  */
-static char *seen = NULL;
-static int64_t seen_at = 0;
+static char *last_consumers = NULL;
+static int64_t last_read_at = 0;
 
-static void try(void *arg);
+static void try_claim(void *arg);
 static void subscribe(void *arg);
 
 ClaimOutcome
@@ -38,18 +38,18 @@ claim_outcome(Claim *claim)
 }
 
 static void
-finish(Claim *claim, ClaimOutcome outcome)
+set_outcome(Claim *claim, ClaimOutcome outcome)
 {
 	claim->outcome = outcome;
 	subscription_changed(claim->subscription);
 }
 
 /*
- * has_failed: log an error; what failed is tried again.
+ * check_failure: if the statement failed, log that and schedule it again.
  */
 static bool
-has_failed(Claim *claim, const char *what, const PGresult *result,
-		   LoopTimerCallback again)
+check_failure(Claim *claim, const char *what, const PGresult *result,
+			  LoopTimerCallback again)
 {
 	if (session_succeeded(result))
 		return false;
@@ -68,8 +68,7 @@ forget_consumers(Claim *claim)
 }
 
 /*
- * claimed: by listen, which no other session may call now; fetch disarms the
- * bell again.
+ * claimed: the callback of listen, which makes this session the consumer.
  */
 static void
 claimed(void *arg, PGresult *result)
@@ -78,42 +77,42 @@ claimed(void *arg, PGresult *result)
 
 	claim->asking = false;
 	if (result == NULL)
-		return;					/* claim_reset() sees to it */
+		return;					/* claim_reset() cleans up */
 	if (subscription_is_taken(result))
 	{
 		problem_over(&claim->problem, claim->subscription);
-		loop_timer_set(&claim->timer, STANDBY_DELAY, try, claim);
-		finish(claim, CLAIM_REFUSED);
+		loop_timer_set(&claim->timer, STANDBY_DELAY, try_claim, claim);
+		set_outcome(claim, CLAIM_REFUSED);
 		return;
 	}
 	forget_consumers(claim);
-	if (has_failed(claim, "could not be the consumer", result, try))
+	if (check_failure(claim, "could not become the consumer", result, try_claim))
 		return;
 	problem_over(&claim->problem, claim->subscription);
-	finish(claim, CLAIM_WON);
+	set_outcome(claim, CLAIM_WON);
 }
 
 /*
- * consumers_seen: claim the subscription, unless another has it and all are
- * still there.
+ * consumers_read: claim the subscription, unless the consumers are those of the
+ * last refusal.
  */
 static void
-consumers_seen(void *arg, PGresult *result)
+consumers_read(void *arg, PGresult *result)
 {
 	Claim	   *claim = arg;
 	const char *consumers;
 
 	claim->asking = false;
 	if (result == NULL ||
-		has_failed(claim, "could not see who the consumers are", result, try))
+		check_failure(claim, "could not read the consumers", result, try_claim))
 		return;
 	consumers = PQgetvalue(result, 0, 0);
-	free(seen);
-	seen = strdup(consumers);
-	seen_at = loop_now();
+	free(last_consumers);
+	last_consumers = strdup(consumers);
+	last_read_at = loop_now();
 	if (claim->consumers && strcmp(claim->consumers, consumers) == 0)
 	{
-		loop_timer_set(&claim->timer, STANDBY_DELAY, try, claim);
+		loop_timer_set(&claim->timer, STANDBY_DELAY, try_claim, claim);
 		return;
 	}
 	forget_consumers(claim);
@@ -123,42 +122,43 @@ consumers_seen(void *arg, PGresult *result)
 }
 
 /*
- * is_hopeless: are the consumers known to be those with whom it failed?
+ * is_known_taken: have the consumers, as last read, not changed since the
+ * refusal?
  */
 static bool
-is_hopeless(const Claim *claim)
+is_known_taken(const Claim *claim)
 {
-	return claim->consumers && seen && loop_now() - seen_at < SEEN_FOR &&
-		strcmp(claim->consumers, seen) == 0;
+	return claim->consumers && last_consumers && loop_now() - last_read_at < SHARED_FOR &&
+		strcmp(claim->consumers, last_consumers) == 0;
 }
 
 static void
-try(void *arg)
+try_claim(void *arg)
 {
 	Claim	   *claim = arg;
 
 	if (claim->asking)
 		return;
-	if (is_hopeless(claim))
-		loop_timer_set(&claim->timer, STANDBY_DELAY, try, claim);
+	if (is_known_taken(claim))
+		loop_timer_set(&claim->timer, STANDBY_DELAY, try_claim, claim);
 	else
 		claim->asking = subscription_query(claim->subscription,
 										   statement_consumers, 0, NULL,
-										   consumers_seen, claim);
+										   consumers_read, claim);
 }
 
 void
-claim_try_in(Claim *claim, int64_t delay)
+claim_try_after(Claim *claim, int64_t delay)
 {
 	loop_timer_clear(&claim->timer);
 	if (delay == 0)
-		try(claim);
+		try_claim(claim);
 	else
-		loop_timer_set(&claim->timer, delay, try, claim);
+		loop_timer_set(&claim->timer, delay, try_claim, claim);
 }
 
 static void
-told(void *arg, PGresult *result)
+statement_done(void *arg, PGresult *result)
 {
 	Claim	   *claim = arg;
 
@@ -171,14 +171,14 @@ void
 claim_release(Claim *claim)
 {
 	(void) subscription_query(claim->subscription, statement_release, 0, NULL,
-							  told, claim);
+							  statement_done, claim);
 }
 
 void
 claim_pause(Claim *claim)
 {
 	(void) subscription_query(claim->subscription, statement_pause, 0, NULL,
-							  told, claim);
+							  statement_done, claim);
 }
 
 void
@@ -194,10 +194,10 @@ subscribed(void *arg, PGresult *result)
 
 	claim->asking = false;
 	if (result == NULL ||
-		has_failed(claim, "could not subscribe", result, subscribe))
+		check_failure(claim, "could not subscribe", result, subscribe))
 		return;
 	claim->subscribed = loop_now();
-	finish(claim, CLAIM_SUBSCRIBED);
+	set_outcome(claim, CLAIM_SUBSCRIBED);
 }
 
 static void
@@ -231,7 +231,7 @@ claim_obstacle(const Claim *claim)
 	if (claim->ownerless)
 		return "the role that owned the subscription is gone";
 	if (claim->foreign)
-		return "another session is the consumer, and no notifier that lives";
+		return "the consumer is not a running notifier";
 	return NULL;
 }
 
@@ -241,8 +241,8 @@ claim_reset(Claim *claim)
 	claim->foreign = claim->ownerless = false;
 	loop_timer_clear(&claim->timer);
 	forget_consumers(claim);
-	free(seen);
-	seen = NULL;
+	free(last_consumers);
+	last_consumers = NULL;
 	claim->outcome = CLAIM_NOTHING;
 	claim->asking = false;
 	claim->subscribed = 0;

@@ -1,6 +1,6 @@
 /*
  * claim.h
- *		Who is the consumer of a subscription.
+ *		Creates the subscription, and makes this session its consumer.
  */
 #ifndef NOTIFIER_CLAIM_H
 #define NOTIFIER_CLAIM_H
@@ -15,9 +15,9 @@
 typedef enum ClaimOutcome
 {
 	CLAIM_NOTHING,				/* nothing new */
-	CLAIM_SUBSCRIBED,			/* there is a subscription to be claimed */
+	CLAIM_SUBSCRIBED,			/* the subscription exists */
 	CLAIM_WON,					/* this session is the consumer */
-	CLAIM_REFUSED				/* another one is */
+	CLAIM_REFUSED				/* another session is */
 } ClaimOutcome;
 
 typedef struct Claim
@@ -25,49 +25,51 @@ typedef struct Claim
 	const Subscription *subscription;
 	const WebhookConfig *config;
 	ClaimOutcome outcome;
-	bool		asking;			/* a statement under way */
+	bool		asking;			/* a statement is in progress */
 	Problem		problem;
-	bool		foreign;		/* its consumer is no notifier that lives */
-	bool		ownerless;		/* whom it belongs to is gone: nothing comes */
-	int64_t		subscribed;		/* loop_now() when it last was; 0: never */
-	char	   *consumers;		/* a hash of all there were when another had
-								 * this one */
-	LoopTimer	timer;			/* until it is tried again */
+	bool		foreign;		/* its consumer is no running notifier */
+	bool		ownerless;		/* its owner was dropped: no events come */
+	int64_t		subscribed;		/* loop_now() when we last subscribed; 0:
+								 * never */
+	char	   *consumers;		/* hash of all consumers when we were refused */
+	LoopTimer	timer;			/* until the next try */
 } Claim;
 
 /*
- * claim_subscribe: make or change the subscription, until that succeeds; again
- * and again at most every few seconds.
+ * claim_subscribe: create or change the subscription, and retry every few
+ * seconds until that succeeds.
  */
 extern void claim_subscribe(Claim *claim);
 
 /*
- * claim_try_in: in so many ms try to be the consumer, until that succeeds.
+ * claim_try_after: after `delay` ms, try to become the consumer until that
+ * succeeds.
  */
-extern void claim_try_in(Claim *claim, int64_t delay);
+extern void claim_try_after(Claim *claim, int64_t delay);
 
 /*
- * claim_release: be the consumer no more.
+ * claim_release: stop being the consumer.
  */
 extern void claim_release(Claim *claim);
 
 /*
- * claim_pause: nobody is to be handed anything.
+ * claim_pause: pause the subscription for all consumers.
  */
 extern void claim_pause(Claim *claim);
 
 /*
- * claim_stop: do not try any more.
+ * claim_stop: stop trying.
  */
 extern void claim_stop(Claim *claim);
 
 /*
- * claim_outcome: what came of it since this was asked last.
+ * claim_outcome: the result since the last call.
  */
 extern ClaimOutcome claim_outcome(Claim *claim);
 
 /*
- * claim_obstacle: what keeps anybody from consuming, for people; NULL: nothing.
+ * claim_obstacle: why nobody can consume, as a text for people; NULL: somebody
+ * can.
  */
 extern const char *claim_obstacle(const Claim *claim);
 

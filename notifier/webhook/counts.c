@@ -1,6 +1,6 @@
 /*
  * counts.c
- *		Counting what became of requests.
+ *		Counts the results of requests.
  */
 #include "webhook/counts.h"
 

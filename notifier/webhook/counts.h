@@ -1,6 +1,6 @@
 /*
  * counts.h
- *		What is counted of a webhook, for the metrics and the page at /.
+ *		The counters of a webhook, for the metrics and the page at /.
  */
 #ifndef NOTIFIER_COUNTS_H
 #define NOTIFIER_COUNTS_H
@@ -19,30 +19,30 @@ extern const double latency_bounds[LATENCY_BUCKETS];
 #define COUNTED_STATUSES	600
 
 /*
- * WebhookCounts: since the process began.  A count of events never mixes with
- * one of requests: a request may carry a batch.
+ * WebhookCounts: since the process started.  Events and requests are counted
+ * apart, since a request can carry a batch of events.
  */
 typedef struct WebhookCounts
 {
 	uint64_t	delivered;		/* events */
 	uint64_t	dead;			/* events given up */
-	uint64_t	requests;		/* that have ended */
-	uint64_t	failed[HTTP_NREASONS];	/* requests */
-	uint32_t	by_status[COUNTED_STATUSES];	/* requests that were answered */
-	double		seconds;		/* of all requests */
+	uint64_t	requests;		/* completed requests */
+	uint64_t	failed[HTTP_NREASONS];	/* failed requests */
+	uint32_t	by_status[COUNTED_STATUSES];	/* answered requests */
+	double		seconds;		/* total time of all requests */
 	uint64_t	latency[LATENCY_BUCKETS];	/* requests up to each bound */
 	double		last_success;	/* seconds since 1970; 0: none yet */
-	double		last_failure;	/* the same */
-	char		last_error[HTTP_ERROR_SIZE];	/* of that one */
+	double		last_failure;	/* seconds since 1970; 0: none yet */
+	char		last_error[HTTP_ERROR_SIZE];	/* of the last failure */
 } WebhookCounts;
 
 /*
- * counts_request: a request has ended.
+ * counts_request: count a completed request.
  */
 extern void counts_request(WebhookCounts *counts, const HttpResult *result);
 
 /*
- * counts_failures: requests that failed and events that were given up.
+ * counts_failures: the number of failed requests and of events given up.
  */
 extern uint64_t counts_failures(const WebhookCounts *counts);
 

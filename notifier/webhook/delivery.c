@@ -1,6 +1,6 @@
 /*
  * delivery.c
- *		The body and the headers of a request.
+ *		Puts the body and the headers of a request together.
  */
 #include "webhook/delivery.h"
 
@@ -19,11 +19,10 @@
 typedef struct Delivery
 {
 	Sender	   *sender;
-	OwedEvent  *events;
+	FetchedEvent *events;
 	int			n;
 	char	   *url;
-	char	   *made;			/* the body, if it is not an event's as it was
-								 * fetched */
+	char	   *body;			/* NULL: it is the event's, as fetched */
 	char	   *headers[MAX_HEADERS];
 	size_t		nheaders;
 } Delivery;
@@ -33,16 +32,16 @@ free_delivery(Delivery *delivery)
 {
 	for (size_t i = 0; i < delivery->nheaders; i++)
 		free(delivery->headers[i]);
-	free(delivery->made);
+	free(delivery->body);
 	free(delivery->url);
 	free(delivery);
 }
 
 /*
- * wrap: the events' bodies in one.
+ * wrap: join the events' bodies.
  */
 static char *
-wrap(PayloadFormat format, const OwedEvent *events)
+wrap(PayloadFormat format, const FetchedEvent *events)
 {
 	const char *begin = payload_begin(format);
 	const char *end = payload_end(format);
@@ -50,13 +49,13 @@ wrap(PayloadFormat format, const OwedEvent *events)
 	char	   *batch;
 	char	   *at;
 
-	for (const OwedEvent *event = events; event; event = event->next)
+	for (const FetchedEvent *event = events; event; event = event->next)
 		size += strlen(event->body) + 1;
 	batch = malloc(size);
 	if (batch == NULL)
 		return NULL;
 	at = stpcpy(batch, begin);
-	for (const OwedEvent *event = events; event; event = event->next)
+	for (const FetchedEvent *event = events; event; event = event->next)
 	{
 		size_t		len = strlen(event->body);
 
@@ -70,23 +69,23 @@ wrap(PayloadFormat format, const OwedEvent *events)
 }
 
 /*
- * make_body: the body of a request; NULL, and why in *problem, if it cannot be
- * made, which is NULL where memory lacks.
+ * make_body: returns the body of a request; NULL if it cannot be made, and the
+ * reason in *problem, or NULL there if memory ran out.
  */
 static const char *
 make_body(Delivery *delivery, const char **problem)
 {
 	const WebhookConfig *config = delivery->sender->config;
-	const OwedEvent *events = delivery->events;
+	const FetchedEvent *events = delivery->events;
 
 	*problem = NULL;
 	if (config->body)
-		delivery->made = template_render(config, events->body, problem);
+		delivery->body = template_render(config, events->body, problem);
 	else if (payload_is_wrapped(config->format, config->max_events > 1))
-		delivery->made = wrap(config->format, events);
+		delivery->body = wrap(config->format, events);
 	else
 		return events->body;
-	return delivery->made;
+	return delivery->body;
 }
 
 static bool
@@ -103,7 +102,7 @@ add_header(Delivery *delivery, const char *name, const char *value)
 }
 
 /*
- * add_token: the header with it, if there is one.
+ * add_token: add the header with the OAuth 2.0 token, if there is one.
  */
 static bool
 add_token(Delivery *delivery)
@@ -117,12 +116,12 @@ add_token(Delivery *delivery)
 }
 
 /*
- * add_headers: what kind of body it is, and Standard Webhooks' headers where
- * that is the format or a secret is there to sign with.
+ * add_headers: add the content type, and the headers of Standard Webhooks if that
+ * is the format or there is a secret to sign with.
  *
- * A receiver may drop what has an id that it has seen.  An event comes again
- * with its own; but when a batch has failed, its events may come again in other
- * company, so a batch has an id of all that is in it.
+ * A receiver may drop a message whose id it has seen.  A retried event keeps its
+ * id.  The events of a failed batch may be retried in other batches, so the id of
+ * a batch is a hash of its content.
  */
 static bool
 add_headers(Delivery *delivery, const char *body, size_t len)
@@ -162,8 +161,8 @@ add_headers(Delivery *delivery, const char *body, size_t len)
 }
 
 /*
- * report_rejected: a collector of OTLP may accept some records and not others,
- * and these must not be sent again.
+ * report_rejected: log how many records an OTLP collector rejected while it
+ * accepted others.  The protocol forbids to send the rejected ones again.
  */
 static void
 report_rejected(const Sender *sender, const HttpResult *result)
@@ -176,7 +175,7 @@ report_rejected(const Sender *sender, const HttpResult *result)
 	char		n[32];
 
 	snprintf(n, sizeof(n), "%" JSON_INTEGER_FORMAT, json_is_string(rejected) ?
-			 (json_int_t) atoll(json_string_value(rejected)) :
+			 (json_int_t) strtoll(json_string_value(rejected), NULL, 10) :
 			 json_integer_value(rejected));
 	if (strcmp(n, "0") != 0 || (error && *error))
 		log_event(LOG_LEVEL_WARNING, "the receiver rejected log records",
@@ -190,19 +189,19 @@ finished(void *arg, const HttpResult *result)
 {
 	Delivery   *delivery = arg;
 	Sender	   *sender = delivery->sender;
-	OwedEvent  *events = delivery->events;
+	FetchedEvent *events = delivery->events;
 	int			n = delivery->n;
 
 	if (result && result->outcome == HTTP_OK &&
 		sender->config->format == FORMAT_OTLP)
 		report_rejected(sender, result);
-	sender->nflying--;
+	sender->in_flight--;
 	free_delivery(delivery);
 	sender->done(sender->arg, events, n, result);
 }
 
 DeliveryBegun
-deliver(Sender *sender, OwedEvent *events, int n, const char **problem)
+deliver(Sender *sender, FetchedEvent *events, int n, const char **problem)
 {
 	const WebhookConfig *config = sender->config;
 	Delivery   *delivery;
@@ -234,7 +233,7 @@ deliver(Sender *sender, OwedEvent *events, int n, const char **problem)
 				   (const char *const *) delivery->headers, delivery->nheaders,
 				   finished, delivery))
 		goto fail;
-	sender->nflying++;
+	sender->in_flight++;
 	return DELIVERY_BEGUN;
 
 fail:
@@ -245,7 +244,7 @@ fail:
 }
 
 void
-delivery_log_failure(const Sender *sender, const OwedEvent *event,
+delivery_log_failure(const Sender *sender, const FetchedEvent *event,
 					 const HttpResult *result)
 {
 	char		attempt[16];

@@ -1,6 +1,6 @@
 /*
  * delivery.h
- *		One request: made of one event or a batch, and sent.
+ *		Sends one event or a batch in a request.
  */
 #ifndef NOTIFIER_DELIVERY_H
 #define NOTIFIER_DELIVERY_H
@@ -13,11 +13,10 @@
 #include "webhook/token.h"
 
 /*
- * DeliveryDone: what became of n events.  result: NULL where the request was
- * broken off because its sender was destroyed.  The events are the callee's
- * again.
+ * DeliveryDone: the request with these n events has ended.  result: NULL if it
+ * was cancelled because its sender was destroyed.  The callee owns the events.
  */
-typedef void (*DeliveryDone) (void *arg, OwedEvent *events, int n,
+typedef void (*DeliveryDone) (void *arg, FetchedEvent *events, int n,
 							  const HttpResult *result);
 
 typedef struct Sender
@@ -25,31 +24,31 @@ typedef struct Sender
 	const WebhookConfig *config;
 	HttpClient *http;
 	const Token *token;			/* NULL: none is needed */
-	int			nflying;		/* requests */
+	int			in_flight;		/* requests */
 	DeliveryDone done;
 	void	   *arg;
 } Sender;
 
 typedef enum DeliveryBegun
 {
-	DELIVERY_BEGUN,				/* done will be called, and not from within */
-	DELIVERY_IMPOSSIBLE,		/* these events can never be sent there, for
-								 * the reason in *problem */
-	DELIVERY_NOT_NOW			/* memory or the like lacks here */
+	DELIVERY_BEGUN,				/* done will be called later */
+	DELIVERY_IMPOSSIBLE,		/* these events can never be sent, for the
+								 * reason in *problem */
+	DELIVERY_NOT_NOW			/* out of memory or the like */
 } DeliveryBegun;
 
 /*
- * deliver: send n events, of which more than one are a batch, in one request.
+ * deliver: send n events in one request; several events are a batch.
  */
-extern DeliveryBegun deliver(Sender *sender, OwedEvent *events, int n,
+extern DeliveryBegun deliver(Sender *sender, FetchedEvent *events, int n,
 							 const char **problem);
 
 /*
- * delivery_log_failure: without what was answered, which may quote what was
- * sent.  event: the first of the request.  Of a request that costs no attempt
- * nothing is said here.
+ * delivery_log_failure: log a failed request, without the answer, which could
+ * quote the request.  event: the first one.  A request that costs no attempt is
+ * not logged here.
  */
-extern void delivery_log_failure(const Sender *sender, const OwedEvent *event,
+extern void delivery_log_failure(const Sender *sender, const FetchedEvent *event,
 								 const HttpResult *result);
 
 #endif							/* NOTIFIER_DELIVERY_H */

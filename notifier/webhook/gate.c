@@ -1,7 +1,7 @@
 /*
  * gate.c
- *		Pauses: the breaker's, those that a receiver asks for, and those while
- *		nothing can be sent from here; and the rate.
+ *		Pauses, and the rate limit.  There is a pause while the breaker is open,
+ *		when a receiver asks for one, and while this host cannot send.
  */
 #include "webhook/gate.h"
 
@@ -10,10 +10,11 @@
 
 #include <stdio.h>
 
-#define WAIT_MAX	30000		/* ms, where nobody says for how long */
+#define WAIT_MAX	30000		/* longest pause that no receiver asked for,
+								 * in ms */
 
 static void
-time_is_over(void *arg)
+timer_expired(void *arg)
 {
 	Gate	   *gate = arg;
 
@@ -21,7 +22,7 @@ time_is_over(void *arg)
 }
 
 /*
- * rate_allows: may a request be sent now?  If not, say so when it may.
+ * rate_allows: does the rate limit allow a request now?  If not, set the timer.
  */
 static bool
 rate_allows(Gate *gate)
@@ -30,12 +31,12 @@ rate_allows(Gate *gate)
 								 loop_now());
 
 	if (wait > 0)
-		loop_timer_set(&gate->rate_timer, wait, time_is_over, gate);
+		loop_timer_set(&gate->rate_timer, wait, timer_expired, gate);
 	return wait == 0;
 }
 
 bool
-gate_is_shut(const Gate *gate)
+gate_is_closed(const Gate *gate)
 {
 	return gate->timer.set;
 }
@@ -47,9 +48,9 @@ gate_is_failing(const Gate *gate)
 }
 
 bool
-gate_may_send(Gate *gate, int nflying)
+gate_may_send(Gate *gate, int in_flight)
 {
-	if (gate_is_shut(gate) || nflying >= gate->config->max_concurrency)
+	if (gate_is_closed(gate) || in_flight >= gate->config->max_concurrency)
 		return false;
 	if (gate->breaker.state == BREAKER_HALF_OPEN && gate->probe)
 		return false;
@@ -84,33 +85,34 @@ pause_over(void *arg)
 }
 
 /*
- * shut: for so many ms, or longer if it is already.
+ * close_gate: pause for so many ms, or until the end of the current pause if that
+ * is later.
  */
 static void
-shut(Gate *gate, int64_t pause)
+close_gate(Gate *gate, int64_t pause)
 {
 	if (!gate->timer.set || gate->timer.due < loop_now() + pause)
 		loop_timer_set(&gate->timer, pause, pause_over, gate);
 }
 
 /*
- * receiver_lives: the breaker closes; a pause that was asked for goes on.
+ * receiver_answered: close the breaker; other pauses go on.
  */
 static void
-receiver_lives(Gate *gate)
+receiver_answered(Gate *gate)
 {
 	breaker_succeeded(&gate->breaker);
 	loop_timer_clear(&gate->timer);
 	if (gate->wait_until > loop_now())
-		shut(gate, gate->wait_until - loop_now());
+		close_gate(gate, gate->wait_until - loop_now());
 }
 
 /*
- * wait_for: nothing can be sent for a while, which is no fault of an event or
- * of the receiver.  What was in flight with the first to say so says no more.
+ * begin_wait: begin a pause for which neither an event nor the receiver's health
+ * is the reason.  Only the first of the requests in flight begins it.
  */
 static void
-wait_for(Gate *gate, const HttpResult *result)
+begin_wait(Gate *gate, const HttpResult *result)
 {
 	bool		already = gate->wait_until > loop_now();
 	int64_t		pause = result->retry_after;
@@ -127,9 +129,9 @@ wait_for(Gate *gate, const HttpResult *result)
 							  retry_random());
 	if (gate->wait_until < loop_now() + pause)
 		gate->wait_until = loop_now() + pause;
-	shut(gate, pause);
+	close_gate(gate, pause);
 	if (already || (gate->nwaits > 1 && result->retry_after == 0))
-		return;					/* it has been told */
+		return;					/* it was logged already */
 	snprintf(seconds, sizeof(seconds), "%.3f", (double) pause / 1000);
 	log_event(LOG_LEVEL_WARNING, result->outcome == HTTP_LATER ?
 			  "receiver asks for a pause" : "cannot send, waiting",
@@ -140,7 +142,7 @@ wait_for(Gate *gate, const HttpResult *result)
 }
 
 /*
- * receiver_failed: after some failures in a row, probes take turns with pauses.
+ * receiver_failed: let the breaker open after some failures in a row.
  */
 static void
 receiver_failed(Gate *gate, bool probe)
@@ -150,10 +152,10 @@ receiver_failed(Gate *gate, bool probe)
 	if (gate->breaker.probes == 0)
 		log_event(LOG_LEVEL_WARNING, "receiver keeps failing, sending it probes",
 				  "webhook", gate->config->name, NULL);
-	shut(gate, breaker_pause(&gate->breaker,
-							 gate->config->retry.initial_backoff,
-							 gate->config->retry.max_backoff,
-							 retry_random()));
+	close_gate(gate, breaker_pause(&gate->breaker,
+								   gate->config->retry.initial_backoff,
+								   gate->config->retry.max_backoff,
+								   retry_random()));
 }
 
 void
@@ -167,15 +169,15 @@ gate_answered(Gate *gate, const void *request, const HttpResult *result)
 	{
 		case HTTP_OK:
 			gate->nwaits = 0;
-			receiver_lives(gate);
+			receiver_answered(gate);
 			break;
 		case HTTP_REFUSED:
 		case HTTP_GONE:
-			receiver_lives(gate);
+			receiver_answered(gate);
 			break;
 		case HTTP_LATER:
 		case HTTP_LOCAL_TROUBLE:
-			wait_for(gate, result);
+			begin_wait(gate, result);
 			break;
 		case HTTP_FAILED:
 		case HTTP_TIMEOUT:
@@ -185,9 +187,9 @@ gate_answered(Gate *gate, const void *request, const HttpResult *result)
 }
 
 /*
- * While the receiver fails, it is the breaker that spares it.  An event that is
- * the only one owed is its probe: so it does not wait for longer than a probe
- * may, unless its attempts are numbered.
+ * While the receiver fails, the breaker limits the requests.  If only one event is
+ * pending, that event is the probe.  So its backoff must not be longer than the
+ * pause between probes, unless the number of attempts is limited.
  */
 RetryPolicy
 gate_policy(const Gate *gate)

@@ -1,6 +1,6 @@
 /*
  * gate.h
- *		Whether a request may be sent to a receiver now.
+ *		Decides whether a request may be sent to a receiver now.
  */
 #ifndef NOTIFIER_GATE_H
 #define NOTIFIER_GATE_H
@@ -20,9 +20,8 @@ typedef struct Gate
 	const Subscription *subscription;
 	const WebhookConfig *config;
 	Breaker		breaker;
-	const void *probe;			/* the request that is one; NULL: none is in
-								 * flight */
-	int			nwaits;			/* pauses in a row that were not the breaker's */
+	const void *probe;			/* the probe in flight; NULL: none */
+	int			nwaits;			/* pauses in a row, apart from the breaker's */
 	int64_t		wait_until;		/* loop_now() when the last of these ends */
 	RateLimit	rate;
 	LoopTimer	timer;			/* until a pause is over */
@@ -30,35 +29,36 @@ typedef struct Gate
 } Gate;
 
 /*
- * gate_may_send: may one more request be sent beside those in flight?
+ * gate_may_send: may one more request be sent, with so many in flight?
  */
-extern bool gate_may_send(Gate *gate, int nflying);
+extern bool gate_may_send(Gate *gate, int in_flight);
 
 /*
- * gate_trouble: why nothing is sent, for people; NULL: it may be.
+ * gate_trouble: why nothing is sent, as a text for people; NULL: requests may be
+ * sent.
  */
 extern const char *gate_trouble(const Gate *gate);
 
 /*
- * gate_is_shut: may nothing be sent for a while?
+ * gate_is_closed: is there a pause?
  */
-extern bool gate_is_shut(const Gate *gate);
+extern bool gate_is_closed(const Gate *gate);
 
 /*
- * gate_is_failing: is the receiver sent probes alone?
+ * gate_is_failing: does the receiver get nothing but probes?
  */
 extern bool gate_is_failing(const Gate *gate);
 
 /*
- * gate_sent: a request is on its way.  gate_answered: it came to its end.
- * request: anything that stands for it.
+ * gate_sent, gate_answered: a request was sent, or has ended.  request: any
+ * pointer that identifies it.
  */
 extern void gate_sent(Gate *gate, const void *request);
 extern void gate_answered(Gate *gate, const void *request,
 						  const HttpResult *result);
 
 /*
- * gate_policy: by which an event that just failed is tried again.
+ * gate_policy: the retry policy for an event that just failed.
  */
 extern RetryPolicy gate_policy(const Gate *gate);
 

@@ -1,6 +1,6 @@
 /*
  * outcome.c
- *		What becomes of an event: the only place that says so.
+ *		The only place that decides what happens to an event.
  */
 #include "webhook/outcome.h"
 
@@ -10,11 +10,12 @@
 #include <stdio.h>
 
 /*
- * settle: an event is delivered (error is NULL), or is tried again in so many
- * ms, or given up (-1).  Between two sessions nobody can be told: it comes again.
+ * settle: an event was delivered (error is NULL), or is retried after `delay` ms,
+ * or is given up (delay -1).  Without a session nothing is reported, and the
+ * event will be fetched again.
  */
 static void
-settle(Webhook *webhook, OwedEvent *event, const char *error, int64_t delay)
+settle(Webhook *webhook, FetchedEvent *event, const char *error, int64_t delay)
 {
 	if (error == NULL)
 		webhook->counts.delivered++;
@@ -38,10 +39,10 @@ settle(Webhook *webhook, OwedEvent *event, const char *error, int64_t delay)
 }
 
 /*
- * is_too_old: is it to be given up for its age?
+ * is_too_old: has the event reached the age at which it is given up?
  */
 static bool
-is_too_old(const Webhook *webhook, const OwedEvent *event)
+is_too_old(const Webhook *webhook, const FetchedEvent *event)
 {
 	int64_t		max_age = webhook->config->retry.max_age;
 
@@ -49,10 +50,10 @@ is_too_old(const Webhook *webhook, const OwedEvent *event)
 }
 
 /*
- * settle_failure: the request that carried the event has failed.
+ * settle_failure: the request with this event failed.
  */
 static void
-settle_failure(Webhook *webhook, OwedEvent *event, const HttpResult *result)
+settle_failure(Webhook *webhook, FetchedEvent *event, const HttpResult *result)
 {
 	RetryPolicy policy = gate_policy(&webhook->gate);
 
@@ -63,19 +64,19 @@ settle_failure(Webhook *webhook, OwedEvent *event, const HttpResult *result)
 }
 
 /*
- * put_back: neither the events nor the receiver are to blame: they are sent
- * again later, in their order, and it costs no attempt.
+ * put_back: return events to the buffer in their order, to be sent later without
+ * the loss of an attempt, because neither they nor the receiver failed.
  */
 static void
-put_back(Webhook *webhook, OwedEvent *events, const HttpResult *result)
+put_back(Webhook *webhook, FetchedEvent *events, const HttpResult *result)
 {
-	OwedEvent  *first = NULL;
-	OwedEvent **last = &first;
+	FetchedEvent *first = NULL;
+	FetchedEvent **last = &first;
 	int			n = 0;
 
 	while (events)
 	{
-		OwedEvent  *event = events;
+		FetchedEvent *event = events;
 
 		events = event->next;
 		event->next = NULL;
@@ -93,11 +94,11 @@ put_back(Webhook *webhook, OwedEvent *events, const HttpResult *result)
 }
 
 void
-settle_unsent(Webhook *webhook, OwedEvent *event)
+settle_unsent(Webhook *webhook, FetchedEvent *event)
 {
 	char		error[HTTP_ERROR_SIZE];
 
-	if (event->unwanted)
+	if (event->filtered_out)
 	{
 		acks_delivered(&webhook->acks, event->seq);
 		buffer_settle(&webhook->buffer, event);
@@ -114,13 +115,13 @@ settle_unsent(Webhook *webhook, OwedEvent *event)
 }
 
 void
-settle_impossible(Webhook *webhook, OwedEvent *event, const char *problem)
+settle_impossible(Webhook *webhook, FetchedEvent *event, const char *problem)
 {
 	settle(webhook, event, problem, -1);
 }
 
 void
-settle_request(Webhook *webhook, OwedEvent *events, const HttpResult *result)
+settle_request(Webhook *webhook, FetchedEvent *events, const HttpResult *result)
 {
 	if (result && (result->outcome == HTTP_LATER ||
 				   result->outcome == HTTP_LOCAL_TROUBLE))
@@ -130,7 +131,7 @@ settle_request(Webhook *webhook, OwedEvent *events, const HttpResult *result)
 	}
 	while (events)
 	{
-		OwedEvent  *event = events;
+		FetchedEvent *event = events;
 
 		events = event->next;
 		event->next = NULL;

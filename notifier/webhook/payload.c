@@ -1,6 +1,6 @@
 /*
  * payload.c
- *		The headers of what is sent, and the url it is sent to.
+ *		Formats of the body, its content type, and the URL.
  */
 #include "webhook/payload.h"
 
@@ -12,7 +12,7 @@
 #include <string.h>
 
 /*
- * notification_type: as the body has it, where it has one.
+ * notification_type: the same as in the body, if that has one.
  */
 static const char *
 notification_type(PayloadFormat format)
@@ -21,8 +21,8 @@ notification_type(PayloadFormat format)
 }
 
 /*
- * The charset in lower case: it means the same in any, but the CloudEvents SDK
- * for JavaScript looks the whole value up.
+ * The charset is in lower case because the CloudEvents SDK for JavaScript compares
+ * the whole value.
  */
 const char *
 payload_content_type(PayloadFormat format, bool batch)
@@ -53,8 +53,8 @@ payload_end(PayloadFormat format)
 }
 
 /*
- * append: text to an allocated string that grows; NULL when memory lacks, and
- * then the string is freed.
+ * append: append text to an allocated string.  Out of memory: returns NULL and
+ * frees the string.
  */
 static char *
 append(char *to, const char *text, size_t len)

@@ -1,6 +1,6 @@
 /*
  * payload.h
- *		What a receiver gets: the bodies, their headers, and where they go.
+ *		Formats of the body, its content type, and the URL.
  */
 #ifndef NOTIFIER_PAYLOAD_H
 #define NOTIFIER_PAYLOAD_H
@@ -11,33 +11,32 @@
 #include "config/config.h"
 
 /*
- * payload_content_type: the header, whole; batch: for more events than one.
+ * payload_content_type: the whole header.  batch: the webhook sends batches.
  */
 extern const char *payload_content_type(PayloadFormat format, bool batch);
 
 /*
- * payload_is_wrapped: is a body made of several texts, or of one that is a part
- * of it?
+ * payload_is_wrapped: do the texts of the events need something around them?
  */
 extern bool payload_is_wrapped(PayloadFormat format, bool batch);
 
 /*
- * payload_begin, payload_end: what stands before and behind the texts of such
- * a body, which commas separate.
+ * payload_begin, payload_end: the text before and after those of the events,
+ * which are separated by commas.
  */
 extern const char *payload_begin(PayloadFormat format);
 extern const char *payload_end(PayloadFormat format);
 
 /*
- * payload_url: a webhook's url with its placeholders filled in, url-encoded.
- * Allocated; NULL when memory lacks.
+ * payload_url: a webhook's URL with its placeholders replaced, URL-encoded.
+ * Allocated; NULL: out of memory.
  */
 extern char *payload_url(PayloadFormat format, const char *url,
 						 const char *user_id);
 
 /*
- * payload_user_fits: may the url be filled in with this user?  Not with one whose
- * name would lead to another path, url-encoded or not.
+ * payload_user_fits: may this user stand in the URL?  Not if the name would lead
+ * to another path, URL-encoded or not.
  */
 extern bool payload_user_fits(const char *url, const char *user_id);
 

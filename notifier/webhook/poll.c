@@ -2,15 +2,15 @@
  * poll.c
  *		Fetch and listen.
  *
- * When a fetch gives less than was asked for, listen arms the bell.  Where a
- * writer is just committing it cannot; then it looks again shortly.  A slow poll
- * is the last resort.
+ * When a fetch returns less than was asked for, listen arms the notification.
+ * It cannot while a writer is committing; then we poll again shortly.  A slow
+ * poll is the last resort.
  *
- * One event whose payload cannot be made does not hold up the others: it is
- * fetched without, and fails.
+ * An event whose payload cannot be made does not block the others: it is fetched
+ * without payload, and fails.
  *
- * A statement costs as much as several events.  So while many come, those to
- * fetch gather for some ms, and writers have the processors.
+ * A statement costs as much as several events.  So while many events arrive, we
+ * wait some milliseconds between fetches and leave the processors to writers.
  */
 #include "webhook/poll.h"
 
@@ -20,56 +20,56 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FETCH_MAX		1000	/* events by one statement: others wait for it */
-#define FLOWING			8		/* events at once, one each ms: more come */
-#define QUICK_LOOKS		20		/* 1 ms apart; then 2, 4 ... */
-#define LOOK_DELAY_MAX	50		/* ms */
+#define FETCH_MAX		1000	/* events of one statement; others wait for it */
+#define FLOW_EVENTS			8	/* so many at once, and one each ms: more come */
+#define QUICK_POLLS		20		/* 1 ms apart; then 2, 4 ... */
+#define POLL_DELAY_MAX	50		/* ms */
 #define SLOW_POLL		30000	/* ms, when all else fails */
 
 static void
-look_now(void *arg)
+timer_expired(void *arg)
 {
 	Poll	   *poll = arg;
 
-	poll_look(poll);
+	poll_now(poll);
 	subscription_changed(poll->subscription);
 }
 
 void
-poll_look(Poll *poll)
+poll_now(Poll *poll)
 {
-	/* no later look is needed: this one leads to sleep, or to another */
+	/* the timer is not needed: this poll leads to sleep or to another poll */
 	loop_timer_clear(&poll->timer);
 	if (poll->state != POLL_OFF)
-		poll->state = POLL_LOOKING;
+		poll->state = POLL_READY;
 }
 
 void
-poll_look_in(Poll *poll, int64_t delay)
+poll_after(Poll *poll, int64_t delay)
 {
-	loop_timer_set(&poll->timer, delay, look_now, poll);
+	loop_timer_set(&poll->timer, delay, timer_expired, poll);
 }
 
 void
 poll_wake(Poll *poll)
 {
 	if (poll->state == POLL_ASLEEP || poll->state == POLL_CAUGHT_UP)
-		poll_look(poll);
+		poll_now(poll);
 }
 
 void
 poll_begin(Poll *poll)
 {
-	poll->state = POLL_LOOKING;
-	poll->nlooks = 0;
+	poll->state = POLL_READY;
+	poll->nempty = 0;
 }
 
 static void
-forget_unfit(Poll *poll)
+forget_payload_error(Poll *poll)
 {
-	free(poll->unfit);
-	poll->unfit = NULL;
-	poll->bare = false;
+	free(poll->payload_error);
+	poll->payload_error = NULL;
+	poll->without_payload = false;
 }
 
 void
@@ -77,8 +77,8 @@ poll_end(Poll *poll)
 {
 	loop_timer_clear(&poll->timer);
 	buffer_clear(poll->buffer);
-	forget_unfit(poll);
-	poll->singly = 0;
+	forget_payload_error(poll);
+	poll->one_by_one = 0;
 	poll->state = POLL_OFF;
 	problem_forget(&poll->problem);
 }
@@ -99,25 +99,26 @@ poll_is_idle(const Poll *poll)
 }
 
 /*
- * note_flow: while many events come, how long the next ones shall gather.
+ * measure_flow: set how long to wait before the next fetch while many events
+ * arrive.
  */
 static void
-note_flow(Poll *poll, int n)
+measure_flow(Poll *poll, int n)
 {
 	int64_t		elapsed = loop_now() - poll->fetched;
 
 	poll->fetched = loop_now();
 	poll->flow_delay = 0;
-	if (n >= FLOWING && n > elapsed)
-		poll->flow_delay = GATHERED * elapsed / n;
+	if (n >= FLOW_EVENTS && n > elapsed)
+		poll->flow_delay = GATHER_EVENTS * elapsed / n;
 	if (poll->flow_delay > GATHER_TIME)
 		poll->flow_delay = GATHER_TIME;
 }
 
 /*
- * take_events: what a fetch gave.  Where that were fewer than were asked for, it
- * may be for their size; where they are too small for that, nothing is left but
- * perhaps one that is big, of which listen will know.
+ * take_events: add the rows of a fetch to the buffer.  Fewer rows than asked for
+ * mean that we have caught up, unless the limit in bytes stopped the fetch.  If
+ * it did so before a large event, listen will find that event pending.
  */
 static void
 take_events(Poll *poll, const PGresult *result)
@@ -128,7 +129,7 @@ take_events(Poll *poll, const PGresult *result)
 
 	for (int i = 0; i < n; i++)
 	{
-		if (!buffer_add(poll->buffer, result, i, poll->unfit))
+		if (!buffer_add(poll->buffer, result, i, poll->payload_error))
 		{
 			poll->outcome = POLL_NO_MEMORY;
 			return;
@@ -138,49 +139,49 @@ take_events(Poll *poll, const PGresult *result)
 	if (n == 0 || (n < poll->asked && got < poll->reserved / 2))
 	{
 		poll->state = POLL_CAUGHT_UP;
-		poll->singly = 0;
+		poll->one_by_one = 0;
 	}
-	else if (poll->singly > 0)
-		poll->singly -= n;
-	forget_unfit(poll);
-	note_flow(poll, n);
+	else if (poll->one_by_one > 0)
+		poll->one_by_one -= n;
+	forget_payload_error(poll);
+	measure_flow(poll, n);
 	if (n > 0)
-		poll->nlooks = 0;
+		poll->nempty = 0;
 }
 
 /*
- * isolate: may the error be about one event that was to be fetched?  Then fetch
- * one by one until it is found, and that one without its payload.
+ * isolate: can the error be about one of the events to fetch?  Then fetch them one
+ * by one until it is found, and fetch that event without its payload.
  */
 static bool
 isolate(Poll *poll, const PGresult *result)
 {
 	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
-	if (poll->bare || !subscription_is_about_data(result))
+	if (poll->without_payload || !subscription_is_about_data(result))
 		return false;
 	if (poll->asked > 1)
-		poll->singly = poll->asked;
+		poll->one_by_one = poll->asked;
 	else
 	{
-		poll->unfit = strdup(message ? message : "its payload cannot be made");
-		poll->bare = poll->unfit != NULL;
+		poll->payload_error = strdup(message ? message : "its payload cannot be made");
+		poll->without_payload = poll->payload_error != NULL;
 	}
-	return poll->asked > 1 || poll->bare;
+	return poll->asked > 1 || poll->without_payload;
 }
 
 /*
- * failed: look again in a while; what was handed out before is still ours.
+ * failed: poll again after a while.  We keep the events fetched before.
  */
 static void
 failed(Poll *poll, const char *what, const PGresult *result)
 {
-	forget_unfit(poll);
+	forget_payload_error(poll);
 	problem_found(&poll->problem, poll->subscription, what, result);
 	if (subscription_is_gone(result))
 		poll->outcome = POLL_GONE;
 	poll->state = POLL_CAUGHT_UP;
-	poll_look_in(poll, ERROR_DELAY);
+	poll_after(poll, ERROR_DELAY);
 }
 
 static void
@@ -207,7 +208,7 @@ fetched(void *arg, PGresult *result)
 bool
 poll_can_fetch(const Poll *poll)
 {
-	return poll->state == POLL_LOOKING && poll_is_idle(poll);
+	return poll->state == POLL_READY && poll_is_idle(poll);
 }
 
 void
@@ -223,7 +224,7 @@ poll_fetch(Poll *poll, int max)
 
 	if (max > FETCH_MAX)
 		max = FETCH_MAX;
-	if (poll->singly > 0 || poll->bare)
+	if (poll->one_by_one > 0 || poll->without_payload)
 		max = 1;
 	poll->reserved = buffer_reserve(poll->buffer, max);
 	if (poll->reserved == 0)
@@ -234,7 +235,7 @@ poll_fetch(Poll *poll, int max)
 	snprintf(age, sizeof(age), "%lld",
 			 (long long) poll->config->retry.max_age / 1000);
 	poll->fetching = subscription_query(poll->subscription,
-										poll->bare ? statement_fetch_bare :
+										poll->without_payload ? statement_fetch_bare :
 										statement_fetch(poll->config->format),
 										5, params, fetched, poll);
 	if (!poll->fetching)
@@ -242,21 +243,21 @@ poll_fetch(Poll *poll, int max)
 }
 
 /*
- * look_delay: how long to wait before the next look, after so many in a row
- * that found nothing.
+ * poll_delay: how long to wait before the next poll, after n polls in a row that
+ * found nothing.
  *
- * A writer is committing, which takes about as long as its WAL takes to be
- * flushed: so at first as often as the clock allows.  A commit that waits for a
+ * A writer is committing, which usually takes as long as a flush of WAL.  So the
+ * first polls follow as fast as the clock allows.  A commit that waits for a
  * standby can take long.
  */
 static int64_t
-look_delay(int nlooks)
+poll_delay(int nempty)
 {
-	int			doublings = nlooks - QUICK_LOOKS;
+	int			doublings = nempty - QUICK_POLLS;
 
 	if (doublings < 0)
 		return 1;
-	return doublings < 5 ? 2 << doublings : LOOK_DELAY_MAX;
+	return doublings < 5 ? 2 << doublings : POLL_DELAY_MAX;
 }
 
 static void
@@ -270,20 +271,20 @@ listened(void *arg, PGresult *result)
 	if (!session_succeeded(result))
 		failed(poll, "could not listen", result);
 	else if (*PQgetvalue(result, 0, 0) != 't')
-		poll_look_in(poll, look_delay(poll->nlooks++));
+		poll_after(poll, poll_delay(poll->nempty++));
 	else if (poll->state == POLL_CAUGHT_UP)
 	{
-		/* it was not woken meanwhile */
+		/* no notification arrived meanwhile */
 		poll->state = POLL_ASLEEP;
-		poll->nlooks = 0;
-		poll_look_in(poll, SLOW_POLL);
+		poll->nempty = 0;
+		poll_after(poll, SLOW_POLL);
 	}
 	subscription_changed(poll->subscription);
 }
 
 /*
- * While many events come, a writer is committing at any time, and listen would
- * fail: so look again when there is enough to be worth a statement.
+ * While many events arrive, some writer is always committing, and listen would
+ * fail.  So wait until there are enough events for a fetch instead.
  */
 void
 poll_sleep(Poll *poll)
@@ -293,7 +294,7 @@ poll_sleep(Poll *poll)
 		return;
 	if (poll->flow_delay > 0)
 	{
-		poll_look_in(poll, poll->flow_delay);
+		poll_after(poll, poll->flow_delay);
 		poll->flow_delay = 0;
 	}
 	else

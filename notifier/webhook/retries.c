@@ -1,13 +1,13 @@
 /*
  * retries.c
- *		When events are to be tried again.
+ *		Keeps track of the events that wait for a retry.
  *
- * Of what failed in this session it is known when it is due: the next times are
- * kept.  What failed before is found by the slow poll.
+ * For events that failed in this session the time of the retry is known; the
+ * earliest are kept here.  Older ones are found by polling slowly.
  *
- * Where order is to be kept, what failed holds up all others, also what failed
- * before; and others may have retried, deleted or cancelled it meanwhile.  So
- * there it is counted, which takes long only where there is much of it.
+ * Where order is kept, an event that failed blocks all others, even if it failed
+ * in another session; and other sessions can retry, delete or cancel it.  So
+ * there the failed events are counted in the database.
  */
 #include "webhook/retries.h"
 
@@ -16,20 +16,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRY_POLL		1000	/* ms between looks for retries, in order … */
-#define OTHERS_POLL		5000	/* … and for those whose time is not known */
-#define OVERDUE_POLL	30000	/* ms, when those that are due do not come */
+#define RETRY_POLL		1000	/* ms between two counts, if ordered … */
+#define OTHERS_POLL		5000	/* … and for retries of unknown time */
+#define OVERDUE_POLL	30000	/* ms, if events that are due are not fetched */
 
 int
 retries_waiting(const Retries *retries)
 {
-	int			n = retries->nowed - retries->buffer->nretried;
+	int			n = retries->nfailed - retries->buffer->nretried;
 
 	return n > 0 ? n : 0;
 }
 
 static void
-time_has_come(void *arg)
+timer_expired(void *arg)
 {
 	Retries    *retries = arg;
 	int			n = 0;
@@ -39,25 +39,25 @@ time_has_come(void *arg)
 	retries->ntimes -= n;
 	memmove(retries->times, retries->times + n,
 			sizeof(retries->times[0]) * (size_t) retries->ntimes);
-	retries->time_has_come = true;
+	retries->timer_fired = true;
 	subscription_changed(retries->subscription);
 }
 
 /*
- * look_in: unless that is sooner already.
+ * set_timer: to `delay` ms, unless it expires earlier already.
  */
 static void
-look_in(Retries *retries, int64_t delay)
+set_timer(Retries *retries, int64_t delay)
 {
 	if (!retries->timer.set || retries->timer.due > loop_now() + delay)
-		loop_timer_set(&retries->timer, delay, time_has_come, retries);
+		loop_timer_set(&retries->timer, delay, timer_expired, retries);
 }
 
 /*
- * keep_time: in their order; where there are too many, the latest are not kept.
+ * add_time: insert a time in order.  If there are too many, the latest is dropped.
  */
 static void
-keep_time(Retries *retries, int64_t time)
+add_time(Retries *retries, int64_t time)
 {
 	int			at = retries->ntimes;
 
@@ -74,8 +74,9 @@ keep_time(Retries *retries, int64_t time)
 }
 
 /*
- * counted: what is due and does not come is paused, or the like: there is no
- * hurry then.
+ * counted: the callback of retries_count().  If events that are due were not
+ * fetched since the last count, the subscription is paused or the like, and there
+ * is no hurry.
  */
 static void
 counted(void *arg, PGresult *result)
@@ -91,21 +92,21 @@ counted(void *arg, PGresult *result)
 	if (!session_succeeded(result))
 	{
 		problem_found(&retries->problem, retries->subscription,
-					  "could not count what is to be retried", result);
+					  "could not count the retries", result);
 		retries->gone = subscription_is_gone(result);
-		look_in(retries, ERROR_DELAY);
+		set_timer(retries, ERROR_DELAY);
 		subscription_changed(retries->subscription);
 		return;
 	}
 	problem_over(&retries->problem, retries->subscription);
 	retries->known = true;
-	retries->nowed = atoi(PQgetvalue(result, 0, 0));
+	retries->nfailed = atoi(PQgetvalue(result, 0, 0));
 	later = atoi(PQgetvalue(result, 0, 1));
 	due = retries_waiting(retries) > later;
 	if (due && overdue)
-		look_in(retries, OVERDUE_POLL);
+		set_timer(retries, OVERDUE_POLL);
 	else if (retries_waiting(retries) > 0 && !due)
-		look_in(retries, atoll(PQgetvalue(result, 0, 2)) + 1);
+		set_timer(retries, atoll(PQgetvalue(result, 0, 2)) + 1);
 	retries->due = due && !overdue;
 	retries->fetched = due ? retries->buffer->retries_fetched + 1 : 0;
 	subscription_changed(retries->subscription);
@@ -125,30 +126,30 @@ retries_count(Retries *retries)
 void
 retries_expect(Retries *retries, int64_t delay)
 {
-	retries->nowed++;
-	keep_time(retries, loop_now() + delay);
-	look_in(retries, delay);
+	retries->nfailed++;
+	add_time(retries, loop_now() + delay);
+	set_timer(retries, delay);
 }
 
 void
 retries_settled(Retries *retries)
 {
-	if (retries->nowed > 0)
-		retries->nowed--;
+	if (retries->nfailed > 0)
+		retries->nfailed--;
 }
 
 void
-retries_seek(Retries *retries)
+retries_schedule(Retries *retries)
 {
 	if (retries_waiting(retries) == 0 || retries->timer.set ||
 		retries->counting)
 		return;
 	if (retries->ntimes > 0)
-		look_in(retries, retries->times[0] - loop_now());
+		set_timer(retries, retries->times[0] - loop_now());
 	else if (!retries->buffer->config->ordered)
-		look_in(retries, OTHERS_POLL);
+		set_timer(retries, OTHERS_POLL);
 	else if (loop_now() - retries->counted < RETRY_POLL)
-		look_in(retries, RETRY_POLL);
+		set_timer(retries, RETRY_POLL);
 	else
 		retries_count(retries);
 }
@@ -165,10 +166,10 @@ void
 retries_end(Retries *retries)
 {
 	loop_timer_clear(&retries->timer);
-	retries->nowed = 0;
+	retries->nfailed = 0;
 	retries->ntimes = 0;
 	retries->fetched = 0;
-	retries->known = retries->due = retries->time_has_come = false;
+	retries->known = retries->due = retries->timer_fired = false;
 	retries->gone = false;
 	problem_forget(&retries->problem);
 }

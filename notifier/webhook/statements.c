@@ -1,13 +1,12 @@
 /*
  * statements.c
- *		All SQL about a webhook, and the formats of payload as expressions over
- *		f.event.
+ *		The SQL of a webhook, and the payload formats as expressions over f.event.
  *
  * standard: the envelope that Standard Webhooks 1.0.0 recommends.
  * cloudevents: CloudEvents 1.0, JSON format, structured mode.
- * anchore: what receivers of Anchore's webhooks get.
+ * anchore: the notifications of Anchore Engine.
  * otlp: an element of resourceLogs of OpenTelemetry's OTLP/JSON.
- * template: what template_render() wants.
+ * template: the input of template_render().
  */
 #include "webhook/statements.h"
 
@@ -31,7 +30,7 @@ const char	statement_consumers[] =
 " AND l.granted AND $1::pg_catalog.text IS NOT NULL"
 " AND $2::pg_catalog.text IS NOT NULL";
 
-/* a notifier that lives asks for something every few seconds */
+/* a running notifier sends a statement every few seconds */
 const char	statement_obstacles[] =
 "SELECT o.name, o.\"foreign\", o.ownerless FROM (SELECT s.name,"
 " a.pid IS NOT NULL AND (NOT"
@@ -98,7 +97,7 @@ const char	statement_retries[] =
 
 #define OCCURRED_AT	"eventlog.utc((f.event).occurred_at)"
 
-/* of a URI reference, without what may not stand in one */
+/* a URI reference: characters that must not stand in one become '-' */
 #define SOURCE \
 	"pg_catalog.regexp_replace(pg_catalog.concat('/'," \
 	" COALESCE((f.event).source_host, '-'), '/'," \
@@ -111,17 +110,31 @@ const char	statement_retries[] =
 	"pg_catalog.concat((EXTRACT(epoch FROM " t ")" \
 	" OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8, '000')"
 
-/* OpenTelemetry's attributes, of rows of a name and a value */
+/* OpenTelemetry's attributes, from rows (name, value) */
 #define ATTRIBUTES(rows) \
 	"(SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object('key', a.key," \
 	" 'value', pg_catalog.json_build_object('stringValue', a.value)))," \
 	" '[]'::pg_catalog.json) FROM (VALUES " rows ") a(key, value)" \
 	" WHERE a.value IS NOT NULL)"
 
-/* of the details, if it is hexadecimal digits, so many */
+/* a key of the details, if it has so many hexadecimal digits */
 #define HEX(key, digits) \
 	"pg_catalog.\"substring\"((f.event).details OPERATOR(pg_catalog.->>) '" key "'," \
 	" '^[0-9a-f]{" digits "}$')"
+
+#define RESOURCE_ATTRIBUTES \
+	ATTRIBUTES("('service.name', (f.event).source_service)," \
+			   " ('host.name', (f.event).source_host)")
+
+#define RECORD_ATTRIBUTES \
+	ATTRIBUTES("('eventlog.id', (f.event).id::pg_catalog.text)," \
+			   " ('eventlog.resource.id', (f.event).resource_id)," \
+			   " ('eventlog.resource.type', (f.event).resource_type)," \
+			   " ('eventlog.category', (f.event).category)," \
+			   " ('eventlog.details', (f.event).details::pg_catalog.text)," \
+			   " ('eventlog.base_url', (f.event).base_url)," \
+			   " ('eventlog.request_id', (f.event).request_id)," \
+			   " ('user.id', (f.event).user_id)")
 
 const char	statement_fetch_bare[] = FETCH_SQL("NULL");
 
@@ -131,7 +144,7 @@ statement_fetch(PayloadFormat format)
 	switch (format)
 	{
 		case FORMAT_CLOUDEVENTS:
-			/* without nulls, but for those within data */
+			/* nulls are left out, except within data */
 			return FETCH_SQL("pg_catalog.concat("
 							 "pg_catalog.rtrim(pg_catalog.json_strip_nulls("
 							 "pg_catalog.json_build_object("
@@ -175,9 +188,7 @@ statement_fetch(PayloadFormat format)
 							 "::pg_catalog.json))");
 		case FORMAT_OTLP:
 			return FETCH_SQL("pg_catalog.json_build_object("
-							 "'resource', pg_catalog.json_build_object('attributes', " ATTRIBUTES(
-																								  "('service.name', (f.event).source_service),"
-																								  " ('host.name', (f.event).source_host)") "),"
+							 "'resource', pg_catalog.json_build_object('attributes', " RESOURCE_ATTRIBUTES "),"
 							 " 'scopeLogs', pg_catalog.json_build_array(pg_catalog.json_build_object("
 							 "'scope', pg_catalog.json_build_object('name', 'eventlog'),"
 							 " 'logRecords', pg_catalog.json_build_array("
@@ -191,15 +202,7 @@ statement_fetch(PayloadFormat format)
 							 " 'eventName', (f.event).event_type,"
 							 " 'body', pg_catalog.json_build_object('stringValue',"
 							 " COALESCE((f.event).message, (f.event).event_type)),"
-							 " 'attributes', " ATTRIBUTES(
-														  "('eventlog.id', (f.event).id::pg_catalog.text),"
-														  " ('eventlog.resource.id', (f.event).resource_id),"
-														  " ('eventlog.resource.type', (f.event).resource_type),"
-														  " ('eventlog.category', (f.event).category),"
-														  " ('eventlog.details', (f.event).details::pg_catalog.text),"
-														  " ('eventlog.base_url', (f.event).base_url),"
-														  " ('eventlog.request_id', (f.event).request_id),"
-														  " ('user.id', (f.event).user_id)") ","
+							 " 'attributes', " RECORD_ATTRIBUTES ","
 							 " 'traceId', " HEX("trace_id", "32") ","
 							 " 'spanId', " HEX("span_id", "16") "))))))");
 		case FORMAT_TEMPLATE:

@@ -14,16 +14,17 @@
 /* $3 levels, $4 prefix of event types */
 extern const char statement_subscribe[];
 
-/* one row: a hash of the consumers of all subscriptions of the database */
+/* one row: a hash of all consumers of subscriptions in the database */
 extern const char statement_consumers[];
 
 /*
- * Of all subscriptions of the log $1: those that have a consumer which is no
- * notifier that lives, or no owner any more; which of the two, each as a boolean.
+ * $1: the log.  One row for each of its subscriptions that nobody can consume:
+ * its name, whether the consumer is no running notifier, and whether its owner
+ * was dropped.
  */
 extern const char statement_obstacles[];
 
-/* one row: has the bell been armed? */
+/* one row: will a notification come? */
 extern const char statement_listen[];
 
 extern const char statement_release[];
@@ -33,24 +34,24 @@ extern const char statement_pause[];
 extern const char statement_ack[];
 
 /*
- * Arrays: $3 the seqs, $4 the errors, $5 in how many seconds each is tried again,
- * NULL: never.
+ * Arrays: $3 the seqs, $4 the errors, $5 the seconds until the next attempt, NULL:
+ * give it up.
  */
 extern const char statement_fail[];
 
 /*
- * One row: how many deliveries are to be retried, how many of these later than
- * now, and in how many ms the first of those.
+ * One row: the number of deliveries that wait for a retry, how many of them are
+ * not due yet, and the ms until the first of these is.
  */
 extern const char statement_retries[];
 
 /*
- * statement_fetch: what is owed; $3 how many at most, $4 how many bytes, $5 the age
- * in seconds at which an event is given up, 0: none, $6 and $7 the resource_type
- * and the source_service that are wanted, NULL: any.
+ * statement_fetch: fetch pending events.  $3 the limit in events, $4 the limit in
+ * bytes, $5 the age in seconds at which an event is given up (0: none), $6 and $7
+ * the wanted resource_type and source_service (NULL: any).
  *
- * PostgreSQL makes the JSON: so numbers of any size and text of any kind
- * arrive as they were emitted, and the notifier need not read them.
+ * PostgreSQL makes the JSON.  So numbers of any size and all text arrive as they
+ * were emitted, and the notifier need not parse them.
  */
 extern const char *statement_fetch(PayloadFormat format);
 

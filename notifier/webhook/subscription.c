@@ -1,6 +1,6 @@
 /*
  * subscription.c
- *		Statements about one subscription.
+ *		Statements about one subscription, and their errors.
  */
 #include "webhook/subscription.h"
 
@@ -31,7 +31,7 @@ subscription_query(const Subscription *subscription, const char *sql, int n,
 }
 
 /*
- * describe: what is wrong, as a text; NULL when memory lacks.
+ * describe: the text of a problem; NULL: out of memory.
  */
 static char *
 describe(const char *what, const PGresult *result)
@@ -74,7 +74,7 @@ problem_forget(Problem *problem)
 }
 
 /*
- * has_state: one that begins with one of these, which NULL ends?
+ * has_state: does the SQLSTATE begin with one of these?  NULL ends the list.
  */
 static bool
 has_state(const PGresult *result, const char *const *states)
@@ -100,7 +100,7 @@ subscription_is_taken(const PGresult *result)
 bool
 subscription_is_gone(const PGresult *result)
 {
-	/* an object, a table, a function, a schema that does not exist */
+	/* undefined object, table, function or schema */
 	static const char *const states[] = {
 		"42704", "42P01", "42883", "3F000", NULL
 	};
@@ -111,7 +111,7 @@ subscription_is_gone(const PGresult *result)
 bool
 subscription_is_about_data(const PGresult *result)
 {
-	/* data, a limit, memory, damage, whatever a function raises */
+	/* data, limits, memory, corruption, exceptions that functions raise */
 	static const char *const states[] = {
 		"22", "23", "54", "53200", "XX", "P0", "0A", NULL
 	};

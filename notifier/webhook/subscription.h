@@ -1,11 +1,11 @@
 /*
  * subscription.h
- *		The session and the subscription that the parts of a webhook work for.
+ *		The session and the subscription that the parts of a webhook share.
  *
- * A webhook is made of parts: its claim, its poll, its acks, its retries and
- * its gate.  Each sends its own statements by this and, whenever something
- * about it has changed, calls subscription_changed(); the webhook then looks at
- * all of them.  No part calls it from within a function that the webhook calls.
+ * The parts of a webhook (claim, poll, acks, retries, gate) send their statements
+ * by subscription_query().  Whenever something has changed, a part calls
+ * subscription_changed(), and the webhook checks all of them.  No part calls it
+ * from within a function that the webhook calls.
  */
 #ifndef NOTIFIER_SUBSCRIPTION_H
 #define NOTIFIER_SUBSCRIPTION_H
@@ -18,9 +18,9 @@
 
 typedef struct Subscription
 {
-	const char *name;			/* its own and its webhook's */
-	Session    *session;		/* the caller's */
-	const char *log;			/* Oid of the log, the caller's */
+	const char *name;			/* of the subscription and the webhook */
+	Session    *session;		/* owned by the caller */
+	const char *log;			/* Oid of the log, owned by the caller */
 	void		(*changed) (void *arg);
 	void	   *arg;
 } Subscription;
@@ -29,7 +29,7 @@ extern void subscription_changed(const Subscription *subscription);
 
 /*
  * subscription_query: send a statement whose $1 is the subscription's name, $2 its
- * log, and $3, $4, … the n further parameters.  False when memory lacks.
+ * log, and $3, $4, … the n parameters.  False: out of memory.
  */
 extern bool subscription_query(const Subscription *subscription,
 							   const char *sql, int n,
@@ -37,17 +37,18 @@ extern bool subscription_query(const Subscription *subscription,
 							   SessionResult callback, void *arg);
 
 /*
- * Problem: what is wrong with a part just now, told once and not each time that
- * it is found again.  Zeroed, all is well.
+ * Problem: the current error of a part, which is logged once and not each time
+ * that it recurs.  All zeros: no error.
  */
 typedef struct Problem
 {
-	char	   *text;			/* NULL: nothing is */
+	char	   *text;			/* NULL: no error */
 } Problem;
 
 /*
- * problem_found: an error of the server; what: "could not …".
- * problem_over: it is gone.
+ * problem_found: a statement failed; what: "could not …".
+ * problem_over: the same statement succeeded.
+ * problem_forget: nobody is interested any more.
  */
 extern void problem_found(Problem *problem, const Subscription *subscription,
 						  const char *what, const PGresult *result);
@@ -55,10 +56,10 @@ extern void problem_over(Problem *problem, const Subscription *subscription);
 extern void problem_forget(Problem *problem);
 
 /*
- * subscription_is_taken: is it the error that another session is the consumer?
- * subscription_is_gone: or that the subscription, its log or the whole extension
- * is not there any more?
- * subscription_is_about_data: or one that a single event may cause?
+ * Kinds of errors:
+ * subscription_is_taken: another session is the consumer;
+ * subscription_is_gone: the subscription, its log or the extension was dropped;
+ * subscription_is_about_data: a single event may be the cause.
  */
 extern bool subscription_is_taken(const PGresult *result);
 extern bool subscription_is_gone(const PGresult *result);

@@ -1,9 +1,9 @@
 /*
  * token.c
- *		Asking for a token on the loop, beside all that goes on there.
+ *		Requests OAuth 2.0 tokens.
  *
- * What the endpoint answers is told by its status and the error code that RFC
- * 6749 has (5.2), and never at length: it may hold a secret.
+ * The log has the status of an answer and the error code of RFC 6749, section
+ * 5.2, but never its text, which may contain a secret.
  */
 #include "webhook/token.h"
 
@@ -15,15 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEPT			(2 * TOKEN_MAX) /* bytes of an answer */
-#define MARGIN			60000	/* ms before it expires, or a tenth of its
-								 * life */
-#define FIRST_WAIT		1000	/* ms after a failure */
+#define KEPT			(2 * TOKEN_MAX) /* bytes of an answer that are read */
+#define MARGIN			60000	/* ms before it expires, but at most a tenth
+								 * of its life */
+#define FIRST_WAIT		1000	/* ms between two requests after a failure */
 #define LAST_WAIT		60000
 #define MAX_LIFE		(365 * 86400.0) /* s; longer is for ever */
 
 static void
-wait_is_over(void *arg)
+timer_expired(void *arg)
 {
 	Token	   *token = arg;
 
@@ -40,7 +40,7 @@ forget(Token *token)
 }
 
 /*
- * failed: there is none; ask again in a while.  It is told once.
+ * failed: there is no token; log that once, and try again after a while.
  */
 static void
 failed(Token *token, const char *why)
@@ -53,11 +53,11 @@ failed(Token *token, const char *why)
 	snprintf(token->trouble, sizeof(token->trouble), "%s", why);
 	loop_timer_set(&token->timer,
 				   retry_backoff(FIRST_WAIT, LAST_WAIT, token->nfailures,
-								 retry_random()), wait_is_over, token);
+								 retry_random()), timer_expired, token);
 }
 
 /*
- * is_word: may it stand in a header, and be shown?
+ * is_word: does a text consist of visible ASCII characters?
  */
 static bool
 is_word(const char *text)
@@ -71,10 +71,10 @@ is_word(const char *text)
 }
 
 /*
- * refused: the endpoint has given none.
+ * endpoint_refused: the endpoint answered with an error, or not at all.
  */
 static void
-refused(Token *token, const HttpResult *result, json_t *answer)
+endpoint_refused(Token *token, const HttpResult *result, json_t *answer)
 {
 	const char *code = json_string_value(json_object_get(answer, "error"));
 	char		why[sizeof(token->trouble)];
@@ -116,10 +116,11 @@ read_life(json_t *life, int64_t *expires)
 }
 
 /*
- * take: a token out of an answer; what is wrong with it, or NULL.
+ * take_token: take the token from an answer.  Returns what is wrong with it, or
+ * NULL.
  */
 static const char *
-take(Token *token, json_t *answer)
+take_token(Token *token, json_t *answer)
 {
 	const char *text = json_string_value(json_object_get(answer, "access_token"));
 	const char *type = json_string_value(json_object_get(answer, "token_type"));
@@ -157,8 +158,8 @@ answered(void *arg, const HttpResult *result)
 	answer = result->answer == NULL ? NULL :
 		json_loadb(result->answer, result->answer_len, 0, NULL);
 	if (result->outcome != HTTP_OK)
-		refused(token, result, answer);
-	else if ((wrong = take(token, answer)) != NULL)
+		endpoint_refused(token, result, answer);
+	else if ((wrong = take_token(token, answer)) != NULL)
 		failed(token, wrong);
 	else
 	{
@@ -175,7 +176,7 @@ answered(void *arg, const HttpResult *result)
 }
 
 /*
- * ask: the endpoint for one.
+ * ask: request a token, unless a request or a pause is in progress.
  */
 static void
 ask(Token *token)

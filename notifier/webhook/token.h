@@ -1,9 +1,9 @@
 /*
  * token.h
- *		A token of OAuth 2.0 (RFC 6749, client credentials), fetched when it is
- *		wanted and kept until shortly before it expires.
+ *		The OAuth 2.0 token of a webhook (RFC 6749, client credentials): requested
+ *		when it is needed, and used until shortly before it expires.
  *
- * While there is none, nothing is sent, and no event is blamed for it.
+ * Without a token nothing is sent, and no event loses an attempt.
  */
 #ifndef NOTIFIER_TOKEN_H
 #define NOTIFIER_TOKEN_H
@@ -21,40 +21,41 @@
 typedef struct Token
 {
 	const WebhookConfig *config;	/* of the webhook */
-	const Subscription *subscription;	/* told when there is one, or none */
-	HttpClient *http;			/* of the endpoint; NULL: none was asked yet */
+	const Subscription *subscription;	/* called when this changes */
+	HttpClient *http;			/* of the endpoint; NULL: not used yet */
 	bool		asking;
 	char	   *header;			/* "Bearer …"; NULL: no token */
-	uint32_t	generation;		/* how many there have been */
+	uint32_t	generation;		/* number of tokens so far */
 	int64_t		expires;		/* loop_now(); INT64_MAX: never */
-	bool		doubted;		/* got for one that was refused, and not
-								 * accepted by the receiver yet */
-	int			nfailures;		/* in a row */
-	uint64_t	failed;			/* of all requests for a token */
-	LoopTimer	timer;			/* until the next one */
-	char		trouble[256];	/* why there is none; "": nothing is wrong */
+	bool		doubted;		/* replaces a refused token, and the receiver
+								 * has not accepted it yet */
+	int			nfailures;		/* failed requests in a row */
+	uint64_t	failed;			/* failed requests in all */
+	LoopTimer	timer;			/* until the next request */
+	char		trouble[256];	/* the error; "": none */
 } Token;
 
 /*
- * token_ready: may a request be sent, as far as tokens go?  If not, one is asked
- * for, and subscription_changed() follows.
+ * token_ready: is there a token, or is none needed?  If not, request one;
+ * subscription_changed() follows.
  */
 extern bool token_ready(Token *token);
 
 /*
- * token_refused: the receiver has answered 401 to a request with the token of
- * that generation.  True: there is another one, or will be, to try once more.
+ * token_refused: the receiver answered 401 to a request with the token of that
+ * generation.  Returns true if the request should be sent again with another
+ * token.
  */
 extern bool token_refused(Token *token, uint32_t generation);
 
 /*
- * token_accepted: or it has accepted it.
+ * token_accepted: the receiver accepted the token of that generation.
  */
 extern void token_accepted(Token *token, uint32_t generation);
 
 /*
- * token_trouble: why there is none, for people; NULL: there is one, or none is
- * needed.
+ * token_trouble: why there is no token, as a text for people; NULL: there is one
+ * or none is needed.
  */
 extern const char *token_trouble(const Token *token);
 

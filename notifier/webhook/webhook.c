@@ -1,11 +1,10 @@
 /*
  * webhook.c
- *		A webhook consumes its subscription: what is owed is fetched ahead and
- *		sent, and where nothing is owed it sleeps.
+ *		Runs a webhook: fetches ahead, sends, and sleeps when no events are pending.
  *
- * Whatever happens in one of its parts, pump() takes note of it and begins what
- * can be begun then: requests, an ack, a fetch, sleep.  There is one statement
- * of a kind under way at a time.  Only change_state() changes the state.
+ * After any change in one of the parts, pump() evaluates it and starts whatever
+ * can be started: requests, acknowledgements, a fetch, sleep.  There is at most
+ * one statement of each kind in progress.  Only change_state() changes the state.
  */
 #include "webhook/webhook.h"
 
@@ -14,12 +13,12 @@
 
 #include <stdlib.h>
 
-#define IDLE_BYTES		(64 * 1024) /* of events whose receiver fails */
-#define YIELD_DELAY		6000	/* ms in which another can take what was
-								 * yielded */
+#define IDLE_BYTES		(64 * 1024) /* of events kept for a receiver that
+									 * fails */
+#define YIELD_DELAY		6000	/* ms in which another notifier can claim it */
 
 static void pump(void *arg);
-static void finished(void *arg, OwedEvent *events, int n,
+static void finished(void *arg, FetchedEvent *events, int n,
 					 const HttpResult *result);
 
 Webhook *
@@ -110,8 +109,8 @@ state_name(WebhookState state)
 }
 
 /*
- * change_state: the only place where it changes.  Polling begins and ends with
- * being the consumer.
+ * change_state: the only place where the state changes.  Polling begins and ends
+ * with being the consumer.
  */
 static void
 change_state(Webhook *webhook, WebhookState to, const char *reason)
@@ -140,18 +139,18 @@ change_state(Webhook *webhook, WebhookState to, const char *reason)
 }
 
 /*
- * stand_by: until this session may be the consumer again.
+ * stand_by: wait until this session can be the consumer.
  */
 static void
 stand_by(Webhook *webhook, int64_t delay, const char *reason)
 {
 	change_state(webhook, WEBHOOK_STANDBY, reason);
-	claim_try_in(&webhook->claim, delay);
+	claim_try_after(&webhook->claim, delay);
 }
 
 /*
- * release: let another session be the consumer, and be it again in a while.
- * What was fetched and not sent goes back.
+ * release: let another session be the consumer, and try again after `delay` ms.
+ * Events that were fetched and not sent go back.
  */
 static void
 release(Webhook *webhook, int64_t delay, const char *reason)
@@ -161,21 +160,21 @@ release(Webhook *webhook, int64_t delay, const char *reason)
 }
 
 /*
- * subscribe_again: somebody has dropped the subscription, or what it is of.
+ * subscribe_again: the subscription, its log or the extension was dropped.
  */
 static void
 subscribe_again(Webhook *webhook)
 {
 	acks_forget(&webhook->acks);
 	if (webhook->state == WEBHOOK_DOWN)
-		return;					/* it is done already */
+		return;					/* already done */
 	change_state(webhook, WEBHOOK_DOWN, "the subscription is gone");
 	claim_subscribe(&webhook->claim);
 }
 
 /*
- * pause_subscription: the receiver is gone: what is owed waits until somebody calls
- * eventlog.resume.
+ * pause_subscription: the receiver answered 410 Gone.  Events wait until somebody
+ * calls eventlog.resume.
  */
 static void
 pause_subscription(Webhook *webhook)
@@ -189,11 +188,11 @@ pause_subscription(Webhook *webhook)
 }
 
 /*
- * needs_new_token: has the receiver refused the token and not the event?  Then it
- * is sent once more with another one, which costs no attempt.
+ * needs_new_token: did the receiver refuse the token rather than the event?  Then
+ * the event is sent once more with a new token, which costs no attempt.
  */
 static bool
-needs_new_token(Webhook *webhook, OwedEvent *events, const HttpResult *result)
+needs_new_token(Webhook *webhook, FetchedEvent *events, const HttpResult *result)
 {
 	if (result->outcome == HTTP_OK)
 		token_accepted(&webhook->token, events->token);
@@ -205,24 +204,24 @@ needs_new_token(Webhook *webhook, OwedEvent *events, const HttpResult *result)
 }
 
 /*
- * finished: a request has ended; a result of NULL: with the webhook itself.
+ * finished: a request has ended.  result is NULL if the webhook is being
+ * destroyed.
  */
 static void
-finished(void *arg, OwedEvent *events, int n, const HttpResult *result)
+finished(void *arg, FetchedEvent *events, int n, const HttpResult *result)
 {
 	Webhook    *webhook = arg;
 
 	if (result)
 	{
 		counts_request(&webhook->counts, result);
+		gate_answered(&webhook->gate, events, result);
 		if (needs_new_token(webhook, events, result))
 		{
-			gate_answered(&webhook->gate, events, result);
 			buffer_put_back(&webhook->buffer, events, n);
 			pump(webhook);
 			return;
 		}
-		gate_answered(&webhook->gate, events, result);
 		if (result->outcome != HTTP_OK)
 			delivery_log_failure(&webhook->sender, events, result);
 	}
@@ -234,23 +233,23 @@ finished(void *arg, OwedEvent *events, int n, const HttpResult *result)
 }
 
 /*
- * begin_deliveries: as many as may be in flight.
+ * begin_deliveries: send as many requests as may be in flight.
  */
 static void
 begin_deliveries(Webhook *webhook)
 {
-	while (!webhook_is_held_up(webhook) &&
-		   gate_may_send(&webhook->gate, webhook->sender.nflying) &&
+	while (!webhook_is_blocked(webhook) &&
+		   gate_may_send(&webhook->gate, webhook->sender.in_flight) &&
 		   webhook->buffer.first && token_ready(&webhook->token))
 	{
 		int			n;
 		const char *problem;
-		OwedEvent  *events = buffer_take(&webhook->buffer,
-										 webhook->config->max_events, &n);
+		FetchedEvent *events = buffer_take(&webhook->buffer,
+										   webhook->config->max_events, &n);
 
 		if (events == NULL)
 			return;
-		if (events->unfit || events->unwanted)
+		if (events->no_payload || events->filtered_out)
 		{
 			settle_unsent(webhook, events);
 			continue;
@@ -265,15 +264,15 @@ begin_deliveries(Webhook *webhook)
 				break;
 			case DELIVERY_NOT_NOW:
 				buffer_put_back(&webhook->buffer, events, n);
-				poll_look_in(&webhook->poll, ERROR_DELAY);
+				poll_after(&webhook->poll, ERROR_DELAY);
 				return;
 		}
 	}
 }
 
 /*
- * begin_fetch: see that there is always something to send; but what could not
- * be acknowledged would all be sent again, so then nothing more is.
+ * begin_fetch: keep the buffer filled.  While deliveries cannot be acknowledged,
+ * do not fetch more, since all of them would be sent again.
  */
 static void
 begin_fetch(Webhook *webhook)
@@ -284,22 +283,22 @@ begin_fetch(Webhook *webhook)
 	if (!poll_can_fetch(&webhook->poll) || !webhook->retries.known ||
 		acks_are_failing(&webhook->acks))
 		return;
-	if (webhook_is_held_up(webhook))
+	if (webhook_is_blocked(webhook))
 	{
-		/* only what failed is wanted, when its time has come */
+		/* fetch only the failed event, when it is due */
 		if (webhook->retries.timer.set || webhook->retries.counting ||
 			acks_pending(&webhook->acks) > 0)
 			return;
 		room = 1;
 	}
 	else if (gate_is_failing(&webhook->gate))
-		room = webhook->buffer.nwaiting == 0;	/* to probe with */
+		room = webhook->buffer.nwaiting == 0;	/* for a probe */
 	if (room > 0)
 		poll_fetch(&webhook->poll, room);
 }
 
 /*
- * holds_too_much: does it keep memory from others for a receiver that fails?
+ * holds_too_much: does it use up memory for a receiver that fails?
  */
 static bool
 holds_too_much(const Webhook *webhook)
@@ -310,7 +309,7 @@ holds_too_much(const Webhook *webhook)
 }
 
 /*
- * follow_claim: take note of who is the consumer.
+ * follow_claim: react to what the claim found out.
  */
 static void
 follow_claim(Webhook *webhook)
@@ -336,7 +335,7 @@ follow_claim(Webhook *webhook)
 }
 
 /*
- * follow_poll: take note of what came of fetching.
+ * follow_poll: react to the result of a fetch.
  */
 static void
 follow_poll(Webhook *webhook)
@@ -352,7 +351,7 @@ follow_poll(Webhook *webhook)
 			stand_by(webhook, 0, "another session is the consumer");
 			break;
 		case POLL_NO_MEMORY:
-			/* what cannot be kept goes back by way of a new consumer */
+			/* the next consumer will fetch these events again */
 			log_event(LOG_LEVEL_ERROR,
 					  "out of memory, releasing the subscription",
 					  "webhook", webhook->config->name, NULL);
@@ -362,25 +361,25 @@ follow_poll(Webhook *webhook)
 }
 
 /*
- * follow_retries: fetch what is due.  By the database's clock it may not quite
- * be, and a fetch would bring what comes behind it; so where order is to be
- * kept, see first.
+ * follow_retries: fetch the events that are due.  By the database's clock they may
+ * not be due yet, and then a fetch would return later events.  So where order is
+ * kept, ask the database first.
  */
 static void
 follow_retries(Webhook *webhook)
 {
 	Retries    *retries = &webhook->retries;
 
-	if (retries->time_has_come &&
-		(webhook_is_held_up(webhook) || !retries->known))
+	if (retries->timer_fired &&
+		(webhook_is_blocked(webhook) || !retries->known))
 		retries_count(retries);
-	else if (retries->time_has_come || retries->due)
-		poll_look(&webhook->poll);
-	retries->time_has_come = retries->due = false;
+	else if (retries->timer_fired || retries->due)
+		poll_now(&webhook->poll);
+	retries->timer_fired = retries->due = false;
 }
 
 /*
- * follow_acks: see whether there is anything to tell of.
+ * follow_acks: subscribe again if the subscription is gone.
  */
 static void
 follow_acks(Webhook *webhook)
@@ -391,7 +390,7 @@ follow_acks(Webhook *webhook)
 }
 
 /*
- * pump: something has changed: begin whatever can be begun now.
+ * pump: something has changed; start whatever can be started now.
  */
 static void
 pump(void *arg)
@@ -405,17 +404,17 @@ pump(void *arg)
 	if (webhook->state == WEBHOOK_CONSUMER && !webhook->stopping)
 		begin_deliveries(webhook);
 	if (webhook->state != WEBHOOK_DOWN)
-		acks_tell(&webhook->acks, webhook->sender.nflying == 0);
+		acks_flush(&webhook->acks, webhook->sender.in_flight == 0);
 	if (webhook->stopping)
 		claim_stop(&webhook->claim);
 	else if (webhook->state == WEBHOOK_LEAVING && webhook_is_settled(webhook))
-		release(webhook, YIELD_DELAY, "all that was begun is settled");
+		release(webhook, YIELD_DELAY, "requests in flight are settled");
 	else if (webhook->state == WEBHOOK_CONSUMER && holds_too_much(webhook))
-		release(webhook, 0, "what waits for the receiver need not be in memory");
+		release(webhook, 0, "events of a failing receiver take up memory");
 	else if (webhook->state == WEBHOOK_CONSUMER)
 	{
 		begin_fetch(webhook);
-		retries_seek(&webhook->retries);
+		retries_schedule(&webhook->retries);
 		poll_sleep(&webhook->poll);
 	}
 }
@@ -448,6 +447,6 @@ webhook_yield(Webhook *webhook)
 {
 	log_event(LOG_LEVEL_INFO, "leaving the subscription to another notifier",
 			  "webhook", webhook->config->name, NULL);
-	change_state(webhook, WEBHOOK_LEAVING, "another notifier is to have it");
+	change_state(webhook, WEBHOOK_LEAVING, "another notifier takes it over");
 	pump(webhook);
 }

@@ -1,20 +1,20 @@
 /*
  * webhook.h
- *		A webhook: its subscription consumed, its events on their way.
+ *		A webhook: consumes its subscription and delivers the events.
  *
- * It is made of parts that know nothing of each other:
+ * Its parts do not know each other:
  *
- *		claim.c			is this session the consumer?
- *		poll.c			fetches what is owed, and sleeps
- *		buffer.c		keeps it in memory
- *		gate.c			may a request be sent now?
- *		token.c			the token that it is sent with
- *		delivery.c		sends it
- *		acks.c			tells the database what became of it
- *		retries.c		knows when what failed is due again
+ *		claim.c			makes this session the consumer
+ *		poll.c			fetches events, and waits for them
+ *		buffer.c		keeps them in memory
+ *		gate.c			decides whether a request may be sent now
+ *		token.c			has the OAuth 2.0 token
+ *		delivery.c		sends the request
+ *		acks.c			settles events in the database
+ *		retries.c		knows when failed events are due
  *
- * Each says when something about it has changed; webhook.c looks at all of them
- * then, and begins what can be begun.
+ * A part calls subscription_changed() when something has changed.  Then webhook.c
+ * checks all of them and starts what can be started.
  */
 #ifndef NOTIFIER_WEBHOOK_H
 #define NOTIFIER_WEBHOOK_H
@@ -28,70 +28,71 @@ extern Webhook *webhook_create(const WebhookConfig *config);
 extern void webhook_destroy(Webhook *webhook);
 
 /*
- * webhook_start: the session is ready: subscribe, and consume.  log: Oid of the
+ * webhook_start: the session is ready; subscribe and consume.  log: Oid of the
  * log.
  */
 extern void webhook_start(Webhook *webhook, Session *session, const char *log);
 
 /*
- * webhook_lost: the session is lost, and with it what was fetched.
+ * webhook_lost: the session is lost; drop what was fetched.
  */
 extern void webhook_lost(Webhook *webhook);
 
 /*
- * webhook_wake: the bell has rung.
+ * webhook_wake: a notification has arrived.
  */
 extern void webhook_wake(Webhook *webhook);
 
 /*
- * webhook_yield: let another notifier have the subscription, as soon as what is
- * in flight is settled.
+ * webhook_yield: leave the subscription to another notifier as soon as the
+ * requests in flight are settled.
  */
 extern void webhook_yield(Webhook *webhook);
 
 extern bool webhook_is_consumer(const Webhook *webhook);
 
 /*
- * webhook_is_leaving: has it been told to yield, and has not yet?
+ * webhook_is_leaving: is it about to leave the subscription?
  */
 extern bool webhook_is_leaving(const Webhook *webhook);
 
 /*
- * webhook_is_held_up: where order is to be kept, does an event that failed hold
- * up all others?
+ * webhook_is_blocked: order is kept, and an event that failed blocks the others.
  */
-extern bool webhook_is_held_up(const Webhook *webhook);
+extern bool webhook_is_blocked(const Webhook *webhook);
 
 /*
- * webhook_is_settled: has all that was begun come to its end?
+ * webhook_is_settled: is no request and no statement in progress, and are all
+ * deliveries settled in the database?
  */
 extern bool webhook_is_settled(const Webhook *webhook);
 
 /*
- * webhook_is_quiet: is nothing under way?  (With stopping: has it stopped?)
+ * webhook_is_quiet: is there nothing that it can do now?  While stopping: has it
+ * stopped?
  */
 extern bool webhook_is_quiet(const Webhook *webhook);
 
 /*
- * webhook_has_failed: has anything not been delivered?
+ * webhook_has_failed: did any delivery or statement fail?
  */
 extern bool webhook_has_failed(const Webhook *webhook);
 
 /*
- * WebhookStatus: what the metrics and /readyz tell of a webhook.
+ * WebhookStatus: for the metrics, /readyz and the page at /.
  */
 typedef struct WebhookStatus
 {
 	const WebhookConfig *config;
 	const WebhookCounts *counts;
 	int			in_flight;		/* requests */
-	int			waiting;		/* events fetched and not sent yet */
+	int			waiting;		/* events fetched, not sent yet */
 	int			breaker;		/* BreakerState */
 	double		pause_left;		/* s until the next request may begin; 0: now */
 	bool		consumer;
-	uint64_t	token_failures; /* of requests for a token */
-	const char *trouble;		/* what stands still, for people; NULL: all is
-								 * well */
+	uint64_t	token_failures; /* failed requests for a token */
+	const char *trouble;		/* why it does not deliver, for people; NULL:
+								 * it does */
 } WebhookStatus;
 
 extern void webhook_status(const Webhook *webhook, WebhookStatus *status);

@@ -1,6 +1,6 @@
 /*
  * webhook_parts.h
- *		What a webhook is made of.
+ *		The parts of a webhook.
  */
 #ifndef NOTIFIER_WEBHOOK_PARTS_H
 #define NOTIFIER_WEBHOOK_PARTS_H
@@ -25,7 +25,7 @@ typedef enum WebhookState
 	WEBHOOK_DOWN,				/* no session, or not subscribed */
 	WEBHOOK_STANDBY,			/* another session is or may be the consumer */
 	WEBHOOK_CONSUMER,			/* this session is */
-	WEBHOOK_LEAVING				/* it is until what is in flight is settled */
+	WEBHOOK_LEAVING				/* it is, until requests in flight are settled */
 } WebhookState;
 
 typedef struct Webhook
@@ -33,7 +33,7 @@ typedef struct Webhook
 	const WebhookConfig *config;
 	Subscription subscription;
 	WebhookState state;
-	bool		stopping;		/* nothing new is begun */
+	bool		stopping;		/* start nothing new */
 	Claim		claim;
 	Poll		poll;
 	EventBuffer buffer;

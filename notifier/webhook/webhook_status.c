@@ -1,6 +1,6 @@
 /*
  * webhook_status.c
- *		Questions about a webhook, which change nothing.
+ *		Functions that report on a webhook and change nothing.
  */
 #include "webhook/webhook.h"
 
@@ -18,7 +18,7 @@ webhook_is_leaving(const Webhook *webhook)
 }
 
 bool
-webhook_is_held_up(const Webhook *webhook)
+webhook_is_blocked(const Webhook *webhook)
 {
 	return webhook->config->ordered && retries_waiting(&webhook->retries) > 0;
 }
@@ -26,13 +26,13 @@ webhook_is_held_up(const Webhook *webhook)
 bool
 webhook_is_settled(const Webhook *webhook)
 {
-	return webhook->sender.nflying == 0 && !webhook->claim.asking &&
+	return webhook->sender.in_flight == 0 && !webhook->claim.asking &&
 		poll_is_idle(&webhook->poll) && !webhook->retries.counting &&
 		acks_pending(&webhook->acks) == 0;
 }
 
 /*
- * problem_of: what is wrong with it and the database; NULL: nothing.
+ * problem_of: the problem with one of its statements; NULL: none.
  */
 static const char *
 problem_of(const Webhook *webhook)
@@ -53,19 +53,19 @@ problem_of(const Webhook *webhook)
 bool
 webhook_is_quiet(const Webhook *webhook)
 {
-	/* nothing can be sent now: the receiver, or what is to come first, fails */
-	bool		waits = gate_is_shut(&webhook->gate) ||
+	/* nothing can be sent now, as the receiver or the first event fails */
+	bool		waits = gate_is_closed(&webhook->gate) ||
 		token_trouble(&webhook->token) ||
-		(webhook_is_held_up(webhook) && webhook->retries.timer.set);
+		(webhook_is_blocked(webhook) && webhook->retries.timer.set);
 
-	if (webhook->sender.nflying > 0)
+	if (webhook->sender.in_flight > 0)
 		return false;
 	if (webhook->state == WEBHOOK_DOWN)
 		return true;
 	return webhook_is_settled(webhook) &&
 		(webhook->stopping || waits || webhook->state == WEBHOOK_STANDBY ||
 		 (webhook->buffer.nwaiting == 0 &&
-		  webhook->poll.state != POLL_LOOKING));
+		  webhook->poll.state != POLL_READY));
 }
 
 bool
@@ -84,7 +84,7 @@ webhook_status(const Webhook *webhook, WebhookStatus *status)
 	{
 		.config = webhook->config,
 			.counts = &webhook->counts,
-			.in_flight = webhook->sender.nflying,
+			.in_flight = webhook->sender.in_flight,
 			.waiting = webhook->buffer.nwaiting,
 			.breaker = webhook->gate.breaker.state,
 			.token_failures = webhook->token.failed,

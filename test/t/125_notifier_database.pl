@@ -106,7 +106,7 @@ await(sub { notifier_log($notifier) =~ /could not acknowledge/ }, 'and is cancel
 set_modes($receiver, '/fail' => '500');
 await(sub { waits('eventlog.fail') }, 'a failure cannot be told');
 cancel();
-await(sub { notifier_log($notifier) =~ /could not tell of a failure/ }, 'and is cancelled');
+await(sub { notifier_log($notifier) =~ /could not report failures/ }, 'and is cancelled');
 set_modes($receiver);
 $blocker->query_safe('COMMIT');
 $blocker->quit;

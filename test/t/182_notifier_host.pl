@@ -134,7 +134,7 @@ $config = write_config({ held => { url => "$url/held" } }, listen => "127.0.0.1:
 command_checks_all([ 'eventlog-notifier', '--once', '--config', $config ], 1, [qr/^$/],
 	[qr/events are still owed" webhook=held owed=1/], '--once: what another consumer holds is still owed');
 $notifier = start_notifier($config);
-await(sub { metrics($port, '/readyz') =~ /webhook held: another session is the consumer, and no notifier that lives\n.*503$/s }, 'a stranger is the consumer: not ready', 40);
+await(sub { metrics($port, '/readyz') =~ /webhook held: the consumer is not a running notifier\n.*503$/s }, 'a stranger is the consumer: not ready', 40);
 await(sub { notifier_log($notifier) =~ /level=warning msg="not ready" reason="webhook held: another session/ }, 'which is logged', 40);
 $holder->quit;
 await(sub { metrics($port, '/readyz') =~ /\n200$/ }, 'until it goes');

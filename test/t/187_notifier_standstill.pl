@@ -36,14 +36,14 @@ my $holder = $node->background_psql('postgres');
 $holder->query_safe("SELECT count(*) FROM eventlog.fetch('held', 1)");
 my %webhooks = (held => { url => "$url/held" }, other => { url => "$url/other" });
 my $silent = start_notifier(write_config(\%webhooks), 'other');
-await(sub { notifier_log($silent) =~ /level=warning msg="not ready" reason="webhook held: another session is the consumer, and no notifier that lives"/ },
+await(sub { notifier_log($silent) =~ /level=warning msg="not ready" reason="webhook held: the consumer is not a running notifier"/ },
 	'a stranger is the consumer: that is logged without a listener', 40);
 is(stop_notifier($silent), 0, 'clean');
 $notifier = start_notifier(write_config(\%webhooks, listen => "127.0.0.1:$port"), 'other');
 await(sub { (metric($port, 'eventlog_webhook_ready{webhook="held"}') // 1) == 0 }, 'a metric tells it', 40);
 is(metric($port, 'eventlog_webhook_ready{webhook="other"}'), 1, 'of that webhook alone');
 is(metric($port, 'eventlog_notifier_ready'), 0, 'the notifier is not ready');
-like(metrics($port, '/readyz'), qr/^webhook held: another session is the consumer, and no notifier that lives\n.*503$/ms, 'nor by /readyz');
+like(metrics($port, '/readyz'), qr/^webhook held: the consumer is not a running notifier\n.*503$/ms, 'nor by /readyz');
 $holder->quit;
 await(sub { ready() && metric($port, 'eventlog_webhook_ready{webhook="held"}') == 1 }, 'until it goes');
 my $second = start_notifier(write_config(\%webhooks));
