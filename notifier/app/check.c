@@ -1,6 +1,6 @@
 /*
  * check.c
- *		What --check tries.
+ *		--check: the checks of the database.
  */
 #include "app/check.h"
 
@@ -8,26 +8,26 @@
 #include "net/setup.h"
 
 /*
- * check_extension: is it there, and does it fit?
+ * check_extension: does the extension exist, in a version that fits?
  */
 static void
 check_extension(Inquiry *inquiry)
 {
 	PGresult   *result = inquiry_ask(inquiry,
 									 "SELECT extversion FROM pg_catalog.pg_extension"
-									 " WHERE extname = $1", "eventlog", NULL, NULL);
+									 " WHERE extname = 'eventlog'", 0, NULL);
 
 	if (result && PQntuples(result) == 0)
-		inquiry_wrong(inquiry, "database: the extension eventlog is not in database %s; CREATE EXTENSION eventlog",
+		inquiry_wrong(inquiry, "database: database %s does not have the extension eventlog; run CREATE EXTENSION eventlog",
 					  PQdb(inquiry->conn));
 	else if (result && !setup_fits(PQgetvalue(result, 0, 0)))
-		inquiry_wrong(inquiry, "database: the extension is version %s and the notifier %s; ALTER EXTENSION eventlog UPDATE, or update the notifier",
+		inquiry_wrong(inquiry, "database: the extension has version %s, but the notifier has version %s; run ALTER EXTENSION eventlog UPDATE, or update the notifier",
 					  PQgetvalue(result, 0, 0), EVENTLOG_VERSION);
 	PQclear(result);
 }
 
 /*
- * check_log: does it exist, and may its events be read?
+ * check_log: does the log exist, and may this role read its events?
  */
 static void
 check_log(Inquiry *inquiry, const char *log)
@@ -39,15 +39,15 @@ check_log(Inquiry *inquiry, const char *log)
 					" FROM (SELECT COALESCE($1,"
 					" pg_catalog.current_setting('eventlog.default_log', true), 'events')) l(name)"
 					" LEFT JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(l.name)",
-					log, NULL, NULL);
+					1, &log);
 
 	if (result == NULL)
 		return;
 	if (PQgetisnull(result, 0, 0))
-		inquiry_wrong(inquiry, "log: there is no \"%s\"; SELECT eventlog.create_log(...) makes one",
+		inquiry_wrong(inquiry, "log: \"%s\" does not exist; create it with SELECT eventlog.create_log(...)",
 					  PQgetvalue(result, 0, 1));
 	else if (*PQgetvalue(result, 0, 3) != 't')
-		inquiry_wrong(inquiry, "log: role %s may not read %s; GRANT SELECT ON %s TO %s",
+		inquiry_wrong(inquiry, "log: role %s may not read %s; run GRANT SELECT ON %s TO %s",
 					  PQgetvalue(result, 0, 2), PQgetvalue(result, 0, 0),
 					  PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 2));
 	PQclear(result);

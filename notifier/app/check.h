@@ -1,6 +1,6 @@
 /*
  * check.h
- *		--check: is the database as the configuration needs it?
+ *		--check: does the database fit the configuration?
  */
 #ifndef NOTIFIER_CHECK_H
 #define NOTIFIER_CHECK_H
@@ -8,7 +8,7 @@
 #include "config/config.h"
 
 /*
- * check_database: try it; each thing that is missing is complained of.
+ * check_database: connect and check; complain of each problem.
  */
 extern bool check_database(const Config *config, ReaderComplain complain);
 

@@ -1,6 +1,6 @@
 /*
  * dead.c
- *		Dead deliveries, for a person at a terminal.
+ *		--dead and --retry.
  */
 #include "app/dead.h"
 
@@ -15,6 +15,7 @@
 bool
 dead_list(const Config *config, const char *name, ReaderComplain complain)
 {
+	const char *params[] = {config->log, name};
 	Inquiry		inquiry;
 	PGresult   *result = NULL;
 
@@ -28,7 +29,7 @@ dead_list(const Config *config, const char *name, ReaderComplain complain)
 							 " AND ($2::pg_catalog.text IS NULL"
 							 " OR d.subscription OPERATOR(pg_catalog.=) $2)"
 							 " ORDER BY d.subscription, d.seq",
-							 config->log, name, NULL);
+							 2, params);
 	for (int row = 0; row < PQntuples(result); row++)
 	{
 		char		why[2048];
@@ -48,13 +49,14 @@ bool
 dead_retry(const Config *config, const char *name, const char *seq,
 		   ReaderComplain complain)
 {
+	const char *params[] = {config->log, name, seq};
 	Inquiry		inquiry;
 	PGresult   *result = NULL;
 
 	if (inquiry_begin(&inquiry, config->database, complain))
 		result = inquiry_ask(&inquiry,
 							 "SELECT eventlog.retry($2, $3::pg_catalog.int8, log => " LOG ")",
-							 config->log, name, seq);
+							 3, params);
 	if (result)
 		printf("%s owed again\n", PQgetvalue(result, 0, 0));
 	PQclear(result);

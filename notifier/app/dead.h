@@ -1,6 +1,6 @@
 /*
  * dead.h
- *		--dead and --retry: what was given up, and having it owed again.
+ *		--dead and --retry: list dead deliveries, and make them owed again.
  */
 #ifndef NOTIFIER_DEAD_H
 #define NOTIFIER_DEAD_H
@@ -11,14 +11,14 @@
 
 /*
  * dead_list: print the dead deliveries of a webhook, or of all if name is NULL,
- * a line each, oldest first.
+ * one a line, oldest first.
  */
 extern bool dead_list(const Config *config, const char *name,
 					  ReaderComplain complain);
 
 /*
- * dead_retry: owe those of a webhook again, or the one with that number if seq
- * is not NULL, and print how many.
+ * dead_retry: make the dead deliveries of a webhook owed again, or the one with
+ * number seq if that is not NULL, and print how many.
  */
 extern bool dead_retry(const Config *config, const char *name, const char *seq,
 					   ReaderComplain complain);

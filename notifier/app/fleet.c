@@ -1,8 +1,10 @@
 /*
  * fleet.c
- *		A reload lets those webhooks finish that are not in the new configuration
- *		as they were, and makes others; what has not changed goes on with its
- *		connections, its counts and what it has in flight.
+ *		All webhooks of a configuration, and what happens to them at a reload.
+ *
+ * A reload replaces the webhooks whose configuration has changed, after their
+ * requests in flight have ended.  The others keep their connections, counters and
+ * requests.
  */
 #include "app/fleet.h"
 
@@ -10,7 +12,7 @@
 #include <string.h>
 
 /*
- * find: the webhook of that name, with this configuration; NULL: none.
+ * find: the webhook with this configuration; NULL: none.
  */
 static Webhook *
 find(const Fleet *fleet, const WebhookConfig *config)
@@ -78,7 +80,7 @@ fleet_wake(const Fleet *fleet, const char *name)
 }
 
 /*
- * stays: is the webhook in a configuration as it is?
+ * stays: does the next configuration have the webhook unchanged?
  */
 static bool
 stays(const Webhook *webhook, const Config *next)
@@ -120,7 +122,7 @@ fleet_is_quiet(const Fleet *fleet)
 }
 
 /*
- * let_go: another webhook, or another process, may have its subscription.
+ * let_go: destroy a webhook and release its subscription.
  */
 static void
 let_go(Webhook *webhook, Session *session, bool set_up)

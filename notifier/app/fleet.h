@@ -1,7 +1,6 @@
 /*
  * fleet.h
- *		All webhooks of a configuration, and what becomes of them when another
- *		configuration takes its place.
+ *		All webhooks of a configuration, and what happens to them at a reload.
  */
 #ifndef NOTIFIER_FLEET_H
 #define NOTIFIER_FLEET_H
@@ -21,19 +20,17 @@ typedef struct Fleet
 	Webhook   **webhooks;
 	const char **names;			/* of these */
 	size_t		n;
-	uint64_t	generation;		/* how often they have been others */
+	uint64_t	generation;		/* changes with the list */
 } Fleet;
 
 /*
- * fleet_make: the webhooks of a configuration.  What it has as it was before is
- * taken over from `old` (NULL: none), see fleet_take_over().  False when memory
- * lacks.
+ * fleet_make: create the webhooks of a configuration.  Those that fleet_take_over()
+ * left in `old` (NULL: none) are reused.  False: out of memory.
  */
 extern bool fleet_make(Fleet *fleet, const Config *config, const Fleet *old);
 
 /*
- * fleet_start: the session is ready; those that are in `old`, too, have begun
- * already.
+ * fleet_start: the session is ready; start the webhooks that are not in `old`.
  */
 extern void fleet_start(const Fleet *fleet, Session *session, const char *log,
 						const Fleet *old);
@@ -44,21 +41,24 @@ extern void fleet_start(const Fleet *fleet, Session *session, const char *log,
 extern void fleet_lost(const Fleet *fleet);
 
 /*
- * fleet_wake: the bell of this subscription has rung; "": of any.
+ * fleet_wake: a notification for this subscription has arrived; "": for all.
  */
 extern void fleet_wake(const Fleet *fleet, const char *name);
 
 /*
- * fleet_drain: those that are not in the next configuration as they were begin
- * nothing new; NULL: none does.
+ * fleet_drain: let webhooks start nothing new unless the next configuration has
+ * them unchanged.  NULL: that holds for all.
+ * fleet_is_drained: have they finished?
  */
 extern void fleet_drain(const Fleet *fleet, const Config *next);
 extern bool fleet_is_drained(const Fleet *fleet);
 
 /*
- * fleet_take_over: webhooks that are in the next configuration as they were keep
- * theirs, which takes the place of the one that is the same; others are let go,
- * and NULL stands in their place.  session: NULL, or one that is set up.
+ * fleet_take_over: prepare for fleet_make() with the next configuration.
+ *
+ * A webhook that it has unchanged stays, and its old WebhookConfig is moved from
+ * `config` to `next`.  Others are destroyed; they release their subscriptions if
+ * the session, which may be NULL, is set up.
  */
 extern void fleet_take_over(Fleet *fleet, Config *config, Config *next,
 							Session *session, bool set_up);
@@ -66,7 +66,7 @@ extern void fleet_take_over(Fleet *fleet, Config *config, Config *next,
 extern bool fleet_is_quiet(const Fleet *fleet);
 
 /*
- * fleet_free: the lists alone; fleet_destroy: the webhooks too.
+ * fleet_free: free the lists.  fleet_destroy: destroy the webhooks too.
  */
 extern void fleet_free(Fleet *fleet);
 extern void fleet_destroy(Fleet *fleet);

@@ -1,11 +1,13 @@
 /*
  * gauges.c
- *		To count what is owed takes as long as much is: so it is done in a session
- *		that nothing waits for, with a limit, and the longer it took the less
- *		often.
+ *		Counts in the database what each webhook is owed.
+ *
+ * A count takes longer the more is owed.  So it runs in a session of its own,
+ * with a timeout, and the longer it takes, the more rarely.
  */
 #include "app/gauges.h"
 
+#include "base/array.h"
 #include "base/logging.h"
 #include "base/loop.h"
 #include "net/database.h"
@@ -16,55 +18,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BEAT			15000	/* ms from one answer to the next question */
-#define REST			20		/* times as long as it took, at least */
-#define TIMEOUT			10000	/* ms that a count may take */
-#define LIMIT			30000	/* ms of silence */
-#define LOG_DELAY		500		/* ms until the log may be known */
-#define VALID			60000	/* ms, and REST times what it took */
+#define INTERVAL		15000	/* ms between two counts, at least */
+#define INTERVAL_FACTOR	20		/* times the duration of a count, at least */
+#define TIMEOUT			10000	/* of a count, in ms */
+#define LIMIT			30000	/* ms without an answer: the session is lost */
+#define LOG_DELAY		500		/* ms to wait for the Oid of the log */
+#define VALID			60000	/* ms for which a count is valid, plus the
+								 * interval */
 
 static Session *session = NULL;
 static char *database = NULL;
-static char *names = NULL;		/* as an array literal */
+static char *names = NULL;		/* an array literal */
 static Gauge *gauges = NULL;
 static size_t ngauges = 0;
 static bool known = false;
 static int64_t known_at = 0;	/* loop_now() */
 static int64_t asked_at = 0;
-static int64_t took = 0;		/* ms, the last time */
+static int64_t took = 0;		/* ms, of the last count */
 static LoopTimer timer;
 
 /*
- * array_literal: texts as an array literal of SQL, allocated.
+ * join_names: names as an array literal.  Allocated; NULL: out of memory.
  */
 static char *
-array_literal(const char *const *texts, size_t n)
+join_names(const char *const *list, size_t n)
 {
-	size_t		size = 3;
-	char	   *literal;
-	char	   *at;
+	ArrayLiteral array = {0};
 
-	for (size_t i = 0; i < n; i++)
-		size += 2 * strlen(texts[i]) + 3;
-	literal = at = malloc(size);
-	if (literal == NULL)
-		return NULL;
-	*at++ = '{';
+	if (n == 0)
+		return strdup("{}");
 	for (size_t i = 0; i < n; i++)
 	{
-		if (i > 0)
-			*at++ = ',';
-		*at++ = '"';
-		for (const char *c = texts[i]; *c; c++)
+		if (!array_add(&array, list[i]))
 		{
-			if (*c == '"' || *c == '\\')
-				*at++ = '\\';
-			*at++ = *c;
+			array_forget(&array);
+			return NULL;
 		}
-		*at++ = '"';
 	}
-	strcpy(at, "}");
-	return literal;
+	return array_take(&array);
 }
 
 static void ask(void *arg);
@@ -76,10 +67,11 @@ answered(void *arg, PGresult *result)
 	if (result == NULL)
 		return;
 	took = loop_now() - asked_at;
-	loop_timer_set(&timer, took * REST > BEAT ? took * REST : BEAT, ask, NULL);
+	loop_timer_set(&timer, took * INTERVAL_FACTOR > INTERVAL ?
+				   took * INTERVAL_FACTOR : INTERVAL, ask, NULL);
 	if (!session_succeeded(result))
 	{
-		session_report(LOG_LEVEL_WARNING, "could not count what is owed", NULL,
+		session_report(LOG_LEVEL_WARNING, "could not count the events owed", NULL,
 					   NULL, result);
 		return;
 	}
@@ -88,11 +80,11 @@ answered(void *arg, PGresult *result)
 	known_at = loop_now();
 	for (int row = 0; row < PQntuples(result); row++)
 	{
-		long		number = atol(PQgetvalue(result, row, 0)) - 1;
+		long		index = atol(PQgetvalue(result, row, 0)) - 1;
 
-		if (number < 0 || (size_t) number >= ngauges)
+		if (index < 0 || (size_t) index >= ngauges)
 			continue;
-		gauges[number] = (Gauge)
+		gauges[index] = (Gauge)
 		{
 			.owed = atof(PQgetvalue(result, row, 1)),
 				.dead = atof(PQgetvalue(result, row, 2)),
@@ -123,7 +115,7 @@ ask(void *arg)
 		loop_timer_set(&timer, LOG_DELAY, ask, NULL);
 	else if (session_is_ready(session) &&
 			 !session_query(session, GAUGES_SQL, 2, params, answered, NULL))
-		loop_timer_set(&timer, BEAT, ask, NULL);
+		loop_timer_set(&timer, INTERVAL, ask, NULL);
 }
 
 static void
@@ -154,16 +146,16 @@ lost(void *arg)
 }
 
 bool
-gauges_begin(const char *of, const char *const *whose, size_t n)
+gauges_begin(const char *conninfo, const char *const *list, size_t n)
 {
 	static const SessionEvents events = {.ready = ready,.lost = lost};
-	SessionOptions options = {.database = of,.limit = LIMIT};
+	SessionOptions options = {.database = conninfo,.limit = LIMIT};
 
-	if (session && strcmp(database, of) != 0)
+	if (session && strcmp(database, conninfo) != 0)
 		gauges_end();
 	free(names);
 	free(gauges);
-	names = array_literal(whose, n);
+	names = join_names(list, n);
 	gauges = calloc(n + 1, sizeof(Gauge));
 	ngauges = n;
 	known = false;
@@ -171,12 +163,12 @@ gauges_begin(const char *of, const char *const *whose, size_t n)
 		return false;
 	if (session)
 	{
-		/* what is asked now may be by other numbers */
+		/* a count in progress has the indexes of the old names */
 		session_forget(session, NULL, 1);
 		loop_timer_set(&timer, 0, ask, NULL);
 		return true;
 	}
-	database = strdup(of);
+	database = strdup(conninfo);
 	session = database ? session_create(&options, &events) : NULL;
 	return session != NULL;
 }
@@ -197,10 +189,10 @@ gauges_end(void)
 }
 
 const Gauge *
-gauges_of(size_t number)
+gauges_of(size_t index)
 {
-	if (!known || number >= ngauges ||
-		loop_now() - known_at > VALID + took * REST)
+	if (!known || index >= ngauges ||
+		loop_now() - known_at > VALID + took * INTERVAL_FACTOR)
 		return NULL;
-	return &gauges[number];
+	return &gauges[index];
 }

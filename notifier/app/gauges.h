@@ -1,6 +1,6 @@
 /*
  * gauges.h
- *		What is owed to each webhook, as the database has it.
+ *		What each webhook is owed, as counted in the database.
  */
 #ifndef NOTIFIER_GAUGES_H
 #define NOTIFIER_GAUGES_H
@@ -9,29 +9,28 @@
 #include <stddef.h>
 
 /*
- * Gauge: of one webhook.  Nothing is known before it was asked for, nor for
- * long when it cannot be any more.
+ * Gauge: the numbers of one webhook.
  */
 typedef struct Gauge
 {
-	double		owed;			/* events, dead ones apart */
-	double		dead;			/* events given up */
-	double		oldest_age;		/* s, of those owed */
+	double		owed;			/* events, without dead ones */
+	double		dead;			/* events */
+	double		oldest_age;		/* of the events owed, in seconds */
 	bool		paused;
 } Gauge;
 
 /*
- * gauges_begin: ask now and then, in a session of its own.  The names must
- * outlive it, or be others'; begun again, it goes on with other names.
+ * gauges_begin: count periodically, in a session of its own.  The names are
+ * copied.  If called again, it continues with the new names.
  */
 extern bool gauges_begin(const char *database, const char *const *names,
 						 size_t n);
 extern void gauges_end(void);
 
 /*
- * gauges_of: of the webhook with that number in the list of names; NULL: not
- * known.
+ * gauges_of: the gauge of the webhook at this index of the names; NULL: not known,
+ * or out of date.
  */
-extern const Gauge *gauges_of(size_t number);
+extern const Gauge *gauges_of(size_t index);
 
 #endif							/* NOTIFIER_GAUGES_H */

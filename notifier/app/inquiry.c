@@ -1,6 +1,6 @@
 /*
  * inquiry.c
- *		Statements that wait for their answers.
+ *		A few blocking statements, for the tasks of the command line.
  */
 #include "app/inquiry.h"
 
@@ -59,11 +59,9 @@ inquiry_end(Inquiry *inquiry)
 }
 
 PGresult *
-inquiry_ask(Inquiry *inquiry, const char *sql, const char *first,
-			const char *second, const char *third)
+inquiry_ask(Inquiry *inquiry, const char *sql, int n,
+			const char *const *params)
 {
-	const char *params[] = {first, second, third};
-	int			n = strstr(sql, "$3") ? 3 : strstr(sql, "$2") ? 2 : 1;
 	PGresult   *result = PQexecParams(inquiry->conn, sql, n, NULL, params, NULL,
 									  NULL, 0);
 

@@ -1,6 +1,6 @@
 /*
  * inquiry.h
- *		A few statements, while nothing else goes on: here libpq may block.
+ *		A few blocking statements, for the tasks of the command line.
  */
 #ifndef NOTIFIER_INQUIRY_H
 #define NOTIFIER_INQUIRY_H
@@ -14,24 +14,23 @@ typedef struct Inquiry
 {
 	PGconn	   *conn;
 	ReaderComplain complain;
-	bool		ok;				/* nothing was complained of */
+	bool		ok;				/* no complaint so far */
 } Inquiry;
 
 /*
- * inquiry_begin: connect; false, and a complaint, when that fails.
- * inquiry_end: in any case; whether all was well.
+ * inquiry_begin: connect; complains and returns false if that fails.
+ * inquiry_end: disconnect, in any case.  Returns whether there was no complaint.
  */
 extern bool inquiry_begin(Inquiry *inquiry, const char *database,
 						  ReaderComplain complain);
 extern bool inquiry_end(Inquiry *inquiry);
 
 /*
- * inquiry_ask: a statement with three parameters, that gives rows; NULL, and a
- * complaint, when it does not work.
+ * inquiry_ask: run a query with n parameters.  Complains and returns NULL if it
+ * fails.
  */
-extern PGresult *inquiry_ask(Inquiry *inquiry, const char *sql,
-							 const char *first, const char *second,
-							 const char *third);
+extern PGresult *inquiry_ask(Inquiry *inquiry, const char *sql, int n,
+							 const char *const *params);
 
 /*
  * inquiry_wrong: complain.

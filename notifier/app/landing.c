@@ -1,14 +1,15 @@
 /*
  * landing.c
- *		The page at /, for a person with a browser: a row for each webhook.
+ *		The page at /, for people with a browser: a row for each webhook.
  *
- * It needs no script and nothing from elsewhere.  Whatever comes from the
- * configuration, the database or a receiver is escaped and kept apart from the
- * text around it, whichever direction it is written in.  Of a url only scheme and
- * host are shown: the rest may be secret.
+ * The page has no scripts and loads nothing.  All text from the configuration, the
+ * database or a receiver is escaped, and isolated from the text around it if it is
+ * written in the other direction.  Of a URL only the scheme and the host are
+ * shown, since the rest can be secret.
  */
 #include "app/landing.h"
 
+#include "app/gauges.h"
 #include "app/landing_style.h"
 #include "base/process.h"
 
@@ -23,7 +24,7 @@
 #define DAY		86400.0
 
 /*
- * put_text: so many bytes, as HTML that means just them.
+ * put_text: write len bytes of text, escaped.
  */
 static void
 put_text(FILE *out, const char *text, size_t len)
@@ -48,7 +49,7 @@ put_isolated(FILE *out, const char *text)
 }
 
 /*
- * put_origin: scheme and host of a url, without user and password.
+ * put_origin: write scheme and host of a URL, without user and password.
  */
 static void
 put_origin(FILE *out, const char *url)
@@ -70,7 +71,7 @@ put_origin(FILE *out, const char *url)
 }
 
 /*
- * put_count: with its thousands apart.
+ * put_count: write a number with separators between thousands.
  */
 static void
 put_count(FILE *out, double count)
@@ -100,8 +101,8 @@ put_age(FILE *out, double seconds)
 }
 
 /*
- * put_time: how long ago that was, and when, below it or for programs alone; 0:
- * it was not.
+ * put_time: write how long ago a time was; 0: never.  The time itself is shown
+ * below that, or is only in the attribute.
  */
 static void
 put_time(FILE *out, double at, bool below)
@@ -147,7 +148,7 @@ put_fact(FILE *out, const char *name, bool good, const char *word, double since)
  * put_stuck: how many webhooks are stuck, with a link to the reasons.
  */
 static void
-put_stuck(FILE *out, const MetricsSource *source)
+put_stuck(FILE *out, const PageSource *source)
 {
 	size_t		stuck = 0;
 
@@ -170,7 +171,7 @@ put_stuck(FILE *out, const MetricsSource *source)
 }
 
 static void
-put_top(FILE *out, const MetricsSource *source)
+put_top(FILE *out, const PageSource *source)
 {
 	ProcessUse	use;
 
@@ -191,7 +192,7 @@ put_top(FILE *out, const MetricsSource *source)
 			 source->database_up ? "connected" : "not connected",
 			 source->database_heard);
 	put_fact(out, "Configuration", source->reload_ok,
-			 source->reload_ok ? "loaded" : "wrong, the one before counts",
+			 source->reload_ok ? "loaded" : "invalid, the previous one is used",
 			 source->reload_time);
 	put_stuck(out, source);
 	fputs("<div><dt>Started</dt><dd>", out);
@@ -209,7 +210,7 @@ put_top(FILE *out, const MetricsSource *source)
 }
 
 /*
- * put_state: in a word, which has a colour, and the reason if it is stuck.
+ * put_state: the state in one word with a colour, and why it is stuck.
  */
 static void
 put_state(FILE *out, const WebhookStatus *status, const Gauge *gauge)
@@ -244,7 +245,7 @@ put_state(FILE *out, const WebhookStatus *status, const Gauge *gauge)
 }
 
 /*
- * put_backlog: as the database last had it.
+ * put_backlog: the deliveries owed and dead, as last counted.
  */
 static void
 put_backlog(FILE *out, const Gauge *gauge)
@@ -297,35 +298,31 @@ put_webhook(FILE *out, const Webhook *webhook, const Gauge *gauge)
 	fputs("</td></tr>\n", out);
 }
 
-char *
-landing_piece(MetricsPage *page, const MetricsSource *source, size_t *len)
+/*
+ * put_next: write the row of the next webhook.
+ */
+static bool
+put_next(FILE *out, Page *page, const PageSource *source)
 {
-	char	   *piece = NULL;
-	FILE	   *out;
+	if (page->webhook == source->nwebhooks)
+		return false;
+	put_webhook(out, source->webhooks[page->webhook],
+				gauges_of(page->webhook));
+	page->webhook++;
+	return true;
+}
 
-	if (page->begun && page->generation != source->generation)
-		return NULL;
-	out = open_memstream(&piece, len);
-	if (out == NULL)
-		return NULL;
-	if (!page->begun)
-		put_top(out, source);
-	page->begun = true;
-	page->generation = source->generation;
-	for (; page->webhook < source->nwebhooks && ftell(out) < METRICS_PIECE;
-		 page->webhook++)
-		put_webhook(out, source->webhooks[page->webhook],
-					gauges_of(page->webhook));
-	page->done = page->webhook == source->nwebhooks;
+static void
+put_end(FILE *out, const PageSource *source)
+{
 	if (source->nwebhooks == 0)
 		fputs("<tr role=row><td role=cell colspan=7>None are active.</td></tr>\n",
 			  out);
-	if (page->done)
-		fputs("</tbody>\n</table>\n</main>\n<footer class=faint>Owed and dead as "
-			  "the database last had them; the rest since the start.</footer>\n"
-			  "</body>\n</html>\n", out);
-	if (fclose(out) == 0)
-		return piece;
-	free(piece);
-	return NULL;
+	fputs("</tbody>\n</table>\n</main>\n<footer class=faint>Owed and dead: as "
+		  "last counted in the database.  All else: since the process started."
+		  "</footer>\n</body>\n</html>\n", out);
 }
+
+const PageWriter landing_page = {
+	.begin = put_top,.next = put_next,.end = put_end
+};

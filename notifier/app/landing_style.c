@@ -1,10 +1,9 @@
 /*
  * landing_style.c
- *		How the page at / looks, and the policy that allows this style and nothing
- *		else.
+ *		The style of the page at /, and the policy that allows only this style.
  *
- * On a narrow screen each row of the table is a block, in which each cell has
- * its column's name before it.
+ * On a narrow screen each row of the table becomes a block, in which the name of
+ * the column stands before each cell.
  */
 #include "app/landing_style.h"
 

@@ -1,11 +1,12 @@
 /*
  * listener.c
- *		libmicrohttpd on the loop.
+ *		Runs libmicrohttpd on the loop.
  */
 #include "app/listener.h"
 
 #include "app/landing.h"
 #include "app/landing_style.h"
+#include "app/metrics.h"
 #include "base/logging.h"
 #include "base/loop.h"
 
@@ -30,22 +31,19 @@ static const ListenerSource *source = NULL;
 static LoopTimer timer;
 
 /*
- * Answer: a page on its way, which a function writes in pieces.
+ * Answer: a page that is being sent.
  */
-typedef char *(*WritePiece) (MetricsPage *page, const MetricsSource *source,
-							 size_t *len);
-
 typedef struct Answer
 {
-	WritePiece	write_piece;
-	MetricsPage page;
+	const PageWriter *writer;
+	Page		page;
 	char	   *piece;
 	size_t		len;
 	size_t		sent;
 } Answer;
 
 /*
- * next_bytes: what the connection takes now.
+ * next_bytes: give the connection as much as it takes now.
  */
 static ssize_t
 next_bytes(void *arg, uint64_t pos, char *to, size_t max)
@@ -56,15 +54,15 @@ next_bytes(void *arg, uint64_t pos, char *to, size_t max)
 	(void) pos;
 	if (answer->sent == answer->len)
 	{
-		MetricsSource metrics;
+		PageSource	now;
 
 		if (answer->page.done)
 			return MHD_CONTENT_READER_END_OF_STREAM;
 		free(answer->piece);
-		source->source(&metrics);
+		source->source(&now);
 		answer->sent = answer->len = 0;
-		answer->piece = answer->write_piece(&answer->page, &metrics,
-											&answer->len);
+		answer->piece = page_piece(answer->writer, &answer->page, &now,
+								   &answer->len);
 		if (answer->piece == NULL)
 			return MHD_CONTENT_READER_END_WITH_ERROR;
 	}
@@ -84,8 +82,8 @@ free_answer(void *arg)
 }
 
 /*
- * send_response: with headers, names and values in turn up to a NULL; a response
- * of NULL: memory lacks.
+ * send_response: send a response and destroy it.  headers: names and values, ended
+ * by a NULL.  A response of NULL means out of memory.
  */
 static enum MHD_Result
 send_response(struct MHD_Connection *connection, unsigned int status,
@@ -120,18 +118,18 @@ send_text(struct MHD_Connection *connection, unsigned int status,
 }
 
 static enum MHD_Result
-send_pieces(struct MHD_Connection *connection, WritePiece write_piece,
+send_pieces(struct MHD_Connection *connection, const PageWriter *writer,
 			const char *const *headers)
 {
 	Answer	   *answer = calloc(1, sizeof(Answer));
 	struct MHD_Response *response = answer ?
-		MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, METRICS_PIECE,
+		MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, PAGE_PIECE,
 										  next_bytes, answer, free_answer) : NULL;
 
 	if (response == NULL)
 		free(answer);
 	else
-		answer->write_piece = write_piece;
+		answer->writer = writer;
 	return send_response(connection, MHD_HTTP_OK, response, headers);
 }
 
@@ -140,7 +138,7 @@ send_metrics(struct MHD_Connection *connection)
 {
 	static const char *const headers[] = {TEXT_TYPE, NULL};
 
-	return send_pieces(connection, metrics_piece, headers);
+	return send_pieces(connection, &metrics_page, headers);
 }
 
 static enum MHD_Result
@@ -156,11 +154,11 @@ send_landing(struct MHD_Connection *connection)
 		NULL
 	};
 
-	return policy ? send_pieces(connection, landing_piece, headers) : MHD_NO;
+	return policy ? send_pieces(connection, &landing_page, headers) : MHD_NO;
 }
 
 /*
- * send_readiness: not ready, and why.
+ * send_readiness: 200, or 503 and the reasons.
  */
 static enum MHD_Result
 send_readiness(struct MHD_Connection *connection)
@@ -199,34 +197,34 @@ handle(void *arg, struct MHD_Connection *connection, const char *url,
 static void run_server(void);
 
 static void
-at_timeout(void *arg)
+timer_expired(void *arg)
 {
 	(void) arg;
 	run_server();
 }
 
 /*
- * run_server: let it do what it can, and see when it wants to be run again.
+ * run_server: let the server do what it can, and set the timer for the next time.
  */
 static void
 run_server(void)
 {
-	static bool told = false;
+	static bool reported = false;
 	MHD_UNSIGNED_LONG_LONG wait;
 
-	if (MHD_run(server) != MHD_YES && !told)
+	if (MHD_run(server) != MHD_YES && !reported)
 	{
-		told = true;
+		reported = true;
 		log_event(LOG_LEVEL_ERROR, "could not serve health and metrics", NULL);
 	}
 	if (MHD_get_timeout(server, &wait) == MHD_YES)
-		loop_timer_set(&timer, (int64_t) wait, at_timeout, NULL);
+		loop_timer_set(&timer, (int64_t) wait, timer_expired, NULL);
 	else
 		loop_timer_clear(&timer);
 }
 
 static void
-at_socket(void *arg, uint32_t events)
+socket_ready(void *arg, uint32_t events)
 {
 	(void) arg;
 	(void) events;
@@ -234,7 +232,7 @@ at_socket(void *arg, uint32_t events)
 }
 
 /*
- * open_socket: one that listens; -1 and errno when that fails.
+ * open_socket: returns a listening socket; -1 and errno if that fails.
  */
 static int
 open_socket(const struct sockaddr_storage *address)
@@ -282,7 +280,7 @@ start(const Config *config)
 		else
 			info = MHD_get_daemon_info(server, MHD_DAEMON_INFO_EPOLL_FD);
 	}
-	if (info && loop_watch(info->epoll_fd, EPOLLIN, at_socket, NULL))
+	if (info && loop_watch(info->epoll_fd, EPOLLIN, socket_ready, NULL))
 	{
 		server_fd = info->epoll_fd;
 		listens_at = config->address;

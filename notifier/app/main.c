@@ -1,9 +1,11 @@
 /*
  * main.c
- *		eventlog-notifier: turns what is owed into webhooks, at least once.
+ *		eventlog-notifier: delivers the events of subscriptions as webhooks, at
+ *		least once.
  *
- * One process, one thread, one loop.  Its only state is what is in flight; all
- * else is in the database.  This file has the command line and the exit status.
+ * One process, one thread, one loop.  Its only state is the requests in flight;
+ * everything else is in the database.  This file has the command line and the exit
+ * status.
  */
 #include "app/check.h"
 #include "app/dead.h"
@@ -32,13 +34,13 @@ enum
 };
 
 /*
- * Arguments: what the command line says.
+ * Arguments: the command line.
  */
 typedef struct Arguments
 {
 	const char *paths[MAX_FILES];
 	size_t		npaths;
-	int			task;			/* the option that names it; 0: to deliver */
+	int			task;			/* its option; 0: deliver events */
 	int			ntasks;
 	const char *webhook;		/* for --test, --dead and --retry */
 	const char *seq;			/* for --retry; NULL: all */
@@ -59,27 +61,28 @@ print_help(void)
 		   "  eventlog-notifier --config FILE [--config FILE]... [TASK]\n\n"
 		   "Options:\n"
 		   "  -c, --config FILE  the configuration, in JSON; of several files, later ones\n"
-		   "                     override what stands in earlier ones\n"
+		   "                     override earlier ones\n"
 		   "Tasks, instead of delivering events:\n"
-		   "      --check        check the configuration, the database and the rights in\n"
-		   "                     it, say what is wrong, and exit\n"
+		   "      --check        check the configuration, the database and the role's\n"
+		   "                     rights, report problems, and exit\n"
 		   "      --once         deliver what is owed now and exit; 1 if any of it is\n"
 		   "                     still owed\n"
 		   "      --test WEBHOOK send a sample event to the webhook, print the answer and\n"
-		   "                     exit; 1 unless it is a success\n"
+		   "                     exit; 1 unless it succeeds\n"
 		   "      --dead [WEBHOOK]\n"
-		   "                     list the deliveries that were given up, and exit\n"
+		   "                     list dead deliveries, which were given up, and exit\n"
 		   "      --retry WEBHOOK [SEQ]\n"
-		   "                     owe those of the webhook, or one of them, again, and exit\n"
+		   "                     make the dead deliveries of the webhook, or one of them,\n"
+		   "                     owed again, and exit\n"
 		   "  -V, --version      print the version and exit\n"
 		   "  -h, --help         print this and exit\n\n"
-		   "Exit status: 0 clean, 1 an error at run time, 2 wrong usage or configuration.\n"
-		   "SIGTERM, SIGINT: finish what is in flight and exit.  SIGHUP: read the\n"
-		   "configuration again; the old one stays where the new one is wrong.\n");
+		   "Exit status: 0 success, 1 an error at run time, 2 wrong usage or configuration.\n"
+		   "SIGTERM, SIGINT: finish the requests in flight and exit.  SIGHUP: reload the\n"
+		   "configuration; if the new one is wrong, keep the old one.\n");
 }
 
 /*
- * parse: the exit status when that is all, or -1 to go on.
+ * parse: read the command line.  Returns the exit status, or -1 to go on.
  */
 static int
 parse(int argc, char **argv, Arguments *arguments)
@@ -151,7 +154,8 @@ parse(int argc, char **argv, Arguments *arguments)
 }
 
 /*
- * find_webhook: by its name; NULL, and a complaint, if there is none.
+ * find_webhook: find a webhook by its name; complain and return NULL if there is
+ * none.
  */
 static const WebhookConfig *
 find_webhook(const Config *config, const char *name)
@@ -191,7 +195,7 @@ perform(const Config *config, const Arguments *arguments)
 	ok = sample_check(config, print_problem);
 	ok = check_database(config, print_problem) && ok;
 	if (ok)
-		printf("eventlog-notifier: the configuration is right, and so is the database\n");
+		printf("eventlog-notifier: the configuration and the database are all right\n");
 	return ok;
 }
 
@@ -206,7 +210,7 @@ main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 
-	/* a line at a time, so that those of two processes do not mix */
+	/* write whole lines, so that those of two processes do not mix */
 	(void) setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 	config = config_load(arguments.paths, arguments.npaths, print_problem);
 	if (config == NULL)

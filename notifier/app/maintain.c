@@ -1,11 +1,11 @@
 /*
  * maintain.c
- *		What is done now and then, on a session of its own that is closed
- *		after it, so that no delivery waits: eventlog.maintain, and a look for
- *		subscriptions that grow because no configuration names them any more.
+ *		Periodic upkeep: calls eventlog.maintain, and looks for subscriptions that
+ *		grow because no configuration names them any more.
  *
- * A lack of rights is the operator's choice as a rule, and told once only.  A
- * round may take longer than the time between two: then the next one waits.
+ * Each round has a session of its own, so deliveries do not wait.  If a round
+ * takes longer than the interval, the next one is skipped.  Missing rights are
+ * usually the operator's choice, and are reported only once.
  */
 #include "app/maintain.h"
 
@@ -16,9 +16,9 @@
 
 #include <string.h>
 
-#define FIRST_DELAY		1000	/* ms: what delivers comes first */
-#define USUAL_INTERVAL	3600000 /* ms, where maintain is not to be called */
-#define LOST_DELAY		60000	/* ms until what could not be done is */
+#define FIRST_DELAY		1000	/* ms: let deliveries start first */
+#define USUAL_INTERVAL	3600000 /* ms, without maintain */
+#define LOST_DELAY		60000	/* ms to the next round after a failure */
 #define LONGEST_ROUND	86400000	/* ms */
 
 #define SQLSTATE_DENIED	"42501"
@@ -70,7 +70,8 @@ close_session(void *arg)
 }
 
 /*
- * is_ours: do our events go there?  Then the webhook itself tells what is wrong.
+ * is_ours: does this process deliver for the subscription?  Then its webhook
+ * reports problems itself.
  */
 static bool
 is_ours(const char *name)
@@ -96,11 +97,11 @@ orphans_found(void *arg, PGresult *result)
 		if (is_ours(PQgetvalue(result, i, 0)))
 			continue;
 		log_event(LOG_LEVEL_WARNING,
-				  "nobody fetches from a subscription that is owed events",
+				  "a subscription that is owed events has no consumer",
 				  "subscription", PQgetvalue(result, i, 0),
 				  "owed", PQgetvalue(result, i, 1), NULL);
 	}
-	/* not from within a callback of the session itself */
+	/* a session must not be destroyed in its own callback */
 	loop_timer_set(&close_timer, 0, close_session, NULL);
 }
 
@@ -113,7 +114,8 @@ is_set_up(void *arg, PGresult *result)
 }
 
 /*
- * at_ready: maintain commits as it goes, so no timeout is to cut a round.
+ * at_ready: run the round.  There is no statement timeout, since maintain commits
+ * as it goes.
  */
 static void
 at_ready(void *arg)
@@ -157,7 +159,7 @@ begin_round(void *arg)
 		loop_now() - begun < LONGEST_ROUND)
 	{
 		log_event(LOG_LEVEL_WARNING,
-				  "upkeep takes longer than the time between two rounds", NULL);
+				  "upkeep takes longer than its interval", NULL);
 		return;
 	}
 	loop_timer_clear(&close_timer);
@@ -167,25 +169,26 @@ begin_round(void *arg)
 }
 
 void
-upkeep_begin(const Config *of)
+maintain_begin(const Config *new_config)
 {
-	config = of;
+	config = new_config;
 	loop_timer_set(&timer, FIRST_DELAY, begin_round, NULL);
 }
 
 void
-upkeep_use(const Config *of)
+maintain_use(const Config *new_config)
 {
-	bool		sooner = of->maintain > 0 &&
-		(config->maintain == 0 || of->maintain < config->maintain);
+	bool		sooner = new_config->maintain > 0 &&
+		(config->maintain == 0 ||
+		 new_config->maintain < config->maintain);
 
-	config = of;
+	config = new_config;
 	if (sooner && timer.set)
 		loop_timer_set(&timer, FIRST_DELAY, begin_round, NULL);
 }
 
 void
-upkeep_end(void)
+maintain_end(void)
 {
 	loop_timer_clear(&timer);
 	loop_timer_clear(&close_timer);

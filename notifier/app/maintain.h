@@ -1,6 +1,7 @@
 /*
  * maintain.h
- *		What is done now and then beside deliveries.
+ *		Periodic upkeep: eventlog.maintain, and warnings about subscriptions that
+ *		nobody consumes.
  */
 #ifndef NOTIFIER_MAINTAIN_H
 #define NOTIFIER_MAINTAIN_H
@@ -8,18 +9,17 @@
 #include "config/config.h"
 
 /*
- * upkeep_begin: soon, and then every `maintain` (an hour, where that is 0),
- * maintain is called, if `maintain` is not 0, and forgotten subscriptions are
- * told of.  The configuration must outlive it.
+ * maintain_begin: start upkeep, soon and then every config->maintain ms.  If that is
+ * 0, eventlog.maintain is not called, and the warnings come every hour.  The
+ * configuration must stay valid.
  */
-extern void upkeep_begin(const Config *config);
+extern void maintain_begin(const Config *config);
 
 /*
- * upkeep_use: a configuration with the same database takes the place of the one
- * before.
+ * maintain_use: continue with another configuration for the same database.
  */
-extern void upkeep_use(const Config *config);
+extern void maintain_use(const Config *config);
 
-extern void upkeep_end(void);
+extern void maintain_end(void);
 
 #endif							/* NOTIFIER_MAINTAIN_H */

@@ -1,16 +1,16 @@
 /*
  * metrics.c
- *		What Prometheus is told.
+ *		The page /metrics, in Prometheus' text format.
  *
- * A thousand webhooks make a page of megabytes, which nobody is to wait for: so
- * it is written in pieces, as the connection takes them.  A family of metrics
- * has to stay together, so the webhooks are gone through for each.
+ * The samples of a metric must stand together, so the page goes through all
+ * webhooks for each metric.
  *
- * A count of events (notifications) never mixes with one of requests, of which
- * one may carry many events.
+ * Events (notifications) and requests are counted apart, since a request can
+ * carry a batch of events.
  */
 #include "app/metrics.h"
 
+#include "app/gauges.h"
 #include "base/process.h"
 
 #include <math.h>
@@ -20,7 +20,7 @@
 #include <string.h>
 
 /*
- * put_label: a label's value as the format wants it.
+ * put_label: write the value of a label, escaped.
  */
 static void
 put_label(FILE *out, const char *value)
@@ -45,7 +45,7 @@ put_head(FILE *out, const char *name, const char *type, const char *help)
 }
 
 /*
- * put_value: one sample; label: a further label, whole, or "".
+ * put_value: write a sample.  label: a further label with its comma, or "".
  */
 static void
 put_value(FILE *out, const char *name, const char *webhook, const char *label,
@@ -65,7 +65,7 @@ put_single(FILE *out, const char *name, const char *type, const char *help,
 }
 
 /*
- * put_process: under the names that all of Prometheus' clients use.
+ * put_process: the metrics that all Prometheus clients have.
  */
 static void
 put_process(FILE *out)
@@ -86,40 +86,39 @@ put_process(FILE *out)
 				   "Open file descriptors.", use.open_fds);
 	if (use.max_fds >= 0)
 		put_single(out, "process_max_fds", "gauge",
-				   "How many file descriptors there may be.", use.max_fds);
+				   "Limit on open file descriptors.", use.max_fds);
 	put_single(out, "process_start_time_seconds", "gauge",
-			   "When the process began, in seconds since 1970.", use.start_time);
+			   "Start time of the process, in seconds since 1970.", use.start_time);
 }
 
 /*
- * put_common: what is not of a webhook.
+ * put_common: the metrics of the process.
  */
 static void
-put_common(FILE *out, const MetricsSource *source)
+put_common(FILE *out, const PageSource *source)
 {
-	put_head(out, "eventlog_notifier_build_info", "gauge", "The version.");
+	put_head(out, "eventlog_notifier_build_info", "gauge", "The version, as a label.");
 	fprintf(out, "eventlog_notifier_build_info{version=\"%s\"} 1\n",
 			EVENTLOG_VERSION);
 	put_single(out, "eventlog_notifier_ready", "gauge",
-			   "1: as /readyz has it, nothing stands still.", source->ready);
+			   "1: ready, as /readyz reports.", source->ready);
 	put_single(out, "eventlog_notifier_enabled", "gauge",
 			   "1: notification is on.", source->enabled);
 	put_single(out, "eventlog_database_up", "gauge",
-			   "1: connected to the database, and all is there.",
+			   "1: connected, and the extension and the log exist.",
 			   source->database_up);
 	put_single(out, "eventlog_database_last_heard_timestamp_seconds", "gauge",
-			   "When the database last answered.", source->database_heard);
+			   "Time of the last answer of the database, in seconds since 1970.", source->database_heard);
 	put_single(out, "eventlog_config_last_reload_successful", "gauge",
-			   "1: the configuration that was last read was right.",
+			   "1: the last reload of the configuration succeeded.",
 			   source->reload_ok);
 	put_single(out, "eventlog_config_last_reload_success_timestamp_seconds",
-			   "gauge", "When a right one was last read.", source->reload_time);
+			   "gauge", "Time of the last successful load, in seconds since 1970.", source->reload_time);
 	put_process(out);
 }
 
 /*
- * Subject: one webhook, while its samples are written.  What is not known is NAN,
- * and has no sample.
+ * Subject: the numbers of one webhook.  NAN: not known, so there is no sample.
  */
 typedef struct Subject
 {
@@ -142,7 +141,7 @@ typedef struct Subject
 } Subject;
 
 static void
-look_at(Subject *subject, const Webhook *webhook, const Gauge *gauge)
+fill_subject(Subject *subject, const Webhook *webhook, const Gauge *gauge)
 {
 	WebhookStatus status;
 
@@ -224,8 +223,8 @@ put_latency(FILE *out, const char *name, const Subject *subject)
 }
 
 /*
- * Family: a metric of each webhook: the number at an offset of the Subject, or
- * what a function writes.
+ * Family: a metric of each webhook.  Its samples are the number at an offset of
+ * Subject, or are written by a function.
  */
 typedef struct Family
 {
@@ -246,33 +245,33 @@ static const Family families[] = {
 	{"eventlog_notifications_waiting", "gauge",
 	"Events fetched and not sent yet.", NUMBER(waiting)},
 	{"eventlog_notifications_owed", "gauge",
-	"Events owed, as last counted; absent when that was long ago.", NUMBER(owed)},
+	"Events owed (pending or to be retried), when last counted.", NUMBER(owed)},
 	{"eventlog_notifications_dead", "gauge",
-	"Events given up and kept, as last counted.", NUMBER(dead)},
+	"Dead deliveries, when last counted.", NUMBER(dead)},
 	{"eventlog_notifications_oldest_owed_age_seconds", "gauge",
-	"How long ago the oldest event occurred that is owed.", NUMBER(oldest_age)},
+	"Age of the oldest event owed, in seconds.", NUMBER(oldest_age)},
 	{"eventlog_notification_last_success_timestamp_seconds", "gauge",
-	"When the receiver last accepted something.", NUMBER(last_success)},
+	"Time of the last successful request, in seconds since 1970.", NUMBER(last_success)},
 	{"eventlog_notification_requests_total", "counter",
-	"Requests that have ended, by the status of their answer.", 0, put_by_status},
+	"Completed requests, by HTTP status.", 0, put_by_status},
 	{"eventlog_notification_requests_failed_total", "counter",
-	"Requests that failed, by the reason that the log has, too.", 0, put_failed},
+	"Failed requests, by reason, as in the log.", 0, put_failed},
 	{"eventlog_notification_token_requests_failed_total", "counter",
-	"Requests for an OAuth 2.0 token that failed.", NUMBER(token_failures)},
+	"Failed requests for an OAuth 2.0 token.", NUMBER(token_failures)},
 	{"eventlog_notification_requests_in_flight", "gauge",
 	"Requests in flight.", NUMBER(in_flight)},
 	{"eventlog_notification_latency_seconds", "histogram",
-	"How long requests took.", 0, put_latency},
+	"Duration of requests, in seconds.", 0, put_latency},
 	{"eventlog_breaker_state", "gauge",
-	"0: closed, 1: open, 2: half open.", NUMBER(breaker)},
+	"Circuit breaker: 0 closed, 1 open, 2 half open.", NUMBER(breaker)},
 	{"eventlog_breaker_pause_seconds", "gauge",
-	"For how long nothing will be sent yet.", NUMBER(pause)},
+	"Time until the next request may be sent, in seconds.", NUMBER(pause)},
 	{"eventlog_subscription_paused", "gauge",
 	"1: the subscription is paused.", NUMBER(paused)},
 	{"eventlog_consumer", "gauge",
-	"1: this process holds the subscription.", NUMBER(consumer)},
+	"1: this process is the consumer of the subscription.", NUMBER(consumer)},
 	{"eventlog_webhook_ready", "gauge",
-	"1: nothing about this webhook stands still.", NUMBER(ready)}
+	"1: the webhook is ready, as /readyz reports.", NUMBER(ready)}
 };
 
 #define NFAMILIES	(sizeof(families) / sizeof(families[0]))
@@ -288,18 +287,20 @@ put_number(FILE *out, const Family *family, const Subject *subject)
 }
 
 /*
- * put_next: the samples of one webhook for one family, and go on.
+ * put_next: write the samples of one webhook for one family.
  */
-static void
-put_next(FILE *out, MetricsPage *page, const MetricsSource *source)
+static bool
+put_next(FILE *out, Page *page, const PageSource *source)
 {
 	const Family *family = &families[page->family];
 	Subject		subject;
 
+	if (source->nwebhooks == 0 || page->family == NFAMILIES)
+		return false;
 	if (page->webhook == 0)
 		put_head(out, family->name, family->type, family->help);
-	look_at(&subject, source->webhooks[page->webhook],
-			gauges_of(page->webhook));
+	fill_subject(&subject, source->webhooks[page->webhook],
+				 gauges_of(page->webhook));
 	if (family->put)
 		family->put(out, family->name, &subject);
 	else
@@ -309,29 +310,7 @@ put_next(FILE *out, MetricsPage *page, const MetricsSource *source)
 		page->webhook = 0;
 		page->family++;
 	}
+	return true;
 }
 
-char *
-metrics_piece(MetricsPage *page, const MetricsSource *source, size_t *len)
-{
-	char	   *piece = NULL;
-	FILE	   *out;
-
-	if (page->begun && page->generation != source->generation)
-		return NULL;
-	out = open_memstream(&piece, len);
-	if (out == NULL)
-		return NULL;
-	if (!page->begun)
-		put_common(out, source);
-	page->begun = true;
-	page->generation = source->generation;
-	while (source->nwebhooks > 0 && page->family < NFAMILIES &&
-		   ftell(out) < METRICS_PIECE)
-		put_next(out, page, source);
-	page->done = source->nwebhooks == 0 || page->family == NFAMILIES;
-	if (fclose(out) == 0)
-		return piece;
-	free(piece);
-	return NULL;
-}
+const PageWriter metrics_page = {.begin = put_common,.next = put_next};

@@ -1,7 +1,8 @@
 /*
  * notifier.c
- *		Sessions and webhooks are made from a configuration, and what a reload
- *		changes of it is made anew when it is quiet.
+ *		The process: starts, reloads its configuration, and stops.
+ *
+ * A reload replaces whatever has changed, as soon as its requests have ended.
  */
 #include "app/notifier.h"
 
@@ -24,22 +25,22 @@
 #include <string.h>
 #include <time.h>
 
-#define RELOAD_GRACE	10000	/* ms for what is in flight, and changes */
-#define MIN_GRACE		10000	/* ms for what is in flight at the end */
-#define LOOKED_AFTER	100		/* webhooks at each beat of the database */
+#define RELOAD_GRACE	10000	/* ms for requests of webhooks that change */
+#define MIN_GRACE		10000	/* ms for requests when the process stops */
+#define CHECKED_PER_BEAT	100 /* webhooks */
 
 typedef struct Notifier
 {
 	const char *const *paths;
 	size_t		npaths;
 	Config	   *config;
-	Config	   *next;			/* to reload, when what changes is quiet */
+	Config	   *next;			/* waits until webhooks are drained */
 	Fleet		fleet;
 	char		name[SHARING_NAME_SIZE];	/* of the session */
 	bool		once;
-	bool		counting;		/* with once: what is still owed */
+	bool		counting;		/* with once: the last statement is running */
 	bool		stopping;
-	bool		grace_over;		/* to wait for what is in flight */
+	bool		grace_over;		/* do not wait any longer */
 	LoopTimer	grace_timer;
 	LoopTimer	watchdog_timer;
 	bool		reload_ok;
@@ -57,12 +58,12 @@ list_trouble(char *to, size_t size)
 }
 
 static void
-metrics_source(MetricsSource *source)
+metrics_source(PageSource *source)
 {
 	char		trouble[2];
 
 	list_trouble(trouble, sizeof(trouble));
-	*source = (MetricsSource)
+	*source = (PageSource)
 	{
 		.webhooks = notifier.fleet.webhooks,
 			.nwebhooks = notifier.fleet.n,
@@ -77,7 +78,7 @@ metrics_source(MetricsSource *source)
 }
 
 /*
- * report_error: an error is logged, and no more can be done.
+ * report_error: log an error about which nothing else can be done.
  */
 static void
 report_error(void *arg, PGresult *result)
@@ -87,7 +88,7 @@ report_error(void *arg, PGresult *result)
 }
 
 /*
- * unsubscribe: the configuration names webhooks that events do not go to.
+ * unsubscribe: drop the subscriptions of configured webhooks that get no events.
  */
 static void
 unsubscribe(void)
@@ -123,7 +124,7 @@ database_lost(void)
 }
 
 /*
- * database_failed: with --once, what would be tried again is an error.
+ * database_failed: with --once, a failed connection is not tried again.
  */
 static void
 database_failed(void)
@@ -133,14 +134,14 @@ database_failed(void)
 }
 
 static void
-rung(const char *name)
+notified(const char *name)
 {
 	fleet_wake(&notifier.fleet, name);
 }
 
 /*
- * beat: some of the webhooks look whether what they wait for is still there; and
- * of other notifiers with the same ones each has its share.
+ * beat: let some webhooks check their state, and share the webhooks with other
+ * notifiers that have the same ones.
  */
 static void
 beat(int nnotifiers)
@@ -148,7 +149,7 @@ beat(int nnotifiers)
 	static size_t next = 0;
 	const Fleet *fleet = &notifier.fleet;
 
-	for (size_t i = 0; i < fleet->n && i < LOOKED_AFTER; i++)
+	for (size_t i = 0; i < fleet->n && i < CHECKED_PER_BEAT; i++)
 		webhook_wake(fleet->webhooks[next++ % fleet->n]);
 	if (!notifier.stopping && notifier.next == NULL && !notifier.once)
 		sharing_balance(notifier.fleet.webhooks, notifier.fleet.n, nnotifiers);
@@ -158,7 +159,7 @@ static bool
 connect_database(void)
 {
 	static const DatabaseEvents events = {
-		.ready = database_ready,.lost = database_lost,.rung = rung,
+		.ready = database_ready,.lost = database_lost,.rung = notified,
 		.failed = database_failed,.beat = beat
 	};
 
@@ -167,11 +168,11 @@ connect_database(void)
 }
 
 /*
- * begin_beside: what goes on beside deliveries.  False when it was asked for and
- * could not be.
+ * serve_pages: start the listener and the counts that it shows, or end them if
+ * the configuration has no address.  False: the listener could not be started.
  */
 static bool
-begin_beside(void)
+serve_pages(void)
 {
 	static const ListenerSource source = {
 		.source = metrics_source,.trouble = list_trouble
@@ -191,7 +192,7 @@ begin_beside(void)
 }
 
 /*
- * start: make everything from the first configuration.
+ * start: create everything for the first configuration.
  */
 static bool
 start(void)
@@ -200,19 +201,19 @@ start(void)
 	notifier.reload_ok = true;
 	notifier.reload_time = (double) time(NULL);
 	if (!notifier.config->enabled)
-		log_event(LOG_LEVEL_INFO, "notification is off: nothing is sent", NULL);
+		log_event(LOG_LEVEL_INFO, "notification is disabled, nothing is sent", NULL);
 	if (!fleet_make(&notifier.fleet, notifier.config, NULL) ||
 		!connect_database())
 		return false;
 	if (notifier.once)
 		return true;
-	upkeep_begin(notifier.config);
+	maintain_begin(notifier.config);
 	readiness_begin(&notifier.fleet);
-	return begin_beside();
+	return serve_pages();
 }
 
 /*
- * moves: does the new configuration have another database or log?
+ * moves: does the next configuration have another database or log?
  */
 static bool
 moves(void)
@@ -225,19 +226,20 @@ static void
 grace_over(void *arg)
 {
 	(void) arg;
-	log_event(LOG_LEVEL_WARNING, "breaking off what is still in flight", NULL);
+	log_event(LOG_LEVEL_WARNING, "cancelling the requests that are still in flight", NULL);
 	notifier.grace_over = true;
 }
 
 /*
- * drain: what goes begins nothing new, and what is in flight has so many ms.
+ * drain: let webhooks that go away start nothing new, and wait at most `grace` ms
+ * for their requests.
  */
 static void
 drain(int64_t grace)
 {
 	fleet_drain(&notifier.fleet, notifier.stopping || moves() ? NULL :
 				notifier.next);
-	if (!notifier.grace_timer.set)	/* asked again, it does not take longer */
+	if (!notifier.grace_timer.set)	/* a second request gets no extra time */
 		loop_timer_set(&notifier.grace_timer, grace, grace_over, NULL);
 }
 
@@ -248,28 +250,28 @@ is_drained(void)
 }
 
 /*
- * switch_database: webhooks that stay lose their session, and get another.
+ * switch_database: connect all webhooks to another database.
  */
 static bool
 switch_database(void)
 {
 	fleet_lost(&notifier.fleet);
-	upkeep_end();
+	maintain_end();
 	gauges_end();
 	database_end();
-	upkeep_begin(notifier.config);
+	maintain_begin(notifier.config);
 	return connect_database();
 }
 
 /*
- * start_new: the webhooks that were not there before.
+ * start_new: start the webhooks that are not in the old configuration.
  */
 static void
 start_new(const Fleet *old)
 {
 	sharing_name(notifier.fleet.webhooks, notifier.fleet.n, notifier.name);
 	database_use(notifier.config, notifier.name);
-	upkeep_use(notifier.config);
+	maintain_use(notifier.config);
 	if (!database_is_set_up())
 		return;
 	unsubscribe();
@@ -277,7 +279,7 @@ start_new(const Fleet *old)
 }
 
 /*
- * change_over: the new configuration counts from now on.
+ * change_over: replace the configuration by the next one.
  */
 static void
 change_over(void)
@@ -299,13 +301,13 @@ change_over(void)
 		ok = switch_database();
 	else if (ok)
 		start_new(&old);
-	/* what cannot be served is told, and later deliveries matter more */
-	(void) (ok && begin_beside());
+	/* deliveries go on even if the listener failed, which is logged */
+	(void) (ok && serve_pages());
 	fleet_free(&old);
 	config_destroy(before);
 	if (!ok)
 		notifier.failed = notifier.done = true;
-	log_event(LOG_LEVEL_INFO, "the new configuration counts", NULL);
+	log_event(LOG_LEVEL_INFO, "reloaded the configuration", NULL);
 	supervisor_notify("READY=1");
 }
 
@@ -313,11 +315,11 @@ static void
 complain(LogLevel level, const char *message)
 {
 	log_event(level, level == LOG_LEVEL_ERROR ? "wrong configuration" :
-			  "careless configuration", "error", message, NULL);
+			  "questionable configuration", "error", message, NULL);
 }
 
 /*
- * reload: read the files again; the old configuration stays if that fails.
+ * reload: read the files again; if that fails, keep the configuration.
  */
 static void
 reload(void)
@@ -336,7 +338,7 @@ reload(void)
 	notifier.reload_time = (double) time(NULL);
 	log_event(LOG_LEVEL_INFO, "reloading the configuration", NULL);
 	if (!config->enabled)
-		log_event(LOG_LEVEL_INFO, "notification is off: nothing is sent", NULL);
+		log_event(LOG_LEVEL_INFO, "notification is disabled, nothing is sent", NULL);
 	config_destroy(notifier.next);
 	notifier.next = config;
 	supervisor_notify("RELOADING=1");
@@ -344,7 +346,8 @@ reload(void)
 }
 
 /*
- * stop: what is in flight has the longest of its timeouts; asked twice, none.
+ * stop: wait for requests for as long as the longest timeout; at a second signal,
+ * stop at once.
  */
 static void
 stop(void)
@@ -383,7 +386,7 @@ pat_watchdog(void *arg)
 }
 
 /*
- * counted: with --once, at the end: is anything still owed?
+ * counted: with --once, at the end: report the events that are still owed.
  */
 static void
 counted(void *arg, PGresult *result)
@@ -394,7 +397,7 @@ counted(void *arg, PGresult *result)
 	notifier.done = true;
 	if (!session_succeeded(result))
 	{
-		session_report(LOG_LEVEL_ERROR, "could not count what is owed", NULL,
+		session_report(LOG_LEVEL_ERROR, "could not count the events owed", NULL,
 					   NULL, result);
 		notifier.failed = true;
 	}
@@ -410,7 +413,7 @@ counted(void *arg, PGresult *result)
 }
 
 /*
- * end_once: with --once, when all is quiet.
+ * end_once: with --once, count what is still owed when all webhooks are quiet.
  */
 static void
 end_once(void)
@@ -431,7 +434,7 @@ end_once(void)
 }
 
 /*
- * turn: after each turn of the loop: is it time to stop, or to change over?
+ * turn: after each turn of the loop, check whether to stop or to change over.
  */
 static void
 turn(void)
@@ -445,7 +448,7 @@ turn(void)
 }
 
 /*
- * finish: unmake everything.
+ * finish: destroy everything.
  */
 static void
 finish(void)
@@ -453,7 +456,7 @@ finish(void)
 	loop_timer_clear(&notifier.grace_timer);
 	readiness_end();
 	loop_timer_clear(&notifier.watchdog_timer);
-	upkeep_end();
+	maintain_end();
 	listener_end();
 	gauges_end();
 	database_end();

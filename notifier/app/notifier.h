@@ -1,6 +1,6 @@
 /*
  * notifier.h
- *		The life of the process: it starts, reloads its configuration, and stops.
+ *		The process: starts, reloads its configuration, and stops.
  */
 #ifndef NOTIFIER_NOTIFIER_H
 #define NOTIFIER_NOTIFIER_H
@@ -11,10 +11,9 @@
 #include "config/config.h"
 
 /*
- * notifier_run: until it is told to stop, or `once` until all that is owed is
- * sent.  The configuration becomes the notifier's; paths is where it came from.
- * False when something did not work, or with `once` when anything is still
- * owed.
+ * notifier_run: run until a signal comes, or with `once` until all events owed
+ * are sent.  Takes over the configuration; paths: its files.  Returns false after
+ * an error, or with `once` if events are still owed.
  */
 extern bool notifier_run(Config *config, const char *const *paths,
 						 size_t npaths, bool once);

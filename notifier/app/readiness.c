@@ -1,8 +1,10 @@
 /*
  * readiness.c
- *		Whatever stands still, a person is to learn of it within half a minute: by
- *		a line of the log when that begins and when it ends, by /readyz, which has
- *		the reason, and by a metric.
+ *		Reports why the process is not ready.
+ *
+ * If deliveries stand still, operators learn it within half a minute: from the
+ * log, when that begins and ends, from /readyz, which has the reason, and from a
+ * metric.
  */
 #include "app/readiness.h"
 
@@ -15,10 +17,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BEAT	5000			/* ms between two looks */
+#define INTERVAL	5000		/* ms between two checks */
 
 static LoopTimer timer;
-static char told[512];			/* the first thing that stands still */
+static char reported[512];		/* the reason in the log; "": ready */
 
 void
 readiness_list(const Fleet *fleet, char *to, size_t size)
@@ -41,15 +43,16 @@ readiness_list(const Fleet *fleet, char *to, size_t size)
 }
 
 /*
- * obstacles_seen: rows are few, as a rule none.
+ * obstacles_read: note in each webhook whether its subscription cannot be
+ * consumed.  There are few rows, usually none.
  */
 static void
-obstacles_seen(void *arg, PGresult *result)
+obstacles_read(void *arg, PGresult *result)
 {
 	const Fleet *fleet = arg;
 
 	if (result && !session_succeeded(result))
-		session_report(LOG_LEVEL_DEBUG, "could not see who the consumers are",
+		session_report(LOG_LEVEL_DEBUG, "could not read the consumers",
 					   NULL, NULL, result);
 	if (result == NULL || !session_succeeded(result))
 		return;
@@ -70,39 +73,39 @@ obstacles_seen(void *arg, PGresult *result)
 }
 
 /*
- * look_for_obstacles: to stand by for another notifier is no trouble, for
- * anybody else it is.
+ * read_obstacles: standing by is all right while the consumer is another notifier,
+ * but not if it is any other session.
  */
 static void
-look_for_obstacles(void *fleet)
+read_obstacles(void *fleet)
 {
 	const char *params[] = {database_log()};
 
 	if (database_is_set_up() && session_silence(database_session()) == 0)
 		(void) session_query(database_session(), statement_obstacles, 1, params,
-							 obstacles_seen, fleet);
+							 obstacles_read, fleet);
 }
 
 static void
-look(void *arg)
+check(void *arg)
 {
-	char		trouble[sizeof(told)];
+	char		trouble[sizeof(reported)];
 
-	look_for_obstacles(arg);
+	read_obstacles(arg);
 	readiness_list(arg, trouble, sizeof(trouble));
 	trouble[strcspn(trouble, "\n")] = '\0';
-	if (*trouble && strcmp(trouble, told) != 0)
+	if (*trouble && strcmp(trouble, reported) != 0)
 		log_event(LOG_LEVEL_WARNING, "not ready", "reason", trouble, NULL);
-	else if (*trouble == '\0' && *told)
+	else if (*trouble == '\0' && *reported)
 		log_event(LOG_LEVEL_INFO, "ready again", NULL);
-	strcpy(told, trouble);
-	loop_timer_set(&timer, BEAT, look, arg);
+	strcpy(reported, trouble);
+	loop_timer_set(&timer, INTERVAL, check, arg);
 }
 
 void
 readiness_begin(const Fleet *fleet)
 {
-	loop_timer_set(&timer, BEAT, look, (void *) fleet);
+	loop_timer_set(&timer, INTERVAL, check, (void *) fleet);
 }
 
 void

@@ -1,6 +1,6 @@
 /*
  * readiness.h
- *		What stands still is told, in the log and in /readyz.
+ *		Reports why the process is not ready, in the log and in /readyz.
  */
 #ifndef NOTIFIER_READINESS_H
 #define NOTIFIER_READINESS_H
@@ -10,13 +10,13 @@
 #include "app/fleet.h"
 
 /*
- * readiness_list: what stands still, a line each; as much as there is room for,
- * and nothing when all is well.
+ * readiness_list: write the reasons, one a line, as far as there is room; nothing
+ * if the process is ready.
  */
 extern void readiness_list(const Fleet *fleet, char *to, size_t size);
 
 /*
- * readiness_begin: look now and then, and log what has changed.
+ * readiness_begin: check periodically, and log changes.
  */
 extern void readiness_begin(const Fleet *fleet);
 extern void readiness_end(void);

@@ -1,6 +1,6 @@
 /*
  * sample.c
- *		A sample event, in each format as statement_fetch() gives it.
+ *		A sample event, in each format as statement_fetch() returns it.
  */
 #include "app/sample.h"
 
@@ -24,7 +24,7 @@
 #define SERVICE			"eventlog-notifier"
 
 /*
- * Sample: what changes from one to the next.
+ * Sample: the values that differ between two sample events.
  */
 typedef struct Sample
 {
@@ -69,7 +69,7 @@ make_sample(Sample *sample)
 }
 
 /*
- * nested: as eventlog.event_json() writes it.
+ * nested: the event as eventlog.event_json() writes it.
  */
 static json_t *
 nested(const Sample *sample)
@@ -149,7 +149,8 @@ flat(const Sample *sample)
 }
 
 /*
- * body_of: allocated; NULL when memory lacks.
+ * body_of: the text that statement_fetch() would return.  Allocated; NULL: out of
+ * memory.
  */
 static char *
 body_of(PayloadFormat format, const Sample *sample)
@@ -182,8 +183,7 @@ body_of(PayloadFormat format, const Sample *sample)
 }
 
 /*
- * without_secrets: the webhook, whose body shows that there are secrets and not
- * which.
+ * without_secrets: a copy of a webhook in which asterisks replace the secrets.
  */
 static WebhookConfig
 without_secrets(const WebhookConfig *webhook)
@@ -223,7 +223,7 @@ sample_check(const Config *config, ReaderComplain complain)
 				   webhook.name, body);
 		else
 		{
-			snprintf(message, sizeof(message), "webhooks.%s.body: cannot be made of an event: %s",
+			snprintf(message, sizeof(message), "webhooks.%s.body: cannot be made for an event: %s",
 					 webhook.name, problem ? problem : "out of memory");
 			complain(LOG_LEVEL_ERROR, message);
 			ok = false;
@@ -236,7 +236,7 @@ sample_check(const Config *config, ReaderComplain complain)
 }
 
 /*
- * Sending: until it is done.
+ * Sending: the request, until it has ended.
  */
 typedef struct Sending
 {
@@ -275,7 +275,8 @@ ignore(void *arg)
 }
 
 /*
- * get_token: where one is needed; false when it cannot be had, which is logged.
+ * get_token: wait for a token if one is needed; returns false if there is none,
+ * which is logged.
  */
 static bool
 get_token(Token *token)
@@ -289,7 +290,7 @@ get_token(Token *token)
 }
 
 /*
- * send_event: and wait for the answer.
+ * send_event: send the event and wait for the answer.
  */
 static bool
 send_event(const WebhookConfig *webhook, FetchedEvent *event)
@@ -304,7 +305,7 @@ send_event(const WebhookConfig *webhook, FetchedEvent *event)
 
 	sender.http = http_client_create(webhook, HTTP_KEPT_ANSWER);
 	if (!get_token(&token))
-		;						/* which is logged */
+		;						/* logged already */
 	else if (sender.http && deliver(&sender, event, 1, &problem) == DELIVERY_BEGUN)
 	{
 		while (!sending.done && loop_once())

@@ -1,6 +1,6 @@
 /*
  * sample.h
- *		A sample event: what a webhook would send of it, and sending it.
+ *		A sample event, for --check and --test.
  */
 #ifndef NOTIFIER_SAMPLE_H
 #define NOTIFIER_SAMPLE_H
@@ -10,14 +10,14 @@
 #include "config/config.h"
 
 /*
- * sample_check: make the bodies that have placeholders; each that cannot be made
- * is complained of, the others are printed.
+ * sample_check: print the body that each webhook with a template would send.
+ * Complain and return false if one cannot be made.
  */
 extern bool sample_check(const Config *config, ReaderComplain complain);
 
 /*
- * sample_send: send one to the webhook of that name, and print the answer; false
- * unless it is a success.  Needs no database.
+ * sample_send: send a sample event to a webhook and print the answer.  Returns
+ * whether it succeeded.  Needs no database.
  */
 extern bool sample_send(const WebhookConfig *webhook);
 

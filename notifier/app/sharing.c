@@ -1,7 +1,9 @@
 /*
  * sharing.c
- *		Notifiers find each other by the name of their sessions, which is made of
- *		the names of their webhooks.
+ *		Notifiers with the same webhooks share them.
+ *
+ * They find each other by their application_name, which has a hash of the names
+ * of their webhooks.
  */
 #include "app/sharing.h"
 
@@ -9,7 +11,7 @@
 #include <stdio.h>
 
 /*
- * sharing_name: by a hash (FNV-1a).
+ * sharing_name: by FNV-1a.
  */
 void
 sharing_name(Webhook *const *webhooks, size_t n, char *to)
@@ -18,7 +20,7 @@ sharing_name(Webhook *const *webhooks, size_t n, char *to)
 
 	for (size_t i = 0; i < n; i++)
 	{
-		/* with the zero at the end, so that names cannot run together */
+		/* with the NUL at the end, which separates the names */
 		for (const char *at = webhooks[i]->config->name;; at++)
 		{
 			hash = (hash ^ (unsigned char) *at) * 16777619u;

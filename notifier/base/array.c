@@ -1,6 +1,6 @@
 /*
  * array.c
- *		A text that grows by what is added to it.
+ *		Builds array literals of SQL.
  */
 #include "base/array.h"
 
@@ -10,7 +10,7 @@
 #define GROWS_BY		1024
 
 /*
- * room_for: see that so many bytes more have room.
+ * room_for: make room for so many more bytes.
  */
 static bool
 room_for(ArrayLiteral *array, size_t more)
@@ -33,7 +33,7 @@ array_add(ArrayLiteral *array, const char *element)
 {
 	char	   *at;
 
-	/* quotes, a comma, a brace and a NUL beside what may all be escaped */
+	/* each character may be escaped; quotes, comma, brace, NUL */
 	if (!room_for(array, 2 * (element ? strlen(element) : 4) + 6))
 		return false;
 	at = array->text + array->len;

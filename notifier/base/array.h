@@ -1,6 +1,6 @@
 /*
  * array.h
- *		Arrays for SQL, put together as text.
+ *		Builds array literals of SQL.
  */
 #ifndef NOTIFIER_ARRAY_H
 #define NOTIFIER_ARRAY_H
@@ -9,24 +9,24 @@
 #include <stddef.h>
 
 /*
- * ArrayLiteral: zeroed, it is empty.
+ * ArrayLiteral: all zeros is an empty one.
  */
 typedef struct ArrayLiteral
 {
-	char	   *text;			/* without the brace at its end */
+	char	   *text;			/* without the closing brace */
 	size_t		len;
 	size_t		size;
 } ArrayLiteral;
 
 /*
- * array_add: one element; NULL: a NULL.  False when memory lacks, and then the
- * array is as it was.
+ * array_add: add an element; NULL adds a NULL.  False: out of memory, and the
+ * array is unchanged.
  */
 extern bool array_add(ArrayLiteral *array, const char *element);
 
 /*
- * array_take: the whole literal, which is the caller's; the array is empty then.
- * NULL when memory lacks, or when it is empty.
+ * array_take: returns the literal, which the caller frees, and empties the array.
+ * NULL: out of memory, or the array is empty.
  */
 extern char *array_take(ArrayLiteral *array);
 

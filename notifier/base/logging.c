@@ -1,6 +1,6 @@
 /*
  * logging.c
- *		The log: logfmt on stderr, where systemd and containers look for it.
+ *		The log, on stderr, where systemd and containers collect it.
  */
 #include "base/logging.h"
 
@@ -36,8 +36,8 @@ log_set_level(LogLevel level)
 }
 
 /*
- * decode: the length of the UTF-8 character that a text of len > 0 bytes begins
- * with, and what it is; 0 if it is none.
+ * decode: decode the first UTF-8 character of a text of len > 0 bytes.  Returns its
+ * length, or 0 if it is not valid.
  */
 static size_t
 decode(const unsigned char *at, size_t len, uint32_t *code)
@@ -62,8 +62,8 @@ decode(const unsigned char *at, size_t len, uint32_t *code)
 }
 
 /*
- * is_shown: neither a control character nor one that changes how others are
- * shown.
+ * is_shown: is this neither a control character nor one that changes how others are
+ * shown?
  */
 static bool
 is_shown(uint32_t code)
@@ -94,7 +94,7 @@ printable(char *to, size_t size, const char *from, size_t len)
 			break;
 		if (blank)
 		{
-			/* lines of a message become one */
+			/* make one line of many */
 			if (*at == ' ' || n == 0 || to[n - 1] != ' ')
 				to[n++] = ' ';
 		}
@@ -114,7 +114,7 @@ printable(char *to, size_t size, const char *from, size_t len)
 }
 
 /*
- * put_value: a value as logfmt wants it: quoted if it is not one plain word.
+ * put_value: write a value, in quotes unless it is one plain word.
  */
 static void
 put_value(FILE *out, const char *value)

@@ -1,6 +1,6 @@
 /*
  * logging.h
- *		One logfmt line an occurrence, to stderr.
+ *		The log: one line in logfmt for each event, to stderr.
  */
 #ifndef NOTIFIER_LOGGING_H
 #define NOTIFIER_LOGGING_H
@@ -22,17 +22,17 @@ extern void log_set_level(LogLevel level);
 /*
  * log_event: write "time=… level=… msg=… key=value …".
  *
- * Behind msg come pairs of strings, a key and a value, up to a NULL key; a
- * pair whose value is NULL is left out.  Values are quoted and cut as needed.
- * Nothing that is secret, and no payload, may be passed.
+ * msg is followed by pairs of strings, key and value, and a NULL.  A pair whose
+ * value is NULL is left out.  Values are quoted and cut as needed.  Never pass
+ * secrets or payloads.
  */
 extern void log_event(LogLevel level, const char *msg,...)
 			__attribute__((sentinel));
 
 /*
- * printable: make a foreign text fit to be shown and kept: on one line, cut to
- * size - 1 bytes where a character ends, with '?' for whatever is not UTF-8 or
- * would change how the rest is shown.
+ * printable: copy a text of unknown origin so that it can be shown: one line, cut
+ * to size - 1 bytes at the end of a character, with '?' in place of whatever is
+ * not UTF-8 or would change how other characters are shown.
  */
 extern void printable(char *to, size_t size, const char *from, size_t len);
 

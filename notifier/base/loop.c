@@ -1,7 +1,8 @@
 /*
  * loop.c
- *		epoll, and a list of timers: there are a few for each webhook, so a
- *		list in the order of their times will do.
+ *		The event loop: epoll, and a sorted list of timers.
+ *
+ * A list is fast enough, since there are only a few timers for each webhook.
  */
 #include "base/loop.h"
 
@@ -15,9 +16,8 @@
 #define MAX_EVENTS	64
 
 /*
- * Watch: of one file descriptor.  Its serial number goes with its events, so
- * that one which was waiting when the descriptor was closed is not taken for
- * one of what has its number now.
+ * Watch: of one file descriptor.  Events carry its serial number, so an event of a
+ * closed descriptor is not taken for one of a new descriptor with the same number.
  */
 typedef struct Watch
 {
@@ -59,7 +59,7 @@ loop_init(void)
 }
 
 /*
- * room_for: see that the table of watches reaches to fd.
+ * room_for: extend the table of watches to fd.
  */
 static bool
 room_for(int fd)
@@ -95,7 +95,7 @@ loop_watch(int fd, uint32_t events, LoopFdCallback callback, void *arg)
 	event.data.u64 = (uint64_t) watches[fd].serial << 32 | (uint32_t) fd;
 	if (epoll_ctl(epoll_fd, op, fd, &event) != 0)
 	{
-		/* one that was closed unseen is watched no more, or not yet */
+		/* fd was closed without loop_unwatch(), or is another one now */
 		op = op == EPOLL_CTL_MOD ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
 		if (epoll_ctl(epoll_fd, op, fd, &event) != 0)
 		{
@@ -115,7 +115,7 @@ loop_unwatch(int fd)
 	if (fd < 0 || fd >= nwatches || watches[fd].callback == NULL)
 		return;
 	watches[fd].callback = NULL;
-	/* it may be closed already, which has done the same */
+	/* this fails if fd is closed already, which has the same effect */
 	(void) epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
@@ -126,7 +126,7 @@ loop_timer_set(LoopTimer *timer, int64_t in, LoopTimerCallback callback,
 	LoopTimer **at = &timers;
 
 	loop_timer_clear(timer);
-	timer->due = now + (in > 0 ? in : 1);	/* never within the same turn */
+	timer->due = now + (in > 0 ? in : 1);	/* never in the same turn */
 	timer->callback = callback;
 	timer->arg = arg;
 	timer->set = true;

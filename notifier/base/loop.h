@@ -13,7 +13,7 @@ typedef void (*LoopFdCallback) (void *arg, uint32_t events);
 typedef void (*LoopTimerCallback) (void *arg);
 
 /*
- * LoopTimer: one of its owner's, zeroed at first.
+ * LoopTimer: belongs to its owner; zeroed at the start.
  */
 typedef struct LoopTimer
 {
@@ -25,31 +25,30 @@ typedef struct LoopTimer
 } LoopTimer;
 
 /*
- * Milliseconds of a clock that only goes forward, as of the loop's last turn.
+ * loop_now: ms of a monotonic clock, as of the loop's last turn.
  */
 extern int64_t loop_now(void);
 
 extern bool loop_init(void);
 
 /*
- * loop_watch: call back when fd has events (EPOLLIN, EPOLLOUT); watching it
- * already, change what is watched for.
+ * loop_watch: call back when fd has events (EPOLLIN, EPOLLOUT).  If fd is watched
+ * already, replace what it is watched for.
  */
 extern bool loop_watch(int fd, uint32_t events, LoopFdCallback callback,
 					   void *arg);
 extern void loop_unwatch(int fd);
 
 /*
- * loop_timer_set: call back once, in that many milliseconds; instead of what
- * it was set to.
+ * loop_timer_set: call back once, after `in` ms.  Replaces what the timer was set
+ * to.
  */
 extern void loop_timer_set(LoopTimer *timer, int64_t in,
 						   LoopTimerCallback callback, void *arg);
 extern void loop_timer_clear(LoopTimer *timer);
 
 /*
- * loop_once: wait for something to happen and call back; false when the
- * waiting fails.
+ * loop_once: wait for events and timers and call back.  False: waiting failed.
  */
 extern bool loop_once(void);
 

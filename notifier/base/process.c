@@ -1,6 +1,6 @@
 /*
  * process.c
- *		Core dumps off, and /proc/self read.
+ *		The process: core dumps, and the resources that it uses.
  */
 #include "base/process.h"
 
@@ -27,8 +27,8 @@ seconds(clockid_t clock)
 }
 
 /*
- * process_begin: a limit of zero keeps the kernel from writing core files, but
- * not from handing one to a program; that a process is not dumpable does both.
+ * A core limit of zero keeps the kernel from writing core files, but not from piping
+ * them to a program.  A process that is not dumpable prevents both.
  */
 void
 process_begin(void)
@@ -43,7 +43,7 @@ process_begin(void)
 }
 
 /*
- * read_memory: of /proc/self/statm, whose numbers are pages.
+ * read_memory: read /proc/self/statm, which counts pages.
  */
 static void
 read_memory(ProcessUse *use)

@@ -1,6 +1,6 @@
 /*
  * process.h
- *		The process itself: what it may do, and what it uses.
+ *		The process: core dumps, and the resources that it uses.
  */
 #ifndef NOTIFIER_PROCESS_H
 #define NOTIFIER_PROCESS_H
@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 /*
- * ProcessUse: by the names that Prometheus' clients have for it; -1: not known.
+ * ProcessUse: the values that Prometheus clients report; -1: not known.
  */
 typedef struct ProcessUse
 {
@@ -21,7 +21,7 @@ typedef struct ProcessUse
 } ProcessUse;
 
 /*
- * process_begin: no secret of its memory is to be left in a core dump.
+ * process_begin: disable core dumps, which could contain secrets.
  */
 extern void process_begin(void);
 

@@ -1,6 +1,6 @@
 /*
  * rate.c
- *		The bucket is filled when it is looked at.
+ *		A token bucket that limits requests per second.
  */
 #include "base/rate.h"
 

@@ -1,6 +1,6 @@
 /*
  * rate.h
- *		A token bucket: no more than so many requests a second.
+ *		A token bucket that limits requests per second.
  */
 #ifndef NOTIFIER_RATE_H
 #define NOTIFIER_RATE_H
@@ -8,24 +8,24 @@
 #include <stdint.h>
 
 /*
- * RateLimit: zeroed, it begins with a full bucket at the first call.
+ * RateLimit: zeroed, it starts with a full bucket.
  */
 typedef struct RateLimit
 {
 	double		tokens;
-	int64_t		filled;			/* ms, when that many were there; 0: never yet */
+	int64_t		filled;			/* ms, when tokens was computed; 0: never */
 } RateLimit;
 
 /*
- * rate_wait: how long to wait, in milliseconds, until a request may be sent; 0:
- * it may be now.  rate: requests a second; 0: any number.
+ * rate_wait: the ms until a request may be sent; 0: now.  rate: requests per
+ * second; 0: no limit.
  *
- * The bucket holds a tenth of a second's requests, one at least.
+ * The bucket holds the requests of a tenth of a second, but at least one.
  */
 extern int64_t rate_wait(RateLimit *limit, double rate, int64_t now);
 
 /*
- * rate_take: one is sent.
+ * rate_take: count a request that is sent.
  */
 extern void rate_take(RateLimit *limit);
 

@@ -1,6 +1,6 @@
 /*
  * retry.c
- *		The retry policy: pure but for the random number.
+ *		The retry policy: pure functions, except for the random number.
  */
 #include "base/retry.h"
 

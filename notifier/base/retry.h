@@ -1,6 +1,6 @@
 /*
  * retry.h
- *		When a delivery that failed is tried again, if at all.
+ *		The retry policy: when a failed delivery is tried again, if at all.
  */
 #ifndef NOTIFIER_RETRY_H
 #define NOTIFIER_RETRY_H
@@ -23,35 +23,33 @@ typedef struct RetryPolicy
 #define RETRY_AFTER_MAX	((int64_t) 3600 * 1000)
 
 /*
- * retry_after_bound: the wait that a receiver asks for, in milliseconds: the
- * seconds that libcurl has read from Retry-After, none of it above
- * RETRY_AFTER_MAX or below 0.
+ * retry_after_bound: the wait that a receiver asks for with Retry-After, from
+ * seconds to ms, limited to 0 .. RETRY_AFTER_MAX.
  */
 extern int64_t retry_after_bound(int64_t seconds);
 
 /*
- * retry_backoff: how long to wait after so many failures in a row, in
- * milliseconds.  random: from 0 up to, not including, 1.
+ * retry_backoff: the ms to wait after so many failures in a row.  random: from 0
+ * up to, but not including, 1.
  *
- * Exponential backoff with full jitter: a random part of
- * initial * 2^(failures - 1), which max bounds.  (Equal jitter would keep the
- * waits of many failed at once too close together.)
+ * Exponential backoff with full jitter: a random fraction of
+ * initial * 2^(failures - 1), limited to max.  (Equal jitter would keep the retries
+ * of many events that failed together too close.)
  */
 extern int64_t retry_backoff(int64_t initial, int64_t max, int failures,
 							 double random);
 
 /*
- * retry_delay: how long to wait before attempt number `failures` + 1, in
- * milliseconds; -1: give up.
+ * retry_delay: the ms to wait before the next attempt; -1: give up.
  *
- * failures: how often it has failed, 1 or more.  age: of the event, in
- * milliseconds.  retry_after: what the receiver asks for, or 0.
+ * failures: number of failed attempts, 1 or more.  age: of the event, in ms.
+ * retry_after: ms that the receiver asks for, or 0.
  */
 extern int64_t retry_delay(const RetryPolicy *policy, int failures, int64_t age,
 						   int64_t retry_after, double random);
 
 /*
- * retry_random: from 0 up to, not including, 1.
+ * retry_random: from 0 up to, but not including, 1.
  */
 extern double retry_random(void);
 

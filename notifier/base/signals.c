@@ -1,6 +1,6 @@
 /*
  * signals.c
- *		Signals come by a file descriptor, so that nothing is interrupted.
+ *		Handles signals on the loop, through a file descriptor.
  */
 #include "base/signals.h"
 
@@ -16,12 +16,12 @@
 static const SignalEvents *events = NULL;
 
 static void
-at_signal(void *arg, uint32_t what)
+signal_arrived(void *arg, uint32_t revents)
 {
 	struct signalfd_siginfo info;
 	int			fd = (int) (intptr_t) arg;
 
-	(void) what;
+	(void) revents;
 	while (read(fd, &info, sizeof(info)) == (ssize_t) sizeof(info))
 	{
 		if (info.ssi_signo == SIGHUP)
@@ -32,12 +32,12 @@ at_signal(void *arg, uint32_t what)
 }
 
 bool
-signals_begin(const SignalEvents *whose)
+signals_begin(const SignalEvents *callbacks)
 {
 	sigset_t	set;
 	int			fd;
 
-	events = whose;
+	events = callbacks;
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
@@ -50,5 +50,5 @@ signals_begin(const SignalEvents *whose)
 				  "error", strerror(errno), NULL);
 		return false;
 	}
-	return loop_watch(fd, EPOLLIN, at_signal, (void *) (intptr_t) fd);
+	return loop_watch(fd, EPOLLIN, signal_arrived, (void *) (intptr_t) fd);
 }

@@ -1,6 +1,6 @@
 /*
  * signals.h
- *		Signals, on the loop.
+ *		Handles signals on the loop.
  */
 #ifndef NOTIFIER_SIGNALS_H
 #define NOTIFIER_SIGNALS_H
@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 /*
- * SignalEvents: stop: SIGTERM or SIGINT came; reload: SIGHUP.
+ * SignalEvents: callbacks.  stop: for SIGTERM and SIGINT; reload: for SIGHUP.
  */
 typedef struct SignalEvents
 {

@@ -1,6 +1,6 @@
 /*
  * signature.c
- *		Signing by OpenSSL's libcrypto.
+ *		Standard Webhooks signatures by OpenSSL's libcrypto.
  */
 #include "base/signature.h"
 
@@ -11,13 +11,14 @@
 #include <string.h>
 
 #define DIGEST_SIZE		32
-#define SEED_SIZE		32		/* of an Ed25519 key, … */
-#define PAIR_SIZE		64		/* … behind which its public half may stand */
+#define SEED_SIZE		32		/* of an Ed25519 private key */
+#define PAIR_SIZE		64		/* private and public key */
 #define SIGNATURE_SIZE	64
 #define VERSIONED_SIZE	96		/* "v1a,", base64 of a signature, and a NUL */
 
 /*
- * decode: base64 of at most SIGNING_KEY_MAX bytes; how many, or 0.
+ * decode: decode base64 of at most SIGNING_KEY_MAX bytes.  Returns the number of
+ * bytes, or 0.
  */
 static size_t
 decode(const char *text, unsigned char *to)
@@ -39,7 +40,7 @@ decode(const char *text, unsigned char *to)
 }
 
 /*
- * is_pair: is the second half of a key the public half of the first?
+ * is_pair: is the second half of a key the public key of the first?
  */
 static bool
 is_pair(const SigningKey *key)
@@ -73,7 +74,8 @@ signing_key_parse(const char *text, SigningKey *key)
 }
 
 /*
- * hmac, ed25519: the signature, in a buffer of SIGNATURE_SIZE; its length, or 0.
+ * hmac, ed25519: write the signature, at most SIGNATURE_SIZE bytes.  Returns its
+ * length, or 0.
  */
 static size_t
 hmac(const SigningKey *key, const unsigned char *content, size_t len,
@@ -106,8 +108,8 @@ ed25519(const SigningKey *key, const unsigned char *content, size_t len,
 }
 
 /*
- * sign: "v1,<base64>" or "v1a,<base64>" of one key into to, which holds
- * VERSIONED_SIZE bytes; how many characters that are, or 0.
+ * sign: write "v1,<base64>" or "v1a,<base64>" for one key, in VERSIONED_SIZE bytes.
+ * Returns the number of characters, or 0.
  */
 static size_t
 sign(const SigningKey *key, const unsigned char *content, size_t len, char *to)

@@ -1,10 +1,10 @@
 /*
  * supervisor.c
- *		What a service manager is told, by systemd's protocol: a datagram goes
- *		to the socket that NOTIFY_SOCKET names (sd_notify(3)).
+ *		Notifies the service manager by systemd's protocol, sd_notify(3): a datagram
+ *		to the socket in NOTIFY_SOCKET.
  *
- * The protocol is small and promised to stay, so the program does not need
- * libsystemd and the libraries that come with it, which a container lacks.
+ * The protocol is small and stable, so the program does not need libsystemd and
+ * its dependencies, which a container lacks.
  */
 #include "base/supervisor.h"
 
@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 /*
- * supervisor_notify: tell it "READY=1" or the like.  Without a service manager
- * nothing happens, and nothing can be done about one that does not listen.
+ * supervisor_notify: send "READY=1" or the like.  Does nothing without a service
+ * manager; errors are ignored.
  */
 void
 supervisor_notify(const char *state)
@@ -43,8 +43,8 @@ supervisor_notify(const char *state)
 }
 
 /*
- * supervisor_watchdog: after how many microseconds without "WATCHDOG=1" this
- * process is taken for dead; 0 for never.
+ * supervisor_watchdog: the microseconds within which the service manager expects
+ * "WATCHDOG=1"; 0: it does not.
  */
 uint64_t
 supervisor_watchdog(void)

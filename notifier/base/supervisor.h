@@ -1,13 +1,13 @@
 /*
  * supervisor.h
- *		What a service manager is told.
+ *		Notifies the service manager.
  */
-#ifndef SUPERVISOR_H
-#define SUPERVISOR_H
+#ifndef NOTIFIER_SUPERVISOR_H
+#define NOTIFIER_SUPERVISOR_H
 
 #include <stdint.h>
 
 extern void supervisor_notify(const char *state);
 extern uint64_t supervisor_watchdog(void);
 
-#endif							/* SUPERVISOR_H */
+#endif							/* NOTIFIER_SUPERVISOR_H */

@@ -87,7 +87,7 @@ $config = write_config({
 set_modes($receiver, (map { ("/$_" => $_) } qw(huge long headers halfway)),
 	map { ($_ => 'echo') } '/echo/', '/echo?token=query-token&x=u', '/path-secret/u');
 my $said = `eventlog-notifier --check --config $config 2>&1`;
-like($said, qr{\Aeventlog-notifier: the configuration is right, and so is the database\n\z}, '--check says that all is well, and no secret');
+like($said, qr{\Aeventlog-notifier: the configuration and the database are all right\n\z}, '--check says that all is well, and no secret');
 $notifier = start_notifier($config, qw(huge headers long halfway bearer basic inurl refused));
 query("SELECT eventlog.emit('answer', user_id => 'u', message => 'payload')");
 await(sub { owed('huge') == 0 && owed('headers') == 0 }, 'an answer without end is one');

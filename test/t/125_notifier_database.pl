@@ -202,7 +202,7 @@ forget();
 query("SELECT eventlog.subscribe('forgotten'); SELECT eventlog.emit('forgotten')");
 $config = write_config({ event_update => { url => "$url/named" } });
 $notifier = start_notifier($config, 'event_update');
-await(sub { notifier_log($notifier) =~ /level=warning msg="nobody fetches from a subscription that is owed events" subscription=forgotten owed=1$/m },
+await(sub { notifier_log($notifier) =~ /level=warning msg="a subscription that is owed events has no consumer" subscription=forgotten owed=1$/m },
 	'a forgotten subscription is logged');
 is(query("SELECT pending FROM eventlog.subscriptions WHERE consumer IS NULL"), 1, 'and in the view');
 stop_notifier($notifier);

@@ -73,7 +73,7 @@ $config = write_config({ open => { url => "$url/", secret_file => "$dir/open" },
 my $said = `eventlog-notifier --check --config $config 2>&1`;
 like($said, qr{^eventlog-notifier: warning: webhooks\.open\.secret_file: others may read "\Q$dir\E/open"}m, 'a secret that all may read is told');
 unlike($said, qr/shut/, 'and no other');
-like($said, qr/^eventlog-notifier: the configuration is right/m, 'it is a warning alone');
+like($said, qr/^eventlog-notifier: the configuration and the database are all right/m, 'it is a warning alone');
 $notifier = start_notifier($config, qw(open shut));
 like(slurp_file("/proc/$notifier->{pid}/limits"), qr/^Max core file size\s+0\s+0\s/m, 'there is no core file');
 is((stat "/proc/$notifier->{pid}/environ")[4], 0, 'nor a core dump for a program') if $> != 0;
@@ -91,7 +91,7 @@ $config = write_config({ "gr\x{f6}\x{df}e" => { url => "$url/" } }, log => "jour
 $said = `eventlog-notifier --once --config $config 2>&1`;
 like($said, qr/msg="the log does not exist" log=journal-größe hint="[^"]*create_log/, 'UTF-8 is logged as it is');
 $said = `eventlog-notifier --check --config $config 2>&1`;
-like($said, qr/^eventlog-notifier: log: there is no "journal-größe"; SELECT eventlog\.create_log/m, '--check looks for the log');
+like($said, qr/^eventlog-notifier: log: "journal-größe" does not exist; create it with SELECT eventlog\.create_log/m, '--check looks for the log');
 
 # What the server says beyond its error.
 query("CREATE ROLE poor LOGIN; CREATE FUNCTION public.no_subscription() RETURNS trigger LANGUAGE plpgsql AS \$\$"
@@ -106,7 +106,7 @@ query("SELECT pg_terminate_backend(consumer) FROM eventlog.subscriptions");
 await(sub { notifier_log($notifier) =~ /sqlstate=57P01 error="terminating connection due to administrator command"/ }, 'why a session ends');
 is(stop_notifier($notifier), 0, 'clean');
 $said = `eventlog-notifier --check --config @{[ write_config({ w => { url => "$url/" } }, database => $node->connstr('postgres') . ' user=poor') ]} 2>&1`;
-like($said, qr/log: role poor may not read events; GRANT SELECT ON events TO poor/, '--check looks for rights');
+like($said, qr/log: role poor may not read events; run GRANT SELECT ON events TO poor/, '--check looks for rights');
 
 # Extension and notifier of different versions.
 forget();
@@ -122,7 +122,7 @@ command_checks_all([ 'eventlog-notifier', '--once', '--config', write_config({ w
 # Off is told.
 forget();
 $notifier = start_notifier(write_config({ w => { url => "$url/" } }, notification => { enabled => $false }));
-await(sub { notifier_log($notifier) =~ /level=info msg="notification is off: nothing is sent"/ }, 'that notification is off is told');
+await(sub { notifier_log($notifier) =~ /level=info msg="notification is disabled, nothing is sent"/ }, 'that notification is off is told');
 is(stop_notifier($notifier), 0, 'clean');
 
 # Another session has the subscription: --once says that events are still owed,
@@ -135,7 +135,7 @@ command_checks_all([ 'eventlog-notifier', '--once', '--config', $config ], 1, [q
 	[qr/events are still owed" webhook=held owed=1/], '--once: what another consumer holds is still owed');
 $notifier = start_notifier($config);
 await(sub { metrics($port, '/readyz') =~ /webhook held: the consumer is not a running notifier\n.*503$/s }, 'a stranger is the consumer: not ready', 40);
-await(sub { notifier_log($notifier) =~ /level=warning msg="not ready" reason="webhook held: another session/ }, 'which is logged', 40);
+await(sub { notifier_log($notifier) =~ /level=warning msg="not ready" reason="webhook held: the consumer is not a running notifier/ }, 'which is logged', 40);
 $holder->quit;
 await(sub { metrics($port, '/readyz') =~ /\n200$/ }, 'until it goes');
 my $second = start_notifier(write_config({ held => { url => "$url/held" } }, listen => '127.0.0.1:' . ($taken->sockport + 1)));

@@ -38,7 +38,7 @@ await(sub { requests($receiver, '/stays') == 2 && owed('changes') + owed('goes')
 
 write_config({ %stays, changes => { url => "$url/changed" }, comes => { url => "$url/comes" } }, file => $config, %more);
 kill 'HUP', $notifier->{pid};
-await(sub { count($notifier, 'the new configuration counts') == 1 }, 'the new configuration counts at once');
+await(sub { count($notifier, 'reloaded the configuration') == 1 }, 'the new configuration counts at once');
 is(metric($port, 'eventlog_notification_requests_in_flight{webhook="stays"}'), 1, 'what has not changed still has its request in flight');
 is(metric($port, 'eventlog_notifications_total{webhook="stays"}'), 1, 'and its counts');
 is(metric($port, 'eventlog_notifications_total{webhook="changes"}'), 0, 'what has changed begins anew');
@@ -65,7 +65,7 @@ is(metric($port, 'eventlog_config_last_reload_success_timestamp_seconds'), $time
 query("SELECT eventlog.create_log('other')");
 write_config({ %stays }, file => $config, %more, log => 'other');
 kill 'HUP', $notifier->{pid};
-await(sub { count($notifier, 'the new configuration counts') == 2 }, 'another log');
+await(sub { count($notifier, 'reloaded the configuration') == 2 }, 'another log');
 await(sub { count($notifier, 'msg=subscribed webhook=stays') == 2 }, 'to which it subscribes');
 query("SELECT eventlog.emit('other', log => 'other')");
 await(sub { requests($receiver, '/stays') == 4 }, 'and whose events it delivers');

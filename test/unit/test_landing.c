@@ -16,9 +16,9 @@
  * whole_page: of these webhooks, allocated; how long its longest piece was.
  */
 static char *
-whole_page(const MetricsSource *source, size_t *longest)
+whole_page(const PageSource *source, size_t *longest)
 {
-	MetricsPage page = {0};
+	Page page = {0};
 	char	   *whole = NULL;
 	size_t		size;
 	FILE	   *out = open_memstream(&whole, &size);
@@ -27,7 +27,7 @@ whole_page(const MetricsSource *source, size_t *longest)
 	while (!page.done)
 	{
 		size_t		len;
-		char	   *piece = landing_piece(&page, source, &len);
+		char	   *piece = page_piece(&landing_page, &page, source, &len);
 
 		if (piece == NULL)
 			break;
@@ -47,7 +47,7 @@ is_origin(const char *url, const char *expected)
 			.max_events = 1
 	};
 	Webhook    *webhook = webhook_create(&config);
-	MetricsSource source = {.webhooks = &webhook,.nwebhooks = 1};
+	PageSource source = {.webhooks = &webhook,.nwebhooks = 1};
 	size_t		longest;
 	char	   *page = whole_page(&source, &longest);
 	char		shown[256];
@@ -70,7 +70,7 @@ texts_are_text(void)
 			.timeout = 1000,.max_events = 1
 	};
 	Webhook    *webhook = webhook_create(&config);
-	MetricsSource source = {.webhooks = &webhook,.nwebhooks = 1};
+	PageSource source = {.webhooks = &webhook,.nwebhooks = 1};
 	HttpResult	result = {
 		.outcome = HTTP_REFUSED,.reason = HTTP_REASON_4XX,.status = 400,
 			.error = "</td><script>\n"
@@ -96,8 +96,8 @@ many_make_pieces(void)
 			.max_events = 1
 	};
 	static Webhook *webhooks[NWEBHOOKS];
-	MetricsSource source = {.webhooks = webhooks,.nwebhooks = NWEBHOOKS};
-	MetricsPage page = {0};
+	PageSource source = {.webhooks = webhooks,.nwebhooks = NWEBHOOKS};
+	Page page = {0};
 	size_t		longest;
 	size_t		len;
 	size_t		rows = 0;
@@ -110,11 +110,11 @@ many_make_pieces(void)
 		rows++;
 	is_int((long long) rows, NWEBHOOKS, "a row for each of many webhooks");
 	ok(strstr(whole, "</html>\n") != NULL, "a page comes to its end");
-	ok(longest < METRICS_PIECE + 8192, "in pieces of which none is long");
+	ok(longest < PAGE_PIECE + 8192, "in pieces of which none is long");
 	free(whole);
-	free(landing_piece(&page, &source, &len));
+	free(page_piece(&landing_page, &page, &source, &len));
 	source.generation = 1;
-	ok(landing_piece(&page, &source, &len) == NULL,
+	ok(page_piece(&landing_page, &page, &source, &len) == NULL,
 	   "a page ends when the webhooks are others");
 	for (int i = 0; i < NWEBHOOKS; i++)
 		webhook_destroy(webhooks[i]);
@@ -123,7 +123,7 @@ many_make_pieces(void)
 static void
 none_is_said(void)
 {
-	MetricsSource source = {.nwebhooks = 0};
+	PageSource source = {.nwebhooks = 0};
 	size_t		longest;
 	char	   *page = whole_page(&source, &longest);
 

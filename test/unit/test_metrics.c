@@ -32,10 +32,10 @@ main(void)
 			.max_events = 1,.enable_http2 = true
 	};
 	static Webhook *webhooks[NWEBHOOKS];
-	MetricsSource source = {
+	PageSource source = {
 		.webhooks = webhooks,.nwebhooks = NWEBHOOKS,.generation = 1
 	};
-	MetricsPage page = {0};
+	Page page = {0};
 	size_t		longest = 0;
 	size_t		samples = 0;
 	size_t		heads = 0;
@@ -46,7 +46,7 @@ main(void)
 	http_init();
 	for (int i = 0; i < NWEBHOOKS; i++)
 		webhooks[i] = webhook_create(&config);
-	while (!page.done && (piece = metrics_piece(&page, &source, &len)) != NULL)
+	while (!page.done && (piece = page_piece(&metrics_page, &page, &source, &len)) != NULL)
 	{
 		longest = len > longest ? len : longest;
 		samples += count(piece, "\neventlog_webhook_ready{");
@@ -56,18 +56,18 @@ main(void)
 	}
 	ok(page.done, "a page comes to its end");
 	ok(pieces > 50, "in many pieces");
-	ok(longest < METRICS_PIECE + 8192, "of which none is long");
+	ok(longest < PAGE_PIECE + 8192, "of which none is long");
 	ok(samples >= NWEBHOOKS - pieces && samples <= NWEBHOOKS,
 	   "each webhook is told of");
 	is_int((long long) heads, 1, "a family has one head");
 
-	page = (MetricsPage)
+	page = (Page)
 	{
 		0
 	};
-	free(metrics_piece(&page, &source, &len));
+	free(page_piece(&metrics_page, &page, &source, &len));
 	source.generation = 2;
-	ok(metrics_piece(&page, &source, &len) == NULL,
+	ok(page_piece(&metrics_page, &page, &source, &len) == NULL,
 	   "a page ends when the webhooks are others");
 	for (int i = 0; i < NWEBHOOKS; i++)
 		webhook_destroy(webhooks[i]);
