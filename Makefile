@@ -29,7 +29,7 @@ CLANG_FLAGS = $(if $(findstring clang,$(CC)),-Wno-ignored-attributes -Wno-ignore
 	-Wno-unknown-warning-option -Wno-unused-command-line-argument)
 
 # The regression tests' expected output is in expected/, the isolation tests'
-# in test/isolation/expected/ (PostgreSQL 16 wants to be told where).
+# in test/isolation/expected/ (PostgreSQL 16 needs their path).
 REGRESS = $(patsubst $(TOP)/test/sql/%.sql,%,$(sort $(wildcard $(TOP)/test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=$(TOP)/test
 ISOLATION = $(patsubst $(TOP)/test/isolation/specs/%.spec,%,$(sort $(wildcard $(TOP)/test/isolation/specs/*.spec)))
@@ -50,7 +50,7 @@ $(error $(PG_CONFIG) names no PGXS; test/install-deps installs what is missing)
 endif
 
 # The folders are made where the build has its own, in which names that are
-# not absolute would be sought in the source tree, too.
+# not absolute would be searched for in the source tree, too.
 BUILD_DIRS := $(addprefix $(CURDIR)/,$(sort $(dir $(OBJS)) sql/))
 $(OBJS) $(OBJS:.o=.bc): $(wildcard $(TOP)/src/*.h $(TOP)/src/*/*.h) | $(BUILD_DIRS)
 $(DATA_built): sql/eventlog.sql | $(BUILD_DIRS)

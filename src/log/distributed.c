@@ -36,8 +36,8 @@
 #define MODEL_REFERENCE		't'
 
 /*
- * DistributedTable: what Citus knows of a table, kept until the relation cache is
- * told of a change, as it is by Citus whenever it changes its catalogs.
+ * DistributedTable: what Citus knows of a table, cached until a relation cache
+ * invalidation, which Citus sends whenever it changes its catalogs.
  */
 typedef struct DistributedTable
 {

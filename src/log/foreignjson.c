@@ -3,7 +3,7 @@
  *		Events of other systems, as JSON: finding a field in it, and what is left
  *		when fields are taken out.
  *
- * The shapes themselves are told in SQL, in eventlog._foreign_events(), which
+ * The shapes themselves are described in SQL, in eventlog._foreign_events(), which
  * calls these functions.  A field is named by its path, "log.level", which
  * leads through nested objects, through keys with dots, or both.
  */

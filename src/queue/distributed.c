@@ -2,15 +2,14 @@
  * distributed.c
  *		Subscriptions of a log that Citus has distributed.
  *
- * An event is owed on the server that holds it, in its own transaction, so each
- * worker has a queue, and a notifier beside it.  A shard owes to the
- * subscriptions that its server has of the distributed log.  What the
- * coordinator is told of a subscription it tells the workers.  They commit at
- * once: if the transaction on the coordinator is rolled back, do it again or
- * undo it.
+ * An event is queued on the server that stores it, in its own transaction, so each
+ * worker has a queue and a notifier beside it.  A shard uses its server's
+ * subscriptions of the distributed log.  The coordinator passes every change of a
+ * subscription on to the workers.  They commit at once: if the transaction on the
+ * coordinator is rolled back, repeat the change or undo it.
  *
- * A server asks by the name of the current role, so rights are checked there as
- * they are here.
+ * The statements run on the workers as the current role, so rights are checked
+ * there as they are here.
  */
 #include "queue/queue.h"
 
@@ -21,8 +20,7 @@
 #include "utils/lsyscache.h"
 
 /*
- * lead_workers: does a change to a log's subscriptions have to be told to workers
- * from here?
+ * lead_workers: must a change to a log's subscriptions be passed on to workers?
  */
 bool
 lead_workers(Oid log)
@@ -32,9 +30,9 @@ lead_workers(Oid log)
 }
 
 /*
- * ask_nodes: what all nodes answered to a statement, in the result of SPI: one
- * row and one column each, as text.  An error that names the node if one did
- * not.  Within SPI.
+ * ask_nodes: run a statement on all nodes.  The answers are in the result of SPI,
+ * one row and one column each, as text.  If a node fails, raise an error that names
+ * it.  Within SPI.
  */
 static void
 ask_nodes(const char *from)

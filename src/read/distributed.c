@@ -262,7 +262,7 @@ shards_page_sql(const EventLog *log, const Filter *filter,
 }
 
 /*
- * shards_explain_sql: what each shard does for a page, likewise.
+ * shards_explain_sql: what each shard does for a page; NULL as above.
  */
 char *
 shards_explain_sql(const EventLog *log, const Filter *filter,

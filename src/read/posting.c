@@ -16,7 +16,7 @@
  *
  * The list of a value has one stream; that of several classes has a heap of
  * them.  A scan cannot be positioned at a pointer, so each stream is read
- * down to a pointer that is sought.
+ * down to a given pointer.
  *
  * All indexes have the same pointer for the same version of a row, as
  * BitmapAnd in the executor relies on: rows that match on several columns are

@@ -203,7 +203,7 @@ drop_in_step(DropRun *run, UpkeepTarget *target, UpkeepStep step, void *arg,
 }
 
 /*
- * drop_note: note that a partition was dropped, to be told after the commit.
+ * drop_note: note that a partition was dropped, to be reported after the commit.
  */
 void
 drop_note(DropRun *run, const Partition *item, const char *name, int64 rows)

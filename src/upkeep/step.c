@@ -125,7 +125,7 @@ stop_timer(UpkeepTarget *target)
 }
 
 /*
- * upkeep_is_cancel: was the error raised because the backend was told to cancel its
+ * upkeep_is_cancel: was the error raised because the backend was asked to cancel its
  * query?
  *
  * The SQLSTATE does not show that, since any code can raise it, and the
