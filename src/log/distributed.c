@@ -1,17 +1,17 @@
 /*
  * distributed.c
- *		Logs that Citus spreads over several servers.
+ *		Logs that Citus distributes over several servers.
  *
  * On every node such a log is an empty shell.  Its events are in shards, and
  * each shard is a partitioned table with the columns, indexes and triggers of
- * the log.  Whoever reads the shell's partitions directly finds nothing, or
- * finds what create_distributed_table() left behind there.  So everything that
- * opens a partition without SQL asks here first.  SQL on the shell is right on
- * every node, because Citus plans it.
+ * the log.  The shell's partitions are empty, or contain what
+ * create_distributed_table() left behind.  So everything that opens a partition
+ * without SQL asks here first.  SQL on the shell is right on every node, because
+ * Citus plans it.
  *
- * Citus is no dependency: its catalogs are found by name in pg_catalog, and only
- * if they are members of the extension "citus", so that a table of that name
- * which somebody else made counts for nothing.
+ * Citus is no dependency.  Its catalogs are found by name in pg_catalog, and only
+ * if they are members of the extension "citus"; tables of these names that somebody
+ * else created are ignored.
  */
 #include "log/log.h"
 
@@ -51,8 +51,8 @@ typedef struct DistributedTable
 static HTAB *distributed_tables = NULL;
 
 /*
- * citus_catalog: one of Citus's own tables or indexes; InvalidOid where there is
- * no Citus.
+ * citus_catalog: the OID of one of Citus's own tables or indexes; InvalidOid without
+ * Citus.
  */
 static Oid
 citus_catalog(const char *name)
@@ -87,7 +87,7 @@ citus_column(Relation rel, HeapTuple row, const char *name)
 }
 
 /*
- * citus_scan: the rows of such a table whose column has a value.
+ * citus_scan: scan the rows of such a table in which a column has a value.
  */
 static SysScanDesc
 citus_scan(Relation rel, const char *index, const char *column,
@@ -103,7 +103,7 @@ citus_scan(Relation rel, const char *index, const char *column,
 }
 
 /*
- * read_distributed: what Citus knows of a table.
+ * read_distributed: read what Citus knows of a table from its catalogs.
  */
 static void
 read_distributed(Oid relid, DistributedTable *table)
@@ -141,8 +141,8 @@ read_distributed(Oid relid, DistributedTable *table)
 }
 
 /*
- * find_distributed: the same from memory; false for a local table.  A copy: the
- * entry may go at the next look at a catalog.
+ * find_distributed: the same from the cache; false for a local table.  Returns a
+ * copy, since the entry may be removed at the next catalog access.
  */
 static bool
 find_distributed(Oid relid, DistributedTable *table)
@@ -164,7 +164,7 @@ find_distributed(Oid relid, DistributedTable *table)
 }
 
 /*
- * citus_has: does Citus keep the rows of this table elsewhere, however?
+ * citus_has: does Citus store the rows of this table in shards, in any way?
  */
 bool
 citus_has(Oid relid)
@@ -175,8 +175,8 @@ citus_has(Oid relid)
 }
 
 /*
- * distribution_obstacle: why a log cannot be used as Citus has distributed it;
- * NULL when it can, or is local.
+ * distribution_obstacle: why a log cannot be used as Citus distributes it; NULL if
+ * it can, or is local.
  */
 char *
 distribution_obstacle(Oid relid)
@@ -198,8 +198,8 @@ distribution_obstacle(Oid relid)
 }
 
 /*
- * is_distributed: does Citus keep the rows of this log or partition elsewhere?
- * An error where it does so in a way that cannot be used.
+ * is_distributed: does Citus store the rows of this log or partition in shards?
+ * Raises an error if it does so in a way that cannot be used.
  */
 bool
 is_distributed(Oid relid)
@@ -219,7 +219,7 @@ is_distributed(Oid relid)
 }
 
 /*
- * are_colocated: does Citus keep the shards of two tables side by side?
+ * are_colocated: does Citus place the shards of two tables together?
  */
 bool
 are_colocated(Oid a, Oid b)
@@ -232,8 +232,8 @@ are_colocated(Oid a, Oid b)
 }
 
 /*
- * shards_of: the numbers of a distributed table's shards as they are now, as a
- * text of sorted numbers with commas between them.
+ * shards_of: the current shard numbers of a distributed table, sorted and separated
+ * by commas.
  */
 char *
 shards_of(Oid relid)
@@ -269,7 +269,7 @@ shards_of(Oid relid)
 }
 
 /*
- * table_of_shard: the table that Citus has a shard of this number of.
+ * table_of_shard: the distributed table that has the shard with this number.
  */
 static Oid
 table_of_shard(int64 shard)
@@ -294,8 +294,8 @@ table_of_shard(int64 shard)
 }
 
 /*
- * may_be_shard: has a table the name of a shard in a database with Citus?  Then
- * its number is *shard.
+ * may_be_shard: does a table have the name of a shard, in a database with Citus?
+ * Then its number is in *shard.
  */
 bool
 may_be_shard(Oid relid, int64 *shard)
@@ -313,11 +313,11 @@ may_be_shard(Oid relid, int64 *shard)
 }
 
 /*
- * log_of_shard: the log that a table on this node is a shard of; InvalidOid if
- * it is none.
+ * log_of_shard: the log that a table on this node is a shard of; InvalidOid if it
+ * is not a shard.
  *
- * The name alone says nothing: anybody may give a table the name of a shard
- * that is elsewhere.  A shard is in the log's schema and belongs to its owner.
+ * The name alone proves nothing, since anybody can give a table the name of a shard
+ * on another node.  A shard is in the log's schema and belongs to its owner.
  */
 Oid
 log_of_shard(Oid relid)
@@ -337,8 +337,8 @@ log_of_shard(Oid relid)
 }
 
 /*
- * is_coordinator: is this node the one that changes what a distributed table
- * consists of?
+ * is_coordinator: is this the node that changes the structure of distributed
+ * tables?
  */
 bool
 is_coordinator(void)
@@ -362,8 +362,8 @@ is_coordinator(void)
 }
 
 /*
- * shell_number: the number that a statement on a distributed table returns; 0
- * for null.  As the caller.
+ * shell_number: run a statement on a distributed table, as the caller, and return
+ * its number; 0 for null.
  */
 int64
 shell_number(const char *sql)
@@ -382,7 +382,7 @@ shell_number(const char *sql)
 }
 
 /*
- * shell_has_rows: has a distributed table any row of these times?
+ * shell_has_rows: does a distributed table have any row in this range of time?
  */
 bool
 shell_has_rows(Oid relid, TimestampTz lower, TimestampTz upper)

@@ -1,12 +1,12 @@
 /*
  * inbox.c
- *		eventlog.create_inbox: a view for shippers that insert rows of a shape of
- *		their own.
+ *		eventlog.create_inbox: a view for shippers that insert rows of their own
+ *		shape.
  *
  * Its INSTEAD OF trigger writes each row as an event, by eventlog.ingest and with
- * the rights of whoever inserts: they need INSERT on the view and on the log.
- * The view refers to the log in its condition, so it follows the log's name,
- * comes after it in a dump, and stands in the way of dropping it.
+ * the rights of the inserting role, which needs INSERT on the view and on the log.
+ * The view's condition refers to the log, so the view follows a rename, comes after
+ * the log in a dump, and prevents that the log is dropped without CASCADE.
  */
 #include "log/log.h"
 
@@ -58,8 +58,8 @@ static const struct
 };
 
 /*
- * find_shape: the number of the shape with that name; an error that lists them if
- * there is none.
+ * find_shape: the index of the shape with that name; raises an error that lists the
+ * shapes if there is none.
  */
 static int
 find_shape(FunctionCallInfo fcinfo)
@@ -82,7 +82,7 @@ find_shape(FunctionCallInfo fcinfo)
 /*
  * eventlog.create_inbox(name text, log regclass, shape text) returns regclass
  *
- * By statements that the caller could run, who becomes the owner of the view.
+ * Runs statements that the caller could run; the caller will own the view.
  */
 Datum
 eventlog_create_inbox(PG_FUNCTION_ARGS)
@@ -166,8 +166,8 @@ eventlog_inbox(PG_FUNCTION_ARGS)
 }
 
 /*
- * eventlog._inbox_level(name text) returns text: the level of this name or number
- * of syslog; NULL if there is none, since no row is to be lost for it.
+ * eventlog._inbox_level(name text) returns text: the level with this name or number
+ * of syslog; NULL if there is none, so that no row is lost.
  */
 Datum
 eventlog_inbox_level(PG_FUNCTION_ARGS)

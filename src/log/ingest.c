@@ -1,9 +1,9 @@
 /*
  * ingest.c
- *		eventlog.ingest: writing events of other systems.
+ *		eventlog.ingest: writes events of other systems.
  *
- * eventlog._foreign_events() tells what a document means: rows of the arguments
- * of eventlog.emit, which writes them, as the caller.
+ * eventlog._foreign_events() translates a document into rows of arguments of
+ * eventlog.emit, which writes the events as the caller.
  */
 #include "log/log.h"
 
@@ -46,9 +46,8 @@ add_context(void *arg)
 }
 
 /*
- * emit_row: emit the event of a row, which has a time or none, and an id, what
- * one is made of, or nothing.  Without a time the id would be another each
- * time.
+ * emit_row: emit the event of a row, which has an id, or a seed for one, or neither.
+ * A seed needs a time, since otherwise each call would make another id.
  */
 static Datum
 emit_row(HeapTuple row, TupleDesc desc, Oid log, bool *isnull)
@@ -86,7 +85,7 @@ emit_row(HeapTuple row, TupleDesc desc, Oid log, bool *isnull)
 }
 
 /*
- * read_document: the rows of a document, in the result of SPI.
+ * read_document: translate a document; the rows are in the result of SPI.
  */
 static void
 read_document(Datum document)

@@ -58,7 +58,7 @@ ask_nodes(const char *from)
 }
 
 /*
- * number_answered: the number that the i-th node answered.
+ * number_answered: the answer of the i-th node, as a number.
  */
 static int64
 number_answered(uint64 i)
@@ -70,12 +70,12 @@ number_answered(uint64 i)
 }
 
 /*
- * tell_workers: have each worker call a function of the extension for a log that
- * lead_workers() is true of; the sum of what they return.  `call` is the name
- * and the arguments but the last, the log.
+ * call_on_workers: let each worker call a function of the extension for a log for
+ * which lead_workers() is true; returns the sum of the results.  `call` has the
+ * name and all arguments except the last, the log.
  */
 int64
-tell_workers(Oid log, const char *call)
+call_on_workers(Oid log, const char *call)
 {
 	char	   *statement;
 	int64		sum = 0;
@@ -93,7 +93,8 @@ tell_workers(Oid log, const char *call)
 }
 
 /*
- * replay_on_shards: have each shard owe what a filter chooses; how many.
+ * replay_on_shards: let each shard enqueue the events that a filter chooses;
+ * returns their number.
  */
 int64
 replay_on_shards(const EventLog *log, const Subscription *subscription,
@@ -125,9 +126,8 @@ replay_on_shards(const EventLog *log, const Subscription *subscription,
 }
 
 /*
- * add_worker_counts: add what the workers' views count of a subscription to what
- * this one counts: n numbers, of the columns of eventlog.subscriptions that
- * are given as SQL.
+ * add_worker_counts: add the workers' numbers for a subscription to n values.
+ * columns: the columns of eventlog.subscriptions, as SQL.
  */
 void
 add_worker_counts(Oid log, const char *name, const char *columns, int n,

@@ -215,7 +215,7 @@ extern void queue_remove_orphaned_deliveries(void *arg);
 struct Filter;
 
 extern bool lead_workers(Oid log);
-extern int64 tell_workers(Oid log, const char *call);
+extern int64 call_on_workers(Oid log, const char *call);
 extern int64 replay_on_shards(const EventLog *log,
 							  const Subscription *subscription,
 							  const struct Filter *filter);

@@ -263,8 +263,8 @@ eventlog_retry(PG_FUNCTION_ARGS)
 	if (n > 0)
 		bell_ring_at_commit(subscription);
 	if (PG_ARGISNULL(1) && lead_workers(subscription->log))
-		n += tell_workers(subscription->log,
-						  psprintf("retry(%s",
-								   quote_literal_cstr(subscription->name)));
+		n += call_on_workers(subscription->log,
+							 psprintf("retry(%s",
+									  quote_literal_cstr(subscription->name)));
 	PG_RETURN_INT64(n);
 }

@@ -221,7 +221,7 @@ subscribe(Relation log, const char *name, const Filters *filters)
 }
 
 /*
- * subscribe_call: the same for tell_workers().
+ * subscribe_call: the same for call_on_workers().
  */
 static char *
 subscribe_call(const char *name, const Filters *filters)
@@ -261,7 +261,7 @@ eventlog_subscribe(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 	SPI_finish();
 	if (lead_workers(log->oid))
-		(void) tell_workers(log->oid, subscribe_call(name, &filters));
+		(void) call_on_workers(log->oid, subscribe_call(name, &filters));
 	log_close(log, NoLock);
 	PG_RETURN_VOID();
 }
@@ -273,9 +273,9 @@ static void
 tell_named(const Subscription *subscription, const char *function)
 {
 	if (lead_workers(subscription->log))
-		(void) tell_workers(subscription->log,
-							psprintf("%s(%s", function,
-									 quote_literal_cstr(subscription->name)));
+		(void) call_on_workers(subscription->log,
+							   psprintf("%s(%s", function,
+										quote_literal_cstr(subscription->name)));
 }
 
 /*
@@ -407,10 +407,10 @@ eventlog_alter_subscription(PG_FUNCTION_ARGS)
 				 errmsg("subscription \"%s\" was changed concurrently",
 						subscription->name)));
 	if (lead_workers(subscription->log))
-		(void) tell_workers(subscription->log,
-							psprintf("alter_subscription(%s, %s::pg_catalog.regrole",
-									 quote_literal_cstr(subscription->name),
-									 quote_literal_cstr(quote_identifier(GetUserNameFromId(owner, false)))));
+		(void) call_on_workers(subscription->log,
+							   psprintf("alter_subscription(%s, %s::pg_catalog.regrole",
+										quote_literal_cstr(subscription->name),
+										quote_literal_cstr(quote_identifier(GetUserNameFromId(owner, false)))));
 	bell_ring_at_commit(subscription);
 	log_close(log, NoLock);
 	PG_RETURN_VOID();

@@ -1,20 +1,19 @@
 /*
  * distributed.c
- *		Statements that have each shard of a distributed log read its own events.
+ *		Statements that let each shard of a distributed log read its own events.
  *
- * SQL on a log that Citus has distributed is right, but each shard plans it as
- * PostgreSQL does, and a rare event costs a look at many.  A shard is a log of
- * its own, which eventlog.list can read by its indexes.  To have it called once
- * on each shard, in one statement, the log has a table of shards beside it:
+ * SQL on a log that Citus distributes is right, but each shard plans it as
+ * PostgreSQL does, and must look at many events to find a rare one.  A shard is
+ * itself a log, which eventlog.list can read by its indexes.  To call it once on
+ * each shard, in one statement, there is a table of shards beside the log:
  * LOG_shards, distributed like the log, with one row in each shard.  maintain
- * makes it.  Citus ships the join of that table with eventlog.list whole, as
- * the caller, and merges what comes back.
+ * creates it.  Citus ships the whole join of that table with eventlog.list, runs it
+ * as the caller, and merges the results.
  *
- * The table of shards is trusted only as far as it agrees with Citus's catalog:
- * it belongs to the log's owner, lies beside the log, and names each shard of the
- * log once.  Otherwise, as after a shard was split, plain SQL answers, which is
- * always right.  Where shards were split or merged while a page was read, that
- * is an error.
+ * The table of shards is used only if it agrees with Citus's catalogs: it belongs to
+ * the log's owner, is in the log's schema, and names each shard of the log once.
+ * Otherwise, for example after a shard was split, plain SQL answers, which is always
+ * right.  If shards are split or merged while a page is read, that is an error.
  */
 #include "read/read.h"
 
@@ -29,7 +28,7 @@
 #include "utils/timestamp.h"
 
 /*
- * ShardTable: the table of shards of a log, as it was when it agreed.
+ * ShardTable: the table of shards of a log, when it last agreed.
  */
 typedef struct ShardTable
 {
@@ -41,7 +40,7 @@ typedef struct ShardTable
 static HTAB *shard_tables = NULL;
 
 /*
- * shard_table_name: what the table of shards of a log is called.
+ * shard_table_name: the name of a log's table of shards.
  */
 char *
 shard_table_name(Oid log)
@@ -50,8 +49,8 @@ shard_table_name(Oid log)
 }
 
 /*
- * find_shard_table: the table that has the name, the owner and the place of a
- * log's table of shards; InvalidOid if there is none that the caller may read.
+ * find_shard_table: find a log's table of shards by its name, owner and schema;
+ * InvalidOid if there is none that the caller may read.
  */
 static Oid
 find_shard_table(const EventLog *log)
@@ -68,7 +67,8 @@ find_shard_table(const EventLog *log)
 }
 
 /*
- * shards_in_table: which shards a table of shards names, like shards_of().
+ * shards_in_table: the shards that a table of shards names, as shards_of() returns
+ * them.
  */
 static char *
 shards_in_table(Oid relid)
@@ -89,8 +89,8 @@ shards_in_table(Oid relid)
 }
 
 /*
- * begin_shards: the table of shards of a distributed log, quoted for SQL; NULL
- * when there is none that can be used.  *shards is what end_shards() wants.
+ * begin_shards: the name of a log's table of shards, quoted for SQL; NULL if there
+ * is none that can be used.  *shards is for end_shards().
  */
 char *
 begin_shards(const EventLog *log, char **shards)
@@ -129,8 +129,8 @@ begin_shards(const EventLog *log, char **shards)
 }
 
 /*
- * end_shards: an error unless the log still has the shards that it had when a
- * statement of begin_shards() began.
+ * end_shards: raise an error if the shards of the log have changed since
+ * begin_shards().
  */
 void
 end_shards(const EventLog *log, const char *shards)
@@ -161,8 +161,8 @@ append_time(StringInfo sql, const char *name, TimestampTz value)
 }
 
 /*
- * append_filter_args: the filter as arguments of a function, with a comma behind
- * each.  False when arguments cannot tell it.
+ * append_filter_args: append the filter as arguments of a function, each followed
+ * by a comma.  Returns false if arguments cannot express it.
  */
 bool
 append_filter_args(StringInfo sql, const Filter *filter)
@@ -185,7 +185,7 @@ append_filter_args(StringInfo sql, const Filter *filter)
 }
 
 /*
- * append_shard_args: the arguments of a call on shard s: the filter, and the
+ * append_shard_args: append the arguments of a call on shard s: the filter and the
  * log.
  */
 static bool
@@ -200,8 +200,9 @@ append_shard_args(StringInfo sql, const EventLog *log, const Filter *filter)
 }
 
 /*
- * append_shard_page: a call of list or explain on shard s for what it may
- * contribute to a page.  False when arguments cannot tell that.
+ * append_shard_page: append the arguments of list or explain on shard s, for the
+ * events that it can contribute to a page.  Returns false if arguments cannot
+ * express that.
  */
 static bool
 append_shard_page(StringInfo sql, const EventLog *log, const Filter *filter,
@@ -225,8 +226,7 @@ append_shard_page(StringInfo sql, const EventLog *log, const Filter *filter,
 }
 
 /*
- * shards_to_ask: the table of shards, as begin_shards() has it, unless the filter
- * matches nothing.
+ * shards_to_ask: as begin_shards(), but NULL if the filter matches nothing.
  */
 static char *
 shards_to_ask(const EventLog *log, const Filter *filter, char **shards)
@@ -237,8 +237,8 @@ shards_to_ask(const EventLog *log, const Filter *filter, char **shards)
 }
 
 /*
- * shards_page_sql: a page of a distributed log, found by its shards; NULL when
- * that cannot be.
+ * shards_page_sql: a statement that reads a page from the shards; NULL if that is
+ * not possible.
  */
 char *
 shards_page_sql(const EventLog *log, const Filter *filter,
@@ -262,7 +262,7 @@ shards_page_sql(const EventLog *log, const Filter *filter,
 }
 
 /*
- * shards_explain_sql: what each shard does for a page; NULL as above.
+ * shards_explain_sql: a statement that explains that page; NULL likewise.
  */
 char *
 shards_explain_sql(const EventLog *log, const Filter *filter,
@@ -284,8 +284,8 @@ shards_explain_sql(const EventLog *log, const Filter *filter,
 }
 
 /*
- * shards_status_sql: estimated events, bytes, problems and number of each shard;
- * NULL when that cannot be.
+ * shards_status_sql: a statement that returns estimated events, bytes, problems and
+ * number of each shard; NULL if that is not possible.
  */
 char *
 shards_status_sql(const EventLog *log)
@@ -303,8 +303,8 @@ shards_status_sql(const EventLog *log)
 }
 
 /*
- * shards_stats_sql: "SELECT columns FROM" the shards' own answers, as t, of a
- * function with the filter, and with what comes before it in `first`.
+ * shards_stats_sql: a statement that selects columns from the results t of a
+ * function on each shard.  Its arguments are `first` and the filter.
  */
 char *
 shards_stats_sql(const EventLog *log, const Filter *filter,

@@ -1,16 +1,16 @@
 /*
  * distributed.c
- *		Upkeep of a log that Citus has distributed.
+ *		Upkeep of a log that Citus distributes.
  *
- * It is the coordinator's: only what is done there is done on all shards.  A
- * shard that got a partition of its own would have one that Citus knows nothing
- * of, and leave it behind when it is moved.
+ * It runs on the coordinator, because only what is done there happens on all shards.
+ * If a shard got a partition of its own, Citus would not know it, and would leave it
+ * behind when it moves the shard.
  *
- * Rows are chosen by ranges of time, never by ctid, which means nothing outside
- * one shard.  Events leave the default partition by SQL: they are copied to a
- * table that becomes the partition.  What the log's owner has hung on the log
- * does not run, since that table has no triggers yet.  (A logical subscriber of a
- * shard would miss the rows; Citus's own copies are not made that way.)
+ * Rows are chosen by ranges of time, never by ctid, which has no meaning outside of
+ * a shard.  Events leave the default partition by SQL: they are copied to a table
+ * that becomes the partition.  Triggers of the log's owner do not fire, since that
+ * table has none yet.  (A logical subscriber of a shard would miss the rows.  Citus
+ * itself does not copy shards that way.)
  */
 #include "upkeep/upkeep.h"
 
@@ -21,8 +21,8 @@
 #include "utils/timestamp.h"
 
 /*
- * shards_fill_partition: make a partition and move there what the default
- * partition holds of its range; how many rows.  Within a step.
+ * shards_fill_partition: create a partition and move the events of its range there
+ * from the default partition; returns their number.  Within a step.
  */
 int64
 shards_fill_partition(Oid log, Oid default_oid, TimestampTz lower,
@@ -54,8 +54,8 @@ shards_fill_partition(Oid log, Oid default_oid, TimestampTz lower,
 }
 
 /*
- * shards_find_in_default: the time of an event in the default partition that is
- * to be moved, from upkeep->from on, as find_in_default() finds it.
+ * shards_find_in_default: find the time of an event in the default partition that
+ * is to be moved, from upkeep->from on, as find_in_default() does.
  */
 void
 shards_find_in_default(Upkeep *upkeep, Oid default_oid, TimestampTz horizon,
@@ -94,8 +94,8 @@ shards_find_in_default(Upkeep *upkeep, Oid default_oid, TimestampTz horizon,
 }
 
 /*
- * make_shard_table: a step: the table that lets each shard be asked, unless it
- * is there and agrees with the shards (see read/distributed.c).
+ * make_shard_table: a step that creates the table of shards, unless there is one
+ * that agrees with the shards (see read/distributed.c).
  */
 static void
 make_shard_table(void *arg)
@@ -158,7 +158,7 @@ make_shard_table(void *arg)
 }
 
 /*
- * maintain_shards: what a distributed log needs besides.
+ * maintain_shards: what a distributed log needs in addition.
  */
 void
 maintain_shards(Upkeep *upkeep)
@@ -170,8 +170,8 @@ maintain_shards(Upkeep *upkeep)
 }
 
 /*
- * upkeep_is_elsewhere: is this log, or what it is a shard of, for the coordinator
- * to keep in order?
+ * upkeep_is_elsewhere: is this log, or the log that it is a shard of, maintained by
+ * the coordinator?
  */
 bool
 upkeep_is_elsewhere(Oid log)
