@@ -35,6 +35,9 @@
 #define METHOD_NONE			'n'
 #define MODEL_REFERENCE		't'
 
+/* pg_dist_placement.shardstate */
+#define STATE_ACTIVE		1
+
 /*
  * DistributedTable: what Citus knows of a table, cached until a relation cache
  * invalidation, which Citus sends whenever it changes its catalogs.
@@ -232,11 +235,11 @@ are_colocated(Oid a, Oid b)
 }
 
 /*
- * shards_of: the current shard numbers of a distributed table, sorted and separated
- * by commas.
+ * find_shards: the current shard numbers of a distributed table, sorted; returns
+ * how many.
  */
-char *
-shards_of(Oid relid)
+static int
+find_shards(Oid relid, int64 **found)
 {
 	Relation	rel = table_open(citus_catalog("pg_dist_shard"),
 								 AccessShareLock);
@@ -246,7 +249,6 @@ shards_of(Oid relid)
 	int64	   *ids = NULL;
 	int			n = 0;
 	HeapTuple	row;
-	StringInfoData text;
 
 	while (HeapTupleIsValid(row = systable_getnext(scan)))
 	{
@@ -262,10 +264,73 @@ shards_of(Oid relid)
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
+	*found = ids;
+	return n;
+}
+
+/*
+ * shards_of: the current shard numbers of a distributed table, sorted and separated
+ * by commas.
+ */
+char *
+shards_of(Oid relid)
+{
+	int64	   *ids;
+	int			n = find_shards(relid, &ids);
+	StringInfoData text;
+
 	initStringInfo(&text);
 	for (int i = 0; i < n; i++)
 		appendStringInfo(&text, "%s" INT64_FORMAT, i > 0 ? "," : "", ids[i]);
 	return text.data;
+}
+
+/*
+ * node_of: the node that has a shard, by its group; -1 unless it is the only one.
+ */
+static int
+node_of(Relation rel, int64 shard)
+{
+	SysScanDesc scan = citus_scan(rel, "pg_dist_placement_shardid_index",
+								  "shardid", F_INT8EQ, Int64GetDatum(shard));
+	int			node = -1;
+	int			n = 0;
+	HeapTuple	row;
+
+	while (HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		if (DatumGetInt32(citus_column(rel, row, "shardstate")) != STATE_ACTIVE)
+			continue;
+		node = DatumGetInt32(citus_column(rel, row, "groupid"));
+		n++;
+	}
+	systable_endscan(scan);
+	return n == 1 ? node : -1;
+}
+
+/*
+ * placed_shards_of: the current shards of a distributed table, sorted by number, and
+ * their nodes; returns how many, or 0 if some are not on exactly one node.
+ */
+int
+placed_shards_of(Oid relid, PlacedShard **found)
+{
+	Relation	rel = table_open(citus_catalog("pg_dist_placement"),
+								 AccessShareLock);
+	int64	   *ids;
+	int			n = find_shards(relid, &ids);
+	PlacedShard *shards = palloc(sizeof(PlacedShard) * Max(n, 1));
+	bool		placed = true;
+
+	for (int i = 0; i < n && placed; i++)
+	{
+		shards[i].shard = ids[i];
+		shards[i].node = node_of(rel, ids[i]);
+		placed = shards[i].node >= 0;
+	}
+	table_close(rel, AccessShareLock);
+	*found = shards;
+	return placed ? n : 0;
 }
 
 /*

@@ -327,13 +327,20 @@ extern bool time_scan_finds_rows(Oid relid, TimestampTz lower,
 extern bool partition_has_rows(Oid relid);
 
 /*
- * distributed.c: logs that Citus spreads over several servers
+ * distributed.c: logs that Citus distributes over several servers
  */
+typedef struct PlacedShard
+{
+	int64		shard;
+	int			node;			/* its group */
+} PlacedShard;
+
 extern char *distribution_obstacle(Oid relid);
 extern bool citus_has(Oid relid);
 extern bool is_distributed(Oid relid);
 extern bool are_colocated(Oid a, Oid b);
 extern char *shards_of(Oid relid);
+extern int	placed_shards_of(Oid relid, PlacedShard **found);
 extern bool may_be_shard(Oid relid, int64 *shard);
 extern Oid	log_of_shard(Oid relid);
 extern bool is_coordinator(void);

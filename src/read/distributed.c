@@ -34,8 +34,12 @@ typedef struct ShardTable
 {
 	Oid			log;			/* hash key */
 	Oid			relid;
-	char	   *shards;			/* in TopMemoryContext */
+	char	   *shards;			/* as from shards_of(), in TopMemoryContext */
+	TimestampTz *keys;			/* a time of each shard, likewise */
 } ShardTable;
+
+/* a page of more events is read by one task a shard, which can run in parallel */
+#define MAX_EVENTS_OF_NODE	10000
 
 static HTAB *shard_tables = NULL;
 
@@ -68,38 +72,72 @@ find_shard_table(const EventLog *log)
 
 /*
  * shards_in_table: the shards that a table of shards names, as shards_of() returns
- * them.
+ * them, and their keys.
  */
 static char *
-shards_in_table(Oid relid)
+shards_in_table(Oid relid, TimestampTz **keys)
 {
 	MemoryContext outer = CurrentMemoryContext;
-	char	   *shards = NULL;
+	StringInfoData text;
 
+	initStringInfo(&text);
 	sql_connect();
-	run_sql(psprintf("SELECT pg_catalog.string_agg(x.shard::pg_catalog.text, ','"
-					 " ORDER BY x.shard) FROM"
-					 " (SELECT s.shard FROM %s s OFFSET 0) x",
-					 qualified_name(relid)), SPI_OK_SELECT);
-	shards = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-	if (shards != NULL)
-		shards = MemoryContextStrdup(outer, shards);
+	run_sql(psprintf("SELECT x.shard, x.occurred_at FROM"
+					 " (SELECT s.shard, s.occurred_at FROM %s s OFFSET 0) x"
+					 " ORDER BY x.shard", qualified_name(relid)), SPI_OK_SELECT);
+	*keys = MemoryContextAlloc(outer, sizeof(TimestampTz) * (SPI_processed + 1));
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+
+		appendStringInfo(&text, "%s%s", i > 0 ? "," : "",
+						 SPI_getvalue(row, desc, 1));
+		(*keys)[i] = DatumGetTimestampTz(SPI_getbinval(row, desc, 2, &isnull));
+	}
 	SPI_finish();
-	return shards;
+	return text.data;
 }
 
 /*
- * begin_shards: the name of a log's table of shards, quoted for SQL; NULL if there
- * is none that can be used.  *shards is for end_shards().
+ * remember_table: note that a table of shards agrees.
  */
-char *
-begin_shards(const EventLog *log, char **shards)
+static const ShardTable *
+remember_table(Oid log, Oid relid, const char *shards, const TimestampTz *keys)
+{
+	int			n = 1;
+	ShardTable	made = {.log = log,.relid = relid};
+	ShardTable *entry;
+	bool		known;
+
+	for (const char *at = strchr(shards, ','); at; at = strchr(at + 1, ','))
+		n++;
+	/* out of memory must not leave an entry without its shards */
+	made.shards = MemoryContextStrdup(TopMemoryContext, shards);
+	made.keys = MemoryContextAlloc(TopMemoryContext, sizeof(TimestampTz) * n);
+	memcpy(made.keys, keys, sizeof(TimestampTz) * n);
+	entry = hash_search(shard_tables, &log, HASH_ENTER, &known);
+	if (known)
+	{
+		pfree(entry->shards);
+		pfree(entry->keys);
+	}
+	*entry = made;
+	return entry;
+}
+
+/*
+ * find_usable_table: the table of shards of a distributed log; NULL if there is none
+ * that can be used.  *shards is for end_shards().
+ */
+static const ShardTable *
+find_usable_table(const EventLog *log, char **shards)
 {
 	Oid			relid = eventlog_scan_method == SCAN_SQL ||
 		!is_distributed(log->oid) ? InvalidOid : find_shard_table(log);
 	ShardTable *entry;
-	bool		known;
-	char	   *named;
+	TimestampTz *keys;
 
 	*shards = NULL;
 	if (!OidIsValid(relid))
@@ -114,32 +152,66 @@ begin_shards(const EventLog *log, char **shards)
 	}
 	entry = hash_search(shard_tables, &log->oid, HASH_FIND, NULL);
 	if (entry && entry->relid == relid && strcmp(entry->shards, *shards) == 0)
-		return qualified_name(relid);
-	named = shards_in_table(relid);
-	if (named == NULL || strcmp(named, *shards) != 0)
+		return entry;
+	if (strcmp(shards_in_table(relid, &keys), *shards) != 0)
 		return NULL;
-	/* out of memory must not leave an entry without its shards */
-	named = MemoryContextStrdup(TopMemoryContext, *shards);
-	entry = hash_search(shard_tables, &log->oid, HASH_ENTER, &known);
-	if (known)
-		pfree(entry->shards);
-	entry->relid = relid;
-	entry->shards = named;
-	return qualified_name(relid);
+	return remember_table(log->oid, relid, *shards, keys);
 }
 
 /*
- * end_shards: raise an error if the shards of the log have changed since
- * begin_shards().
+ * begin_shards: the name of a log's table of shards, quoted for SQL; NULL if there
+ * is none that can be used.  *shards is for end_shards().
+ */
+char *
+begin_shards(const EventLog *log, char **shards)
+{
+	const ShardTable *table = find_usable_table(log, shards);
+
+	return table ? qualified_name(table->relid) : NULL;
+}
+
+/*
+ * placements_text: shards and their nodes, to be compared.
+ */
+static char *
+placements_text(const PlacedShard *placed, int n)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < n; i++)
+		appendStringInfo(&text, "%s" INT64_FORMAT "@%d", i > 0 ? "," : "",
+						 placed[i].shard, placed[i].node);
+	return text.data;
+}
+
+/*
+ * current_shards: the shards of a log now, as a text like this one.
+ */
+static char *
+current_shards(const EventLog *log, const char *text)
+{
+	PlacedShard *placed;
+	int			n;
+
+	if (strchr(text, '@') == NULL)
+		return shards_of(log->oid);
+	n = placed_shards_of(log->oid, &placed);
+	return placements_text(placed, n);
+}
+
+/*
+ * end_shards: raise an error if the shards of the log have changed since the
+ * statement was made: their numbers, or if it relies on them, their nodes.
  */
 void
 end_shards(const EventLog *log, const char *shards)
 {
 	AcceptInvalidationMessages();
-	if (shards != NULL && strcmp(shards, shards_of(log->oid)) != 0)
+	if (shards != NULL && strcmp(shards, current_shards(log, shards)) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("shards of log \"%s\" were split or merged while it was read",
+				 errmsg("shards of log \"%s\" were moved, split or merged while it was read",
 						get_rel_name(log->oid)),
 				 errhint("Ask again.")));
 }
@@ -185,28 +257,29 @@ append_filter_args(StringInfo sql, const Filter *filter)
 }
 
 /*
- * append_shard_args: append the arguments of a call on shard s: the filter and the
- * log.
+ * append_shard_args: append the arguments of a call on a shard: the filter and the
+ * log.  shard: its number, as SQL.
  */
 static bool
-append_shard_args(StringInfo sql, const EventLog *log, const Filter *filter)
+append_shard_args(StringInfo sql, const EventLog *log, const Filter *filter,
+				  const char *shard)
 {
 	if (!append_filter_args(sql, filter))
 		return false;
 	appendStringInfo(sql, "log => pg_catalog.shard_name(%s::pg_catalog.regclass,"
-					 " s.shard)::pg_catalog.regclass",
-					 quote_literal_cstr(qualified_name(log->oid)));
+					 " %s)::pg_catalog.regclass",
+					 quote_literal_cstr(qualified_name(log->oid)), shard);
 	return true;
 }
 
 /*
- * append_shard_page: append the arguments of list or explain on shard s, for the
+ * append_shard_page: append the arguments of list or explain on a shard, for the
  * events that it can contribute to a page.  Returns false if arguments cannot
  * express that.
  */
 static bool
 append_shard_page(StringInfo sql, const EventLog *log, const Filter *filter,
-				  const EventPage *page)
+				  const EventPage *page, const char *shard)
 {
 	if (page->limit >= 0 && page->offset > PG_INT32_MAX - page->limit)
 		return false;
@@ -219,10 +292,106 @@ append_shard_page(StringInfo sql, const EventLog *log, const Filter *filter,
 		appendStringInfo(sql, "after => '%s'::pg_catalog.uuid, ",
 						 DatumGetCString(DirectFunctionCall1(uuid_out,
 															 UUIDPGetDatum(page->after))));
-	if (!append_shard_args(sql, log, filter))
+	if (!append_shard_args(sql, log, filter, shard))
 		return false;
 	appendStringInfoChar(sql, ')');
 	return true;
+}
+
+/*
+ * is_first_of_node: has none of the shards before this one its node?
+ */
+static bool
+is_first_of_node(const PlacedShard *placed, int i)
+{
+	for (int j = 0; j < i; j++)
+	{
+		if (placed[j].node == placed[i].node)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * append_node_shards: append the shards of the node of shard i, as an array.
+ */
+static void
+append_node_shards(StringInfo sql, const PlacedShard *placed, int n, int i)
+{
+	const char *separator = "ARRAY[";
+
+	for (int j = i; j < n; j++)
+	{
+		if (placed[j].node != placed[i].node)
+			continue;
+		appendStringInfo(sql, "%s" INT64_FORMAT, separator, placed[j].shard);
+		separator = ", ";
+	}
+	appendStringInfoString(sql, "]::pg_catalog.int8[]");
+}
+
+/*
+ * nodes_page_sql: a statement that reads a page by one task on each node; NULL if
+ * that is not possible.
+ *
+ * A task costs Citus 1 to 2 ms, more than most shards need to find their part of
+ * the page.  So only the first shard of each node is asked, by its key, and reads
+ * the others of its node as well.  A node that does not have them raises an error,
+ * and end_shards() notices shards that were moved.
+ */
+static char *
+nodes_page_sql(const EventLog *log, const Filter *filter, const EventPage *page,
+			   const ShardTable *table, char **shards)
+{
+	PlacedShard *placed;
+	int			n = placed_shards_of(log->oid, &placed);
+	const char *separator = " e WHERE s.occurred_at IN (";
+	StringInfoData sql;
+
+	if (n == 0 || strcmp(*shards, shards_of(log->oid)) != 0)
+		return NULL;
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT e.* FROM %s s, LATERAL pg_catalog.unnest("
+					 "CASE s.shard", qualified_name(table->relid));
+	for (int i = 0; i < n; i++)
+	{
+		if (!is_first_of_node(placed, i))
+			continue;
+		appendStringInfo(&sql, " WHEN " INT64_FORMAT " THEN ", placed[i].shard);
+		append_node_shards(&sql, placed, n, i);
+	}
+	appendStringInfoString(&sql, " END) n(shard), LATERAL eventlog.list");
+	if (!append_shard_page(&sql, log, filter, page, "n.shard"))
+		return NULL;
+	for (int i = 0; i < n; i++)
+	{
+		if (!is_first_of_node(placed, i))
+			continue;
+		appendStringInfo(&sql, "%s'%s'::pg_catalog.timestamptz", separator,
+						 utc_literal(table->keys[i]));
+		separator = ", ";
+	}
+	appendStringInfoChar(&sql, ')');
+	*shards = placements_text(placed, n);
+	return sql.data;
+}
+
+/*
+ * tasks_page_sql: the same by one task on each shard.
+ */
+static char *
+tasks_page_sql(const EventLog *log, const Filter *filter, const EventPage *page,
+			   const ShardTable *table)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT e.* FROM %s s, LATERAL eventlog.list",
+					 qualified_name(table->relid));
+	if (!append_shard_page(&sql, log, filter, page, "s.shard"))
+		return NULL;
+	appendStringInfoString(&sql, " e");
+	return sql.data;
 }
 
 /*
@@ -244,21 +413,24 @@ char *
 shards_page_sql(const EventLog *log, const Filter *filter,
 				const EventPage *page, char **shards)
 {
-	char	   *table = shards_to_ask(log, filter, shards);
-	StringInfoData sql;
+	const ShardTable *table = NULL;
+	char	   *sql = NULL;
 
+	*shards = NULL;
+	if (filter->min_level <= filter->max_level)
+		table = find_usable_table(log, shards);
 	if (table == NULL)
 		return NULL;
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT e.* FROM %s s, LATERAL eventlog.list", table);
-	if (!append_shard_page(&sql, log, filter, page))
+	if (page->limit >= 0 && page->offset + page->limit <= MAX_EVENTS_OF_NODE)
+		sql = nodes_page_sql(log, filter, page, table, shards);
+	if (sql == NULL)
+		sql = tasks_page_sql(log, filter, page, table);
+	if (sql == NULL)
 		return NULL;
-	appendStringInfoString(&sql,
-						   " e ORDER BY e.occurred_at DESC, e.id DESC");
-	if (page->limit >= 0)
-		appendStringInfo(&sql, " LIMIT " INT64_FORMAT " OFFSET " INT64_FORMAT,
-						 page->limit, page->offset);
-	return sql.data;
+	sql = psprintf("%s ORDER BY e.occurred_at DESC, e.id DESC", sql);
+	return page->limit < 0 ? sql :
+		psprintf("%s LIMIT " INT64_FORMAT " OFFSET " INT64_FORMAT, sql,
+				 page->limit, page->offset);
 }
 
 /*
@@ -276,7 +448,7 @@ shards_explain_sql(const EventLog *log, const Filter *filter,
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT x.line FROM (SELECT s.shard, l.line, l.n"
 					 " FROM %s s, LATERAL ROWS FROM (eventlog.explain", table);
-	if (!append_shard_page(&sql, log, filter, page))
+	if (!append_shard_page(&sql, log, filter, page, "s.shard"))
 		return NULL;
 	appendStringInfoString(&sql, ") WITH ORDINALITY l(line, n) OFFSET 0) x"
 						   " ORDER BY x.shard, x.n");
@@ -319,7 +491,7 @@ shards_stats_sql(const EventLog *log, const Filter *filter,
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT %s FROM %s s, LATERAL eventlog.%s(%s",
 					 columns, table, function, first);
-	if (!append_shard_args(&sql, log, filter))
+	if (!append_shard_args(&sql, log, filter, "s.shard"))
 		return NULL;
 	appendStringInfoString(&sql, ") t");
 	return sql.data;

@@ -48,6 +48,13 @@ is(ask("SELECT eventlog.count(), (SELECT count(*) FROM eventlog.list(page_size =
 like(ask("SELECT problems FROM eventlog.logs WHERE log = 'events'::regclass"), qr/no table of shards/, 'and what makes it quick is missing');
 ask('CALL eventlog.maintain()');
 is(ask("SELECT count(*) FROM events_shards"), 8, 'maintain makes the table of shards');
+my ($rows, $said);
+(undef, $rows, $said) = $coordinator->psql('postgres', "DO 'BEGIN PERFORM eventlog.list(); END'; SET citus.log_remote_commands = on; SELECT count(*) FROM eventlog.list('a', page_size => 20)");
+is($rows, 20, 'a page');
+is(scalar(() = $said =~ /issuing SELECT/g), 2, 'is one task on each worker, which has several shards');
+my $misplaced = ask("SELECT max(shardid) FROM pg_dist_shard WHERE logicalrelid = 'events'::regclass");
+refused($coordinator, "BEGIN; UPDATE pg_dist_placement p SET groupid = (SELECT max(groupid) + min(groupid) - p.groupid FROM pg_dist_node WHERE groupid > 0) WHERE shardid = $misplaced;
+	SELECT count(*) FROM eventlog.list(page_size => 20)", qr/relation "(?:public\.)?events_$misplaced" does not exist\nCONTEXT: +while executing command on 127/, 'a worker that lacks one of them says so: no short answer');
 like(ask("SELECT eventlog.explain('a')"), qr/by its shards.*events_\d+, newest first/s, 'by which pages are found');
 
 # Writing.
