@@ -25,6 +25,8 @@
 #define QUICK_POLLS		20		/* 1 ms apart; then 2, 4 ... */
 #define POLL_DELAY_MAX	50		/* ms */
 #define SLOW_POLL		30000	/* ms, when all else fails */
+#define PREPARED_POLL	5000	/* ms, if transactions may be prepared: they
+								 * cannot notify */
 
 static void
 timer_expired(void *arg)
@@ -277,7 +279,8 @@ listened(void *arg, PGresult *result)
 		/* no notification arrived meanwhile */
 		poll->state = POLL_ASLEEP;
 		poll->nempty = 0;
-		poll_after(poll, SLOW_POLL);
+		poll_after(poll, *PQgetvalue(result, 0, 1) == 't' ?
+				   PREPARED_POLL : SLOW_POLL);
 	}
 	subscription_changed(poll->subscription);
 }

@@ -46,7 +46,10 @@ const char	statement_obstacles[] =
 " WHERE s.log::pg_catalog.oid OPERATOR(pg_catalog.=) $1::pg_catalog.oid) o"
 " WHERE o.\"foreign\" OR o.ownerless";
 
-const char	statement_listen[] = "SELECT eventlog.listen($1, " LOG ")";
+const char	statement_listen[] =
+"SELECT eventlog.listen($1, " LOG "),"
+" pg_catalog.current_setting('max_prepared_transactions')::pg_catalog.int4"
+" OPERATOR(pg_catalog.>) 0";
 
 const char	statement_release[] = "SELECT eventlog.release($1, " LOG ")";
 

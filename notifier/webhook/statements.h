@@ -24,7 +24,7 @@ extern const char statement_consumers[];
  */
 extern const char statement_obstacles[];
 
-/* one row: will a notification come? */
+/* one row: will a notification come?  may transactions be prepared? */
 extern const char statement_listen[];
 
 extern const char statement_release[];

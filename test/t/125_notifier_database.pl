@@ -197,6 +197,18 @@ cmp_ok($probes{client} // 1e9, '<=', 1000, 'the notifier asks within ten seconds
 cmp_ok($probes{server} // 1e9, '<=', 1000, 'and the server whether the notifier is');
 stop_notifier($notifier);
 
+# A prepared transaction cannot notify, so its events are polled for: the notifier is
+# asleep before the transaction begins, and after it.
+forget();
+$config = write_config({ event_update => { url => "$url/prepared" } });
+$notifier = start_notifier($config, 'event_update');
+my $asleep = "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ '^eventlog-notifier ' AND state = 'idle' AND query ~ 'eventlog.listen'";
+await(sub { query($asleep) == 1 }, 'it sleeps');
+query("BEGIN; SELECT eventlog.emit('prepared'); PREPARE TRANSACTION 'two'");
+query("COMMIT PREPARED 'two'");
+await(sub { requests($receiver, '/prepared') == 1 }, 'the event of a prepared transaction is delivered', 25);
+stop_notifier($notifier);
+
 # What nobody's configuration names is seen growing.
 forget();
 query("SELECT eventlog.subscribe('forgotten'); SELECT eventlog.emit('forgotten')");
