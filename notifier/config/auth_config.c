@@ -1,7 +1,8 @@
 /*
  * auth_config.c
- *		Secrets to sign with, credentials, and headers, as RFC 9110 has them.
- *		Secrets stand in no error.
+ *		Secrets to sign with, credentials, and headers (RFC 9110).
+ *
+ * Errors never contain secrets.
  */
 #include "config/auth_config.h"
 
@@ -15,7 +16,7 @@
 #define MAX_NAME_BYTES	255
 
 /*
- * add_key: one secret of a webhook.
+ * add_key: add a signing secret.
  */
 static void
 add_key(Reader *reader, WebhookConfig *webhook, const char *key,
@@ -30,8 +31,8 @@ add_key(Reader *reader, WebhookConfig *webhook, const char *key,
 }
 
 /*
- * read_secrets: "secret" or "secret_file", one or a list, the one that signs
- * first first.  A file holds one a line.
+ * read_secrets: read "secret" or "secret_file", one or a list; the first one signs
+ * first.  A file has one a line.
  */
 static void
 read_secrets(Reader *reader, json_t *object, WebhookConfig *webhook)
@@ -85,7 +86,7 @@ read_basic_auth(Reader *reader, json_t *object, WebhookConfig *webhook)
 }
 
 /*
- * is_token: a name, as RFC 9110 calls it (5.6.2).
+ * is_token: is it a token (RFC 9110, 5.6.2)?
  */
 static bool
 is_token(const char *text)
@@ -98,8 +99,8 @@ is_token(const char *text)
 }
 
 /*
- * is_field_value: the value of a field (5.5): no control characters but tabs,
- * and no blanks at either end.
+ * is_field_value: is it a field value (RFC 9110, 5.5): no control characters except
+ * tabs, and no blanks at either end?
  */
 static bool
 is_field_value(const char *text)
@@ -157,7 +158,7 @@ read_authorization(Reader *reader, json_t *object, WebhookConfig *webhook)
 }
 
 /*
- * is_ours: a header that we write ourselves?
+ * is_ours: does the notifier write this header itself?
  */
 static bool
 is_ours(const WebhookConfig *webhook, const char *name)
@@ -178,8 +179,8 @@ is_ours(const WebhookConfig *webhook, const char *name)
 }
 
 /*
- * add_header: one header, as libcurl wants it, for which one without a value
- * ends in a semicolon.
+ * add_header: add a header in the form that libcurl takes, where a header without a
+ * value ends in a semicolon.
  */
 static void
 add_header(Reader *reader, WebhookConfig *webhook, const char *key,
@@ -211,7 +212,7 @@ add_header(Reader *reader, WebhookConfig *webhook, const char *key,
 }
 
 /*
- * read_header_list: a list of values of one header, or of files that hold them.
+ * read_header_list: read a list of values of one header, or of files with them.
  */
 static void
 read_header_list(Reader *reader, WebhookConfig *webhook, json_t *object,

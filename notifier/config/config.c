@@ -1,11 +1,10 @@
 /*
  * config.c
- *		From JSON (by jansson) to a Config, with an error for whatever is not
- *		understood: an unknown key, a wrong type, a file that cannot be read.
+ *		Reads JSON (with jansson) into a Config.
  *
- * Each object of the file has a table of its keys.  What is wrong is to be told
- * here, with its path, and not when the first event is sent.  Secrets stand in
- * no error.
+ * Unknown keys, wrong types and unreadable files are errors, which are reported here
+ * with their path, and not when the first event is sent.  Errors never contain
+ * secrets.
  */
 #include "config/config.h"
 
@@ -25,8 +24,8 @@
 #define MAX_WAIT		(365 * READER_DAY)
 
 /*
- * read_webhooks: events go to event_update, or to general where there is no
- * event_update, and to each further one.
+ * read_webhooks: read all webhooks.  Events go to event_update, or to general if there
+ * is no event_update, and to every webhook with another name.
  */
 static void
 read_webhooks(Reader *reader, json_t *root, const WebhookDefaults *defaults,
@@ -66,8 +65,8 @@ read_webhooks(Reader *reader, json_t *root, const WebhookDefaults *defaults,
 }
 
 /*
- * read_notification: event_log.notification, and what of it is common to the
- * webhooks; NULL where that is nothing, or wrong.
+ * read_notification: read event_log.notification; returns the defaults that it has for
+ * webhooks, or NULL.
  */
 static json_t *
 read_notification(Reader *reader, json_t *root, Config *config)
@@ -106,8 +105,8 @@ read_notification(Reader *reader, json_t *root, Config *config)
 }
 
 /*
- * read_http_config: what webhooks have in common; NULL where that is nothing, or
- * wrong.
+ * read_http_config: returns the defaults in http_config; NULL if there are none or
+ * they are wrong.
  */
 static json_t *
 read_http_config(Reader *reader, json_t *root)
@@ -129,12 +128,12 @@ read_http_config(Reader *reader, json_t *root)
 }
 
 /*
- * check_database: can libpq parse the connection string?  (A plain word is the
- * name of a database.)
+ * check_database: can libpq parse the connection string?  (A plain word is the name of
+ * a database.)
  *
- * libpq's own message would quote the string, of which any part may be the
- * password.  So may what it takes for host, port or database name where a
- * password in a URI was not percent-encoded.
+ * libpq's own message would quote the string, which can contain the password.  In a
+ * URI whose password is not percent-encoded, even the host, port or database that libpq
+ * finds can be a part of it.
  */
 static void
 check_database(Reader *reader, const char *database)
@@ -149,7 +148,7 @@ check_database(Reader *reader, const char *database)
 	options = PQconninfoParse(database, &error);
 	PQfreemem(error);
 	if (options == NULL)
-		reader_wrong(reader, "database", "is no connection string that libpq can read");
+		reader_wrong(reader, "database", "is not a connection string that libpq can parse");
 	for (const PQconninfoOption *option = options; option && option->keyword;
 		 option++)
 	{
@@ -157,7 +156,7 @@ check_database(Reader *reader, const char *database)
 			continue;
 		if (strcmp(option->keyword, "port") == 0 &&
 			option->val[strspn(option->val, "0123456789,")] != '\0')
-			reader_wrong(reader, "database", "has a port that is no number");
+			reader_wrong(reader, "database", "has a port that is not a number");
 		else if (uri && strchr(option->val, '@') &&
 				 (strcmp(option->keyword, "host") == 0 ||
 				  strcmp(option->keyword, "dbname") == 0))
@@ -168,7 +167,7 @@ check_database(Reader *reader, const char *database)
 }
 
 /*
- * parse_address: "ADDR:PORT", where ADDR is numeric, IPv6 in brackets.
+ * parse_address: parse "ADDR:PORT"; ADDR is numeric, IPv6 in brackets.
  */
 static bool
 parse_address(const char *text, struct sockaddr_storage *address)
@@ -241,7 +240,7 @@ read_root(Reader *reader, json_t *root, Config *config)
 }
 
 /*
- * parse_json: NULL where it is none.
+ * parse_json: returns NULL if the text is not JSON.
  */
 static json_t *
 parse_json(Reader *reader, const char *text, size_t len)
@@ -254,7 +253,7 @@ parse_json(Reader *reader, const char *text, size_t len)
 		const char *quoted = strstr(error.text, " near ");
 		char		shown[JSON_ERROR_TEXT_LENGTH];
 
-		/* what jansson quotes of the text might be part of a secret */
+		/* jansson's message quotes the text, which might be a secret */
 		printable(shown, sizeof(shown), error.text,
 				  quoted ? (size_t) (quoted - error.text) : strlen(error.text));
 		reader_wrong(reader, "", "line %d, column %d: not JSON: %s", error.line,
@@ -264,7 +263,7 @@ parse_json(Reader *reader, const char *text, size_t len)
 }
 
 /*
- * make: a Config of what was read; NULL when that was wrong.
+ * make: create a Config; NULL if anything is wrong.
  */
 static Config *
 make(Reader *reader, json_t *root)
@@ -296,8 +295,8 @@ config_parse(const char *text, size_t len, const char *dir,
 }
 
 /*
- * load_json: one file, whose own names of files are made absolute; NULL when
- * that fails.
+ * load_json: load one file and make the file names in it absolute; NULL if that
+ * fails.
  */
 static json_t *
 load_json(Reader *reader, const char *path)

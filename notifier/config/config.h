@@ -16,8 +16,8 @@
 
 typedef struct Config
 {
-	char	   *database;		/* connection string, may hold a password; "":
-								 * libpq's environment */
+	char	   *database;		/* connection string, may contain a password;
+								 * "": libpq's environment */
 	char	   *log;			/* NULL: the database's default */
 	LogLevel	log_level;
 	char	   *listen;			/* ADDR:PORT; NULL: none */
@@ -29,29 +29,29 @@ typedef struct Config
 } Config;
 
 /*
- * config_load: read and check files, of which later ones override what stands
- * in earlier ones, key by key.  NULL on errors, each of which has been handed
- * to `complain` as "path.into.file: what is wrong"; warnings are too.  Files
- * that a configuration names are sought from its own directory.
+ * config_load: read and check files; later ones override earlier ones, key by key.
+ * Each error is passed to `complain` as "path.into.file: what is wrong", and then
+ * NULL is returned; so are warnings.  File names are relative to the directory of the
+ * configuration that has them.
  */
 extern Config *config_load(const char *const *paths, size_t npaths,
 						   ReaderComplain complain);
 
 /*
- * config_parse: the same from one text; dir is where named files are sought.
+ * config_parse: the same for one text.  dir: the directory that file names are
+ * relative to.
  */
 extern Config *config_parse(const char *text, size_t len, const char *dir,
 							ReaderComplain complain);
 
 /*
- * config_find_active: where the webhook of that name stands, if events go to it;
- * NULL: they do not.
+ * config_find_active: the webhook with this name, if it gets events; else NULL.
  */
 extern WebhookConfig **config_find_active(const Config *config,
 										  const char *name);
 
 /*
- * config_same_text: are two texts, of which either may be absent, the same?
+ * config_same_text: are two strings equal?  Either may be NULL.
  */
 extern bool config_same_text(const char *one, const char *other);
 extern void config_destroy(Config *config);

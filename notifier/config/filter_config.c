@@ -1,7 +1,8 @@
 /*
  * filter_config.c
- *		Levels and prefixes.  What no event can match is an error and not a
- *		webhook that stays silent for ever.
+ *		Which events a webhook gets.
+ *
+ * A filter that no event can match is an error, not a webhook that stays silent.
  */
 #include "config/filter_config.h"
 
@@ -21,7 +22,7 @@ const char *const filter_level_names[NLEVELS + 1] = {
 };
 
 /*
- * What the database takes for one of these levels, too.
+ * Other names of these levels, as in the database.
  */
 static const struct
 {
@@ -34,7 +35,7 @@ static const struct
 };
 
 /*
- * find_level: the number of a level; -1 if it is none.
+ * find_level: the number of a level; -1 if it is unknown.
  */
 static int
 find_level(json_t *value)
@@ -67,7 +68,8 @@ unknown_level(Reader *reader, const char *key, json_t *value)
 }
 
 /*
- * read_levels: "level", a list, or "min_level"; as bits, 0 for all.
+ * read_levels: read "level", a list, or "min_level"; returns a bit for each, 0 for
+ * all.
  */
 static unsigned int
 read_levels(Reader *reader, json_t *object)
@@ -103,7 +105,7 @@ read_levels(Reader *reader, json_t *object)
 }
 
 /*
- * level_array: levels as an array literal of SQL, allocated; NULL: all.
+ * level_array: levels as an array literal of SQL.  Allocated; NULL: all.
  */
 static char *
 level_array(unsigned int levels)
@@ -124,7 +126,7 @@ level_array(unsigned int levels)
 }
 
 /*
- * read_prefix: the beginning of an event_type.
+ * read_prefix: read a prefix of event types.
  */
 static char *
 read_prefix(Reader *reader, json_t *object)
@@ -135,12 +137,12 @@ read_prefix(Reader *reader, json_t *object)
 	if (prefix == NULL)
 		return NULL;
 	if (strlen(prefix) > MAX_WORD_BYTES)
-		reader_wrong(reader, "event_type", "is longer than %d bytes, which no event's is",
+		reader_wrong(reader, "event_type", "is longer than %d bytes, the limit for events",
 					 MAX_WORD_BYTES);
 	else if (prefix[strspn(prefix, chars)] != '\0')
-		reader_wrong(reader, "event_type", "no event's begins like this: it is a plain prefix of lower-case letters, digits, \"_\", \"-\" and dots");
+		reader_wrong(reader, "event_type", "no event type begins like this: a prefix consists of lower-case letters, digits, \"_\", \"-\" and dots");
 	else if (prefix[0] == '.' || strstr(prefix, ".."))
-		reader_wrong(reader, "event_type", "no event's begins like this: between dots stand words");
+		reader_wrong(reader, "event_type", "no event type begins like this: there must be a word between dots");
 	return prefix;
 }
 
@@ -150,7 +152,7 @@ read_word(Reader *reader, json_t *object, const char *key)
 	char	   *word = reader_string(reader, object, key);
 
 	if (word && strlen(word) > MAX_WORD_BYTES)
-		reader_wrong(reader, key, "is longer than %d bytes, which no event's is",
+		reader_wrong(reader, key, "is longer than %d bytes, the limit for events",
 					 MAX_WORD_BYTES);
 	return word;
 }

@@ -1,6 +1,6 @@
 /*
  * filter_config.h
- *		Which events a webhook is to get.
+ *		Which events a webhook gets.
  */
 #ifndef NOTIFIER_FILTER_CONFIG_H
 #define NOTIFIER_FILTER_CONFIG_H
@@ -9,19 +9,20 @@
 #include "config/webhook_config.h"
 
 /*
- * filter_level_names: of the levels, ascending; NULL ends them.
+ * filter_level_names: the levels, ascending, ended by NULL.
  */
 extern const char *const filter_level_names[CONFIG_NLEVELS + 1];
 
 /*
- * filter_config_read: level or min_level, event_type, resource_type and
+ * filter_config_read: read level or min_level, event_type, resource_type and
  * source_service.
  */
 extern void filter_config_read(Reader *reader, json_t *object,
 							   WebhookConfig *webhook);
 
 /*
- * filter_config_inherit: what an object does not say of these, common may.
+ * filter_config_inherit: copy these keys from common if the object does not have
+ * them.
  */
 extern void filter_config_inherit(json_t *object, json_t *common);
 

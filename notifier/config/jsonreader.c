@@ -1,9 +1,8 @@
 /*
  * jsonreader.c
- *		From JSON values to C's, with an error for what is not as it should be.
+ *		Reads values of the configuration, and complains of wrong ones.
  *
- * A Reader walks along with the path into the file that errors name.  Secrets
- * stand in no error.
+ * Errors have the path into the file, and never secrets.
  */
 #include "config/jsonreader.h"
 
@@ -16,7 +15,7 @@
 #include <string.h>
 
 /*
- * complain: of a key, with the path to it.
+ * complain: pass on a message about a key, with the path to it.
  */
 static void
 complain(Reader *reader, LogLevel level, const char *key, const char *format,
@@ -54,7 +53,7 @@ reader_warn(Reader *reader, const char *key, const char *format,...)
 }
 
 /*
- * reader_enter, reader_leave: the path gets longer by a key, and is cut again.
+ * reader_enter, reader_leave: append a key to the path, or cut it again.
  */
 size_t
 reader_enter(Reader *reader, const char *key)
@@ -73,7 +72,7 @@ reader_leave(Reader *reader, size_t len)
 }
 
 /*
- * reader_check_keys: an error for each key that is not in the list, which NULL ends.
+ * reader_check_keys: report an error for each key that is not in the list.
  */
 void
 reader_check_keys(Reader *reader, json_t *object, const char *const *known)
@@ -95,7 +94,7 @@ reader_check_keys(Reader *reader, json_t *object, const char *const *known)
 }
 
 /*
- * reader_object: an object of the object; NULL when it is not there.
+ * reader_object: the object with this key; NULL if there is none.
  */
 json_t *
 reader_object(Reader *reader, json_t *object, const char *key)
@@ -111,7 +110,7 @@ reader_object(Reader *reader, json_t *object, const char *key)
 }
 
 /*
- * reader_string: a copy of a string, or NULL when it is not there.
+ * reader_string: a copy of the string with this key; NULL if there is none.
  */
 char *
 reader_string(Reader *reader, json_t *object, const char *key)
@@ -163,8 +162,8 @@ reader_int(Reader *reader, json_t *object, const char *key, int absent, int min,
 }
 
 /*
- * parse_count: the whole number that a text begins with, at most a thousand
- * million; -1 if there is none.  *rest is what follows it.
+ * parse_count: parse the whole number at the beginning of a text, at most a thousand
+ * million; -1 if there is none.  *rest: what follows it.
  */
 static long
 parse_count(const char *text, char **rest)
@@ -179,8 +178,8 @@ parse_count(const char *text, char **rest)
 }
 
 /*
- * parse_duration: "500ms", "15s", "5m", "2h" or "7d" in milliseconds; -1 if it
- * is none.
+ * parse_duration: parse "500ms", "15s", "5m", "2h" or "7d" to ms; -1 if it is not a
+ * duration.
  */
 static int64_t
 parse_duration(const char *text)
@@ -229,8 +228,8 @@ reader_duration(Reader *reader, json_t *object, const char *key, int64_t absent,
 }
 
 /*
- * parse_rate: "10/s", "100/m" or "1000/h" as a number a second; -1 if it is
- * none.
+ * parse_rate: parse "10/s", "100/m" or "1000/h" to a number per second; -1 if it is not
+ * a rate.
  */
 static double
 parse_rate(const char *text)

@@ -1,6 +1,6 @@
 /*
  * jsonreader.h
- *		What the configuration's values are read with.
+ *		Reads values of the configuration, and complains of wrong ones.
  */
 #ifndef NOTIFIER_JSONREADER_H
 #define NOTIFIER_JSONREADER_H
@@ -15,25 +15,25 @@
 #define READER_DAY	((int64_t) 86400000)	/* ms */
 
 /*
- * ReaderComplain: told of what is wrong (LOG_LEVEL_ERROR), or might be
+ * ReaderComplain: called with each error (LOG_LEVEL_ERROR) and warning
  * (LOG_LEVEL_WARNING).
  */
 typedef void (*ReaderComplain) (LogLevel level, const char *message);
 
 /*
- * Reader: where in the file we are, and whether all is well so far.
+ * Reader: the current path in the file, and whether there was no error so far.
  */
 typedef struct Reader
 {
 	ReaderComplain complain;
 	bool		ok;
-	bool		exposed;		/* others may read the file itself */
+	bool		exposed;		/* others can read the configuration */
 	char		path[512];
 } Reader;
 
 /*
- * reader_wrong: complain of a key, and note that not all is well.
- * reader_warn: complain, and that is all.
+ * reader_wrong: report an error about a key.
+ * reader_warn: report a warning.
  */
 extern void reader_wrong(Reader *reader, const char *key,
 						 const char *format,...)
@@ -43,22 +43,22 @@ extern void reader_warn(Reader *reader, const char *key,
 			__attribute__((format(printf, 3, 4)));
 
 /*
- * reader_enter, reader_leave: the path gets longer by a key, and is cut again
- * to what it was.
+ * reader_enter, reader_leave: append a key to the path, or cut the path to its length
+ * before.
  */
 extern size_t reader_enter(Reader *reader, const char *key);
 extern void reader_leave(Reader *reader, size_t len);
 
 /*
- * reader_check_keys: an error for each key that is not in the list, which NULL
- * ends.
+ * reader_check_keys: report an error for each key that is not in the list, which ends
+ * with NULL.
  */
 extern void reader_check_keys(Reader *reader, json_t *object,
 							  const char *const *known);
 
 /*
- * The value of a key, if it is there and as it should be; otherwise NULL or
- * what is given as absent.  Strings are copies.
+ * Read the value of a key.  If it is missing or wrong, they return NULL or `absent`.
+ * Strings are copies.
  */
 extern json_t *reader_object(Reader *reader, json_t *object, const char *key);
 extern char *reader_string(Reader *reader, json_t *object, const char *key);
@@ -70,38 +70,38 @@ extern int64_t reader_duration(Reader *reader, json_t *object, const char *key,
 							   int64_t absent, int64_t min, int64_t max);
 
 /*
- * reader_rate: how many a second; 0 where it is not there.
+ * reader_rate: read a rate, per second; 0 if it is missing.
  */
 extern double reader_rate(Reader *reader, json_t *object, const char *key,
 						  double max);
 
 /*
- * reader_secret: a value that stands in the file itself, or in a file of its
- * own that `key`_file names.
+ * reader_secret: read a value that is in the configuration, or in a file that KEY_file
+ * names.
  */
 extern char *reader_secret(Reader *reader, json_t *object, const char *key);
 
 /*
- * reader_contents: the text of the file of that name, which is a secret.
+ * reader_contents: read the file with that name, which has a secret.
  */
 extern char *reader_contents(Reader *reader, const char *key,
 							 const char *name);
 
 /*
- * reader_file: the text of the file that the key names.
+ * reader_file: read the file that a key names.
  */
 extern char *reader_file(Reader *reader, json_t *object, const char *key,
 						 bool secret);
 
 /*
- * reader_anchor_files: names of files in an object, and in those in it, are
- * relative to a directory.
+ * reader_anchor_files: make the file names in an object, and in objects in it, relative
+ * to a directory.
  */
 extern void reader_anchor_files(json_t *object, const char *dir);
 
 /*
- * reader_load: a whole file of at most max bytes, with a NUL behind it; NULL
- * and errno when that fails.  *exposed: may others read it?
+ * reader_load: read a whole file of at most max bytes, and add a NUL.  NULL and errno
+ * if that fails.  *exposed: can others read it?
  */
 extern char *reader_load(const char *path, size_t max, size_t *len,
 						 bool *exposed);

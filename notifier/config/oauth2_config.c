@@ -1,7 +1,9 @@
 /*
  * oauth2_config.c
- *		The endpoint that gives tokens is made to look like a webhook, with user
- *		and password, so requests to it are made as all others are.
+ *		OAuth 2.0 client credentials.
+ *
+ * The token endpoint is configured like a webhook with basic authentication, so the
+ * same code makes requests to it.
  */
 #include "config/oauth2_config.h"
 
@@ -17,7 +19,7 @@
 #define MAX_SCOPES		64
 
 /*
- * escaped: as a form has it; NULL when memory lacks.
+ * escaped: encode a text for a form.  NULL: out of memory.
  */
 static char *
 escaped(const char *text)
@@ -42,7 +44,7 @@ write_field(FILE *out, const char *name, const char *value)
 }
 
 /*
- * write_scopes: a list of strings, separated by blanks in the form.
+ * write_scopes: write a list of strings, separated by blanks.
  */
 static void
 write_scopes(Reader *reader, FILE *out, json_t *scopes)
@@ -73,7 +75,7 @@ write_scopes(Reader *reader, FILE *out, json_t *scopes)
 }
 
 /*
- * make_form: the body of the request for a token.
+ * make_form: the body of a request for a token.
  */
 static char *
 make_form(Reader *reader, json_t *oauth2)
@@ -102,8 +104,8 @@ make_form(Reader *reader, json_t *oauth2)
 }
 
 /*
- * read_client: who we are; in the header each is encoded as in a form (RFC 6749,
- * 2.3.1).
+ * read_client: read the client's id and secret.  In the header each is encoded as in a
+ * form (RFC 6749, 2.3.1).
  */
 static void
 read_client(Reader *reader, json_t *oauth2, WebhookConfig *endpoint)

@@ -1,6 +1,6 @@
 /*
  * oauth2_config.h
- *		OAuth 2.0 client credentials, by Prometheus' words.
+ *		OAuth 2.0 client credentials, with the keys of Prometheus.
  */
 #ifndef NOTIFIER_OAUTH2_CONFIG_H
 #define NOTIFIER_OAUTH2_CONFIG_H
@@ -9,8 +9,8 @@
 #include "config/webhook_config.h"
 
 /*
- * oauth2_config_read: oauth2, after all else that a webhook says of HTTP: the
- * proxy and the timeout are the same.
+ * oauth2_config_read: read oauth2.  Must come last, since the proxy and the timeout of
+ * the webhook are used.
  */
 extern void oauth2_config_read(Reader *reader, json_t *object,
 							   WebhookConfig *webhook);

@@ -1,6 +1,6 @@
 /*
  * placeholder.c
- *		Words between braces.
+ *		Parses placeholders.
  */
 #include "config/placeholder.h"
 

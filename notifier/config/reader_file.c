@@ -1,6 +1,6 @@
 /*
  * reader_file.c
- *		Files that the configuration names: secrets, keys and certificates.
+ *		Reads files that the configuration names: secrets, keys and certificates.
  */
 #include "config/jsonreader.h"
 
@@ -11,11 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_VALUE_BYTES	65536	/* of a file that holds one value */
+#define MAX_VALUE_BYTES	65536	/* bytes of a file with one value */
 #define MAX_CERTIFICATES	(4 * 1024 * 1024)
 
 /*
- * anchored: a file's name, from the directory on where it is not absolute.
+ * anchored: make a file name relative to a directory, unless it is absolute.
  */
 static json_t *
 anchored(const char *dir, json_t *name)
@@ -75,7 +75,7 @@ reader_anchor_files(json_t *object, const char *dir)
 }
 
 /*
- * is_exposed: may others read the file?  As for libpq's keys, root's may be
+ * is_exposed: can others read the file?  As with libpq's keys, a file of root may be
  * readable by a group.
  */
 static bool
@@ -118,7 +118,7 @@ reader_load(const char *path, size_t max, size_t *len, bool *exposed)
 }
 
 /*
- * load_value: the text in a file, without line ends and blanks behind it.
+ * load_value: read a file, without line ends and blanks at its end.
  */
 static char *
 load_value(Reader *reader, const char *key, const char *name, size_t max,
@@ -131,7 +131,7 @@ load_value(Reader *reader, const char *key, const char *name, size_t max,
 	if (strncmp(name, "whsec_", 6) == 0 || strstr(name, "/whsec_") ||
 		strncmp(name, "whsk_", 5) == 0 || strstr(name, "/whsk_"))
 	{
-		reader_wrong(reader, key, "names a file, and is a secret itself, as it seems");
+		reader_wrong(reader, key, "seems to be a secret instead of the name of a file");
 		return NULL;
 	}
 	text = reader_load(name, max, &len, &exposed);

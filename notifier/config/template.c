@@ -1,6 +1,6 @@
 /*
  * template.c
- *		Placeholders in the strings of a body, filled in for each event.
+ *		Fills the placeholders of a template.
  */
 #include "config/template.h"
 
@@ -24,7 +24,7 @@ typedef struct Rendering
 } Rendering;
 
 /*
- * append: text to a body, or to a string of it, which are limited alike.
+ * append: append text to the body or to one of its strings, within the limit.
  */
 static bool
 append(Rendering *rendering, FILE *out, const char *text, size_t len)
@@ -39,14 +39,14 @@ append(Rendering *rendering, FILE *out, const char *text, size_t len)
 }
 
 /*
- * level_there: what the receiver calls the event's level.
+ * receiver_level: the receiver's word or number for the event's level.
  */
 static json_t *
-level_there(const Rendering *rendering)
+receiver_level(const Rendering *rendering)
 {
 	json_t	   *level = json_object_get(json_object_get(rendering->row, "event"),
 										"level");
-	json_t	   *word = json_object_get(rendering->webhook->levels_there,
+	json_t	   *word = json_object_get(rendering->webhook->level_words,
 									   json_is_string(level) ?
 									   json_string_value(level) : "");
 
@@ -54,7 +54,7 @@ level_there(const Rendering *rendering)
 }
 
 /*
- * find_value: what a path leads to; a reference of the caller's, or NULL.
+ * find_value: the value of a path, as a new reference; NULL: there is none.
  */
 static json_t *
 find_value(const Rendering *rendering, const char *path, size_t len)
@@ -66,7 +66,7 @@ find_value(const Rendering *rendering, const char *path, size_t len)
 	if (placeholder_is(path, len, "webhook"))
 		return json_string(rendering->webhook->name);
 	if (placeholder_is(path, len, "level"))
-		return level_there(rendering);
+		return receiver_level(rendering);
 	if (*path == '\'' && len >= 2)
 		return json_stringn(path + 1, len - 2);
 	if (len > 7 && memcmp(path, "secret.", 7) == 0)
@@ -77,7 +77,7 @@ find_value(const Rendering *rendering, const char *path, size_t len)
 }
 
 /*
- * as_text: a value as it stands in a string; allocated, NULL: empty.
+ * as_text: a value as it stands in a string.  Allocated; NULL: empty.
  */
 static char *
 as_text(json_t *value)
@@ -90,8 +90,8 @@ as_text(json_t *value)
 }
 
 /*
- * cut: a text to at most max characters, of which the last is an ellipsis if any
- * are left out.  NULL when memory lacks.
+ * cut: limit a text to max characters; if any are left out, the last is an ellipsis.
+ * NULL: out of memory.
  */
 static char *
 cut(char *text, long max)
@@ -148,7 +148,7 @@ fill_in(Rendering *rendering, FILE *out, Placeholder placeholder)
 }
 
 /*
- * is_value: does a string stand for a value of any type?
+ * is_value: does a string become a value of any type?
  */
 static bool
 is_value(const char *text, Placeholder *found)
@@ -163,7 +163,7 @@ is_value(const char *text, Placeholder *found)
 }
 
 /*
- * render_string: a string with its placeholders filled in.
+ * render_string: replace the placeholders of a string.
  */
 static json_t *
 render_string(Rendering *rendering, const char *text)
@@ -202,7 +202,7 @@ render_string(Rendering *rendering, const char *text)
 }
 
 /*
- * render: a value of the body, with all that is in it; NULL when memory lacks.
+ * render: render a value of the template, and all in it; NULL: out of memory.
  */
 static json_t *
 render(Rendering *rendering, json_t *value)
@@ -252,9 +252,8 @@ write_text(const char *text, size_t len, void *arg)
 }
 
 /*
- * as_json: the text of a body; allocated, NULL if memory lacks or it is too long.
- * A value of details may stand in it many times, so its length is limited here
- * once more.
+ * as_json: serialize a body.  Allocated; NULL: out of memory, or it is too long.  The
+ * limit applies here too, since a value of details can be in the body many times.
  */
 static char *
 as_json(Rendering *rendering, json_t *body)

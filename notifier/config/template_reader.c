@@ -1,7 +1,6 @@
 /*
  * template_reader.c
- *		A body with placeholders, as the configuration has it: each of them must be
- *		able to stand for something.
+ *		Reads templates from the configuration, and checks their placeholders.
  */
 #include "config/filter_config.h"
 #include "config/placeholder.h"
@@ -21,7 +20,7 @@ static const char *const columns[] = {
 };
 
 /*
- * is_path: can it be something?
+ * is_path: can this path have a value?
  */
 static bool
 is_path(json_t *secrets, const char *path, size_t len)
@@ -49,7 +48,7 @@ is_path(json_t *secrets, const char *path, size_t len)
 }
 
 /*
- * check_string: complain of placeholders that stand for nothing.
+ * check_string: complain of placeholders that cannot have a value.
  */
 static void
 check_string(Reader *reader, json_t *secrets, const char *text)
@@ -105,7 +104,7 @@ check_value(Reader *reader, json_t *secrets, json_t *value)
 }
 
 /*
- * load_body: from the file that body_file names.
+ * load_body: read the template from the file that body_file names.
  */
 static json_t *
 load_body(Reader *reader, json_t *object)
@@ -126,7 +125,7 @@ load_body(Reader *reader, json_t *object)
 }
 
 /*
- * read_levels: the receiver's own words or numbers for our levels.
+ * read_levels: read the receiver's words or numbers for the levels.
  */
 static void
 read_levels(Reader *reader, json_t *object, WebhookConfig *webhook)
@@ -142,12 +141,12 @@ read_levels(Reader *reader, json_t *object, WebhookConfig *webhook)
 		if (!json_is_string(word) && !json_is_integer(word))
 			reader_wrong(reader, level, "must be a string or a whole number");
 	}
-	webhook->levels_there = json_incref(levels);
+	webhook->level_words = json_incref(levels);
 	reader_leave(reader, path);
 }
 
 /*
- * read_secrets: by names, each in the file itself or in one that NAME_file
+ * read_secrets: read secrets, each in the configuration or in a file that NAME_file
  * names.
  */
 static void

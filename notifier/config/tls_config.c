@@ -1,7 +1,7 @@
 /*
  * tls_config.c
- *		Certificates and keys: read with the configuration, so what is wrong with
- *		them is told then.
+ *		Reads certificates and keys with the configuration, so that errors in them are
+ *		reported then.
  */
 #include "config/tls_config.h"
 
@@ -15,7 +15,7 @@
 #include <string.h>
 
 /*
- * no_password: a key that needs one is not asked for at the terminal.
+ * no_password: do not ask at the terminal for the password of a key.
  */
 static int
 no_password(char *to, int size, int writing, void *arg)
@@ -28,7 +28,7 @@ no_password(char *to, int size, int writing, void *arg)
 }
 
 /*
- * read_certificate: the first one of a text; NULL if it holds none.
+ * read_certificate: the first certificate of a text; NULL if there is none.
  */
 static X509 *
 read_certificate(const char *text)
@@ -53,7 +53,7 @@ read_private_key(const char *text)
 }
 
 /*
- * check_certificates: are the files what they are to be?
+ * check_certificates: do the files contain what they should?
  */
 static void
 check_certificates(Reader *reader, const WebhookConfig *webhook)

@@ -1,6 +1,6 @@
 /*
  * tls_config.h
- *		How a server is recognised, and we by it.
+ *		How the server and the client are authenticated by TLS.
  */
 #ifndef NOTIFIER_TLS_CONFIG_H
 #define NOTIFIER_TLS_CONFIG_H
@@ -9,7 +9,7 @@
 #include "config/webhook_config.h"
 
 /*
- * tls_config_read: tls_config; where it is not there, what is so without.
+ * tls_config_read: read tls_config, or set the defaults.
  */
 extern void tls_config_read(Reader *reader, json_t *object,
 							WebhookConfig *webhook);

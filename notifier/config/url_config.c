@@ -1,6 +1,6 @@
 /*
  * url_config.c
- *		URLs as libcurl reads them, and the placeholders of ours.
+ *		Checks URLs in the configuration, as libcurl parses them.
  */
 #include "config/url_config.h"
 
@@ -12,8 +12,7 @@
 #include <strings.h>
 
 /*
- * is_url: can libcurl make something of it?  Placeholders are none of its
- * business.
+ * is_url: can libcurl parse the URL, with text in place of the placeholders?
  */
 static bool
 is_url(const char *url)

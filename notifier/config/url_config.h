@@ -1,6 +1,6 @@
 /*
  * url_config.h
- *		What may stand in the configuration as a URL.
+ *		Checks URLs in the configuration.
  */
 #ifndef NOTIFIER_URL_CONFIG_H
 #define NOTIFIER_URL_CONFIG_H
@@ -8,19 +8,19 @@
 #include <stdbool.h>
 
 /*
- * url_problem: what is wrong with a webhook's url; NULL: nothing.  batched: its
- * requests carry several events.
+ * url_problem: what is wrong with the URL of a webhook; NULL: nothing.  batched: its
+ * requests contain several events.
  */
 extern const char *url_problem(const char *url, bool batched);
 
 /*
- * url_is_host: may it stand in a URL as the host?
+ * url_is_host: can this be the host of a URL?
  */
 extern bool url_is_host(const char *name);
 
 /*
- * url_is_proxy: a URL that libcurl takes for a proxy's; without a scheme,
- * http's.
+ * url_is_proxy: does libcurl accept this URL as a proxy?  Without a scheme it is
+ * http.
  */
 extern bool url_is_proxy(const char *url);
 

@@ -1,9 +1,11 @@
 /*
  * url_path.c
- *		Receivers, and what stands before them, decode a path before they take it
- *		apart, some of them twice, some take a backslash for a slash, and some cut
- *		parameters off a segment: "..%2Fadmin" is then one floor up.  No encoding
- *		of ours helps against that; such a path is not asked for.
+ *		Finds URL paths that lead elsewhere than they seem to.
+ *
+ * Receivers, and proxies before them, decode a path before they split it.  Some
+ * decode twice, some take a backslash for a slash, and some cut parameters off a
+ * segment.  For them "..%2Fadmin" leads to the parent.  No encoding of ours prevents
+ * that, so such a path is not requested.
  */
 #include "config/url_path.h"
 
@@ -13,7 +15,7 @@
 #define USER_ID			"<userId>"
 
 /*
- * has_dots: is any segment made of dots, up to its parameters?
+ * has_dots: does any segment, without its parameters, consist of dots?
  */
 static bool
 has_dots(const char *path)
@@ -44,8 +46,8 @@ digit(char c)
 }
 
 /*
- * decode: percent-encoding undone, in place; true if there was any.  A NUL ends
- * the text, as it would for some.
+ * decode: decode percent-encoding in place; true if there was any.  A NUL ends the
+ * text, as it does for some receivers.
  */
 static bool
 decode(char *text)
@@ -69,7 +71,7 @@ decode(char *text)
 }
 
 /*
- * fill_in: the path of a url, with a user in it; allocated.
+ * fill_in: the path of a URL with the user in it.  Allocated.
  */
 static char *
 fill_in(const char *path, size_t len, const char *user_id)
@@ -110,7 +112,7 @@ url_path_climbs(const char *url, const char *user_id)
 	if (filled == NULL)
 		return true;
 	climbs = has_dots(filled);
-	/* each round makes the text shorter, so there is a last one */
+	/* each round makes the text shorter, so this ends */
 	while (!climbs && decode(filled))
 		climbs = has_dots(filled);
 	free(filled);

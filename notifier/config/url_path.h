@@ -1,6 +1,6 @@
 /*
  * url_path.h
- *		Paths of URLs that lead elsewhere than they seem to.
+ *		Finds URL paths that lead elsewhere than they seem to.
  */
 #ifndef NOTIFIER_URL_PATH_H
 #define NOTIFIER_URL_PATH_H
@@ -8,9 +8,9 @@
 #include <stdbool.h>
 
 /*
- * url_path_climbs: is there, in the path of a url whose <userId> is this one, a
- * segment that consists of dots alone, for any receiver that decodes it?  True
- * also where memory lacks.
+ * url_path_climbs: does the path of a URL, with this user in place of <userId>, have a
+ * segment of dots alone for any receiver that decodes it?  True also if memory ran
+ * out.
  */
 extern bool url_path_climbs(const char *url, const char *user_id);
 

@@ -1,6 +1,6 @@
 /*
  * webhook_config.c
- *		What the configuration says of one webhook, compared and freed.
+ *		Compares and frees the configuration of one webhook.
  */
 #include "config/webhook_config.h"
 
@@ -8,7 +8,7 @@
 #include <string.h>
 
 /*
- * same: are two texts, of which either may be absent, the same?
+ * same: are two strings equal?  Either may be NULL.
  */
 static bool
 same(const char *one, const char *other)
@@ -17,7 +17,7 @@ same(const char *one, const char *other)
 }
 
 /*
- * same_texts: the texts of a webhook; those of headers apart.
+ * same_texts: are the strings of two webhooks equal, except for headers?
  */
 static bool
 same_texts(const WebhookConfig *one, const WebhookConfig *other)
@@ -38,7 +38,7 @@ same_texts(const WebhookConfig *one, const WebhookConfig *other)
 }
 
 /*
- * same_json: are two values, of which either may be absent, the same?
+ * same_json: are two values equal?  Either may be NULL.
  */
 static bool
 same_json(json_t *one, json_t *other)
@@ -50,7 +50,7 @@ static bool
 same_bodies(const WebhookConfig *one, const WebhookConfig *other)
 {
 	return same_json(one->body, other->body) &&
-		same_json(one->levels_there, other->levels_there) &&
+		same_json(one->level_words, other->level_words) &&
 		same_json(one->secrets, other->secrets);
 }
 
@@ -112,7 +112,7 @@ webhook_config_destroy(WebhookConfig *webhook)
 	for (size_t i = 0; i < webhook->nheaders; i++)
 		free(webhook->headers[i]);
 	json_decref(webhook->body);
-	json_decref(webhook->levels_there);
+	json_decref(webhook->level_words);
 	json_decref(webhook->secrets);
 	webhook_config_destroy(webhook->token_endpoint);
 	free(webhook->token_form);

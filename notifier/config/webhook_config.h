@@ -1,6 +1,6 @@
 /*
  * webhook_config.h
- *		What the configuration says of one webhook.
+ *		The configuration of one webhook.
  */
 #ifndef NOTIFIER_WEBHOOK_CONFIG_H
 #define NOTIFIER_WEBHOOK_CONFIG_H
@@ -27,33 +27,31 @@ typedef enum PayloadFormat
 } PayloadFormat;
 
 /*
- * WebhookConfig: one webhook.  Strings are its own; NULL: not given.
+ * WebhookConfig: strings are owned; NULL: not given.
  */
 typedef struct WebhookConfig
 {
 	char	   *name;			/* of the webhook and of its subscription */
-	bool		active;			/* events go there */
+	bool		active;			/* it gets events */
 	char	   *url;
 	char	   *levels;			/* as an array literal; NULL: all */
 	char	   *event_type;		/* prefix; NULL: any */
 	char	   *resource_type;	/* applied by the notifier, before sending */
 	char	   *source_service; /* the same */
 	PayloadFormat format;
-	json_t	   *body;			/* with placeholders; NULL: format has its own */
-	json_t	   *levels_there;	/* what the receiver calls our levels, by
-								 * these */
-	json_t	   *secrets;		/* that the body needs, by their names */
+	json_t	   *body;			/* a template; NULL: the format's own body */
+	json_t	   *level_words;	/* the receiver's words for our levels */
+	json_t	   *secrets;		/* of the template, by name */
 	SigningKey	keys[CONFIG_MAX_KEYS];
 	size_t		nkeys;
 	char	   *username;		/* basic authentication */
 	char	   *password;
 	char	   *authorization;	/* the whole value of the header */
-	struct WebhookConfig *token_endpoint;	/* of OAuth 2.0; NULL: none */
-	char	   *token_form;		/* what it is sent */
+	struct WebhookConfig *token_endpoint;	/* for OAuth 2.0; NULL: none */
+	char	   *token_form;		/* body of a request for a token */
 	char	   *headers[CONFIG_MAX_HEADERS];	/* "Name: value" or "Name;" */
 	size_t		nheaders;
-	char	   *ca;				/* certificates as PEM, as their files had
-								 * them */
+	char	   *ca;				/* the contents of the files, PEM */
 	char	   *cert;
 	char	   *key;
 	char	   *server_name;
@@ -63,7 +61,7 @@ typedef struct WebhookConfig
 	char	   *no_proxy;
 	int64_t		timeout;		/* ms, for the whole transfer */
 	int			max_concurrency;
-	double		rate_limit;		/* requests a second; 0: as many as can be */
+	double		rate_limit;		/* requests per second; 0: no limit */
 	bool		enable_http2;
 	bool		ordered;
 	int			max_events;		/* in one request; 1: no batches */

@@ -1,7 +1,7 @@
 /*
  * webhook_reader.c
- *		One webhook of the configuration: what it says, what all webhooks have in
- *		common, and what is so unless they say otherwise.
+ *		Reads the configuration of one webhook: its own keys, then what all webhooks
+ *		have in common, then defaults.
  */
 #include "config/webhook_reader.h"
 
@@ -90,7 +90,7 @@ read_format(Reader *reader, json_t *object, WebhookConfig *webhook)
 }
 
 /*
- * read_http: how requests are made: what may stand in http_config, too.
+ * read_http: read how requests are made, which can also stand in http_config.
  */
 static void
 read_http(Reader *reader, json_t *object, WebhookConfig *webhook)
@@ -112,7 +112,7 @@ read_http(Reader *reader, json_t *object, WebhookConfig *webhook)
 }
 
 /*
- * is_known: does the object have the key, or one that cannot go with it?
+ * says: does the object have the key, or one that excludes it?
  */
 static bool
 says(json_t *object, const char *key)
@@ -134,8 +134,8 @@ says(json_t *object, const char *key)
 }
 
 /*
- * with_defaults: a copy of a webhook's object, with what it does not say of its
- * own.
+ * with_defaults: a copy of the object of a webhook, with the defaults for missing
+ * keys.
  */
 static json_t *
 with_defaults(json_t *object, const WebhookDefaults *defaults)
@@ -156,7 +156,7 @@ with_defaults(json_t *object, const WebhookDefaults *defaults)
 }
 
 /*
- * read_object: what stands in a webhook's object.
+ * read_object: read the object of a webhook.
  */
 static void
 read_object(Reader *reader, json_t *object, WebhookConfig *webhook)

@@ -1,6 +1,6 @@
 /*
  * webhook_reader.h
- *		From JSON to what the configuration says of one webhook.
+ *		Reads the configuration of one webhook.
  */
 #ifndef NOTIFIER_WEBHOOK_READER_H
 #define NOTIFIER_WEBHOOK_READER_H
@@ -9,7 +9,7 @@
 #include "config/webhook_config.h"
 
 /*
- * WebhookDefaults: what webhooks have that say nothing of their own.
+ * WebhookDefaults: what webhooks inherit.
  */
 typedef struct WebhookDefaults
 {
@@ -18,16 +18,16 @@ typedef struct WebhookDefaults
 } WebhookDefaults;
 
 /*
- * webhook_read: one webhook, allocated.  What is wrong is complained of
- * by the reader; NULL when memory lacks.
+ * webhook_read: read one webhook.  Allocated; errors are passed to the reader.  NULL:
+ * out of memory.
  */
 extern WebhookConfig *webhook_read(Reader *reader, const char *name,
 								   json_t *object,
 								   const WebhookDefaults *defaults);
 
 /*
- * webhook_check_filter, webhook_check_http: what defaults say,
- * complained of once and not once for each webhook.
+ * webhook_check_filter, webhook_check_http: check the defaults, so that errors are
+ * reported once and not for each webhook.
  */
 extern void webhook_check_filter(Reader *reader, json_t *filter);
 extern void webhook_check_http(Reader *reader, json_t *http);

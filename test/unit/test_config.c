@@ -176,12 +176,12 @@ test_bad(void)
 	bad("{\"database\": \"x\", \"database\": \"y\"}",
 		"(the whole file): line 1, column 28: not JSON: duplicate object key");
 	bad("{\"database\": \"host=h password=it's secret\"}",
-		"database: is no connection string that libpq can read");
+		"database: is not a connection string that libpq can parse");
 	bad("{\"database\": \"postgresql://u:sec@ret@h/d\"}",
 		"database: has \"@\" in its host; in a URI user and password are percent-encoded");
 	bad("{\"database\": \"postgresql://u:sec/ret@h/d\"}",
 		"database: has \"@\" in its dbname; in a URI user and password are percent-encoded\n"
-		"database: has a port that is no number");
+		"database: has a port that is not a number");
 	bad("{\"database\": 1}", "database: must be a string that is not empty");
 	bad("{\"database\": \"x\", \"databse\": \"y\"}", "databse: unknown key");
 	bad("{\"database\": \"x\", \"log_level\": \"loud\"}",
@@ -266,11 +266,11 @@ test_bad(void)
 	bad_webhook("\"url\": \"https://h/\", \"retry\": {\"max_backoff\": \"1000000000d\"}",
 				".retry.max_backoff: must be at most 365 days");
 	bad_webhook("\"url\": \"https://h/\", \"event_type\": \"System.\"",
-				".event_type: no event's begins like this: it is a plain prefix of lower-case letters, digits, \"_\", \"-\" and dots");
+				".event_type: no event type begins like this: a prefix consists of lower-case letters, digits, \"_\", \"-\" and dots");
 	bad_webhook("\"url\": \"https://h/\", \"event_type\": \"system.*\"",
-				".event_type: no event's begins like this: it is a plain prefix of lower-case letters, digits, \"_\", \"-\" and dots");
+				".event_type: no event type begins like this: a prefix consists of lower-case letters, digits, \"_\", \"-\" and dots");
 	bad_webhook("\"url\": \"https://h/\", \"event_type\": \"system..a\"",
-				".event_type: no event's begins like this: between dots stand words");
+				".event_type: no event type begins like this: there must be a word between dots");
 	bad_webhook("\"url\": \"https://h/\", \"level\": [\"error\"], \"min_level\": \"error\"",
 				".min_level: cannot go with \"level\"");
 	bad_webhook("\"url\": \"https://h/\", \"body\": {}",
@@ -315,7 +315,7 @@ test_bad(void)
 	bad_webhook("\"url\": \"https://h/\", \"authorization\": {\"type\": \"A B\", \"credentials\": \"c\"}",
 				".authorization.type: is not the name of a scheme, such as \"Bearer\"");
 	bad_webhook("\"url\": \"https://h/\", \"secret_file\": \"whsec_c2VjcmV0\"",
-				".secret_file: names a file, and is a secret itself, as it seems");
+				".secret_file: seems to be a secret instead of the name of a file");
 	bad_webhook("\"url\": \"https://h/\", \"max_concurrency\": 0",
 				".max_concurrency: must be a whole number from 1 to 1000");
 	bad_webhook("\"url\": \"https://h/\", \"ordered\": true, \"max_concurrency\": 2",
