@@ -1,10 +1,11 @@
 /*
  * fleet.c
- *		All webhooks of a configuration, and what happens to them at a reload.
+ *		All webhooks of a configuration, and what happens to them at a
+ *		reload.
  *
  * A reload replaces the webhooks whose configuration has changed, after their
- * requests in flight have ended.  The others keep their connections, counters and
- * requests.
+ * requests in flight have ended.  The others keep their connections, counters
+ * and requests.
  */
 #include "app/fleet.h"
 

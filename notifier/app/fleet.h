@@ -24,8 +24,9 @@ typedef struct Fleet
 } Fleet;
 
 /*
- * fleet_make: create the webhooks of a configuration.  Those that fleet_take_over()
- * left in `old` (NULL: none) are reused.  False: out of memory.
+ * fleet_make: create the webhooks of a configuration.  Those that
+ * fleet_take_over() left in `old` (NULL: none) are reused.  False: out of
+ * memory.
  */
 extern bool fleet_make(Fleet *fleet, const Config *config, const Fleet *old);
 
@@ -46,8 +47,8 @@ extern void fleet_lost(const Fleet *fleet);
 extern void fleet_wake(const Fleet *fleet, const char *name);
 
 /*
- * fleet_drain: let webhooks start nothing new unless the next configuration has
- * them unchanged.  NULL: that holds for all.
+ * fleet_drain: let webhooks start nothing new unless the next configuration
+ * has them unchanged.  NULL: that holds for all.
  * fleet_is_drained: have they finished?
  */
 extern void fleet_drain(const Fleet *fleet, const Config *next);
@@ -56,9 +57,9 @@ extern bool fleet_is_drained(const Fleet *fleet);
 /*
  * fleet_take_over: prepare for fleet_make() with the next configuration.
  *
- * A webhook that it has unchanged stays, and its old WebhookConfig is moved from
- * `config` to `next`.  Others are destroyed; they release their subscriptions if
- * the session, which may be NULL, is set up.
+ * A webhook that it has unchanged stays, and its old WebhookConfig is moved
+ * from `config` to `next`.  Others are destroyed; they release their
+ * subscriptions if the session, which may be NULL, is set up.
  */
 extern void fleet_take_over(Fleet *fleet, Config *config, Config *next,
 							Session *session, bool set_up);

@@ -28,8 +28,8 @@ extern bool gauges_begin(const char *database, const char *const *names,
 extern void gauges_end(void);
 
 /*
- * gauges_of: the gauge of the webhook at this index of the names; NULL: not known,
- * or out of date.
+ * gauges_of: the gauge of the webhook at this index of the names; NULL: not
+ * known, or out of date.
  */
 extern const Gauge *gauges_of(size_t index);
 

@@ -19,15 +19,16 @@ typedef struct Inquiry
 
 /*
  * inquiry_begin: connect; complains and returns false if that fails.
- * inquiry_end: disconnect, in any case.  Returns whether there was no complaint.
+ * inquiry_end: disconnect, in any case.  Returns whether there was no
+ * complaint.
  */
 extern bool inquiry_begin(Inquiry *inquiry, const char *database,
 						  ReaderComplain complain);
 extern bool inquiry_end(Inquiry *inquiry);
 
 /*
- * inquiry_ask: run a query with n parameters.  Complains and returns NULL if it
- * fails.
+ * inquiry_ask: run a query with n parameters.  Complains and returns NULL if
+ * it fails.
  */
 extern PGresult *inquiry_ask(Inquiry *inquiry, const char *sql, int n,
 							 const char *const *params);

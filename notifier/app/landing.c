@@ -2,10 +2,10 @@
  * landing.c
  *		The page at /, for people with a browser: a row for each webhook.
  *
- * The page has no scripts and loads nothing.  All text from the configuration, the
- * database or a receiver is escaped, and isolated from the text around it if it is
- * written in the other direction.  Of a URL only the scheme and the host are
- * shown, since the rest can be secret.
+ * The page has no scripts and loads nothing.  All text from the configuration,
+ * the database or a receiver is escaped, and isolated from the text around it
+ * if it is written in the other direction.  Of a URL only the scheme and the
+ * host are shown, since the rest can be secret.
  */
 #include "app/landing.h"
 

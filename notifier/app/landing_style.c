@@ -1,9 +1,10 @@
 /*
  * landing_style.c
- *		The style of the page at /, and the policy that allows only this style.
+ *		The style of the page at /, and the policy that allows only this
+ *		style.
  *
- * On a narrow screen each row of the table becomes a block, in which the name of
- * the column stands before each cell.
+ * On a narrow screen each row of the table becomes a block, in which the name
+ * of the column stands before each cell.
  */
 #include "app/landing_style.h"
 

@@ -82,8 +82,8 @@ free_answer(void *arg)
 }
 
 /*
- * send_response: send a response and destroy it.  headers: names and values, ended
- * by a NULL.  A response of NULL means out of memory.
+ * send_response: send a response and destroy it. headers: names and values,
+ * ended by a NULL.  A response of NULL means out of memory.
  */
 static enum MHD_Result
 send_response(struct MHD_Connection *connection, unsigned int status,
@@ -204,7 +204,8 @@ timer_expired(void *arg)
 }
 
 /*
- * run_server: let the server do what it can, and set the timer for the next time.
+ * run_server: let the server do what it can, and set the timer for the next
+ * time.
  */
 static void
 run_server(void)

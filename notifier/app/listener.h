@@ -14,8 +14,8 @@
  * ListenerSource: where the pages come from.
  *
  * source: fill in what pages report now.
- * trouble: write why the process is not ready, one reason a line; nothing if it
- * is ready.
+ * trouble: write why the process is not ready, one reason a line; nothing if
+ * it is ready.
  */
 typedef struct ListenerSource
 {

@@ -1,11 +1,11 @@
 /*
  * main.c
- *		eventlog-notifier: delivers the events of subscriptions as webhooks, at
- *		least once.
+ *		eventlog-notifier: delivers the events of subscriptions as webhooks,
+ *		at least once.
  *
- * One process, one thread, one loop.  Its only state is the requests in flight;
- * everything else is in the database.  This file has the command line and the exit
- * status.
+ * One process, one thread, one loop.  Its only state is the requests in
+ * flight; everything else is in the database.  This file has the command line
+ * and the exit status.
  */
 #include "app/check.h"
 #include "app/dead.h"
@@ -154,8 +154,8 @@ parse(int argc, char **argv, Arguments *arguments)
 }
 
 /*
- * find_webhook: find a webhook by its name; complain and return NULL if there is
- * none.
+ * find_webhook: find a webhook by its name; complain and return NULL if there
+ * is none.
  */
 static const WebhookConfig *
 find_webhook(const Config *config, const char *name)

@@ -1,7 +1,7 @@
 /*
  * maintain.c
- *		Periodic upkeep: calls eventlog.maintain, and looks for subscriptions that
- *		grow because no configuration names them any more.
+ *		Periodic upkeep: calls eventlog.maintain, and looks for subscriptions
+ *		that grow because no configuration names them any more.
  *
  * Each round has a session of its own, so deliveries do not wait.  If a round
  * takes longer than the interval, the next one is skipped.  Missing rights are
@@ -114,8 +114,8 @@ is_set_up(void *arg, PGresult *result)
 }
 
 /*
- * at_ready: run the round.  There is no statement timeout, since maintain commits
- * as it goes.
+ * at_ready: run the round.  There is no statement timeout, since maintain
+ * commits as it goes.
  */
 static void
 at_ready(void *arg)

@@ -1,7 +1,7 @@
 /*
  * maintain.h
- *		Periodic upkeep: eventlog.maintain, and warnings about subscriptions that
- *		nobody consumes.
+ *		Periodic upkeep: eventlog.maintain, and warnings about subscriptions
+ *		that nobody consumes.
  */
 #ifndef NOTIFIER_MAINTAIN_H
 #define NOTIFIER_MAINTAIN_H
@@ -9,9 +9,9 @@
 #include "config/config.h"
 
 /*
- * maintain_begin: start upkeep, soon and then every config->maintain ms.  If that is
- * 0, eventlog.maintain is not called, and the warnings come every hour.  The
- * configuration must stay valid.
+ * maintain_begin: start upkeep, soon and then every config->maintain ms.  If
+ * that is 0, eventlog.maintain is not called, and the warnings come every
+ * hour.  The configuration must stay valid.
  */
 extern void maintain_begin(const Config *config);
 

@@ -223,8 +223,8 @@ put_latency(FILE *out, const char *name, const Subject *subject)
 }
 
 /*
- * Family: a metric of each webhook.  Its samples are the number at an offset of
- * Subject, or are written by a function.
+ * Family: a metric of each webhook.  Its samples are the number at an offset
+ * of Subject, or are written by a function.
  */
 typedef struct Family
 {

@@ -88,7 +88,8 @@ report_error(void *arg, PGresult *result)
 }
 
 /*
- * unsubscribe: drop the subscriptions of configured webhooks that get no events.
+ * unsubscribe: drop the subscriptions of configured webhooks that get no
+ * events.
  */
 static void
 unsubscribe(void)
@@ -159,7 +160,7 @@ static bool
 connect_database(void)
 {
 	static const DatabaseEvents events = {
-		.ready = database_ready,.lost = database_lost,.rung = notified,
+		.ready = database_ready,.lost = database_lost,.notified = notified,
 		.failed = database_failed,.beat = beat
 	};
 
@@ -231,8 +232,8 @@ grace_over(void *arg)
 }
 
 /*
- * drain: let webhooks that go away start nothing new, and wait at most `grace` ms
- * for their requests.
+ * drain: let webhooks that go away start nothing new, and wait at most `grace`
+ * ms for their requests.
  */
 static void
 drain(int64_t grace)
@@ -346,8 +347,8 @@ reload(void)
 }
 
 /*
- * stop: wait for requests for as long as the longest timeout; at a second signal,
- * stop at once.
+ * stop: wait for requests for as long as the longest timeout; at a second
+ * signal, stop at once.
  */
 static void
 stop(void)

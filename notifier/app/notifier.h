@@ -12,8 +12,8 @@
 
 /*
  * notifier_run: run until a signal comes, or with `once` until all events owed
- * are sent.  Takes over the configuration; paths: its files.  Returns false after
- * an error, or with `once` if events are still owed.
+ * are sent.  Takes over the configuration; paths: its files.  Returns false
+ * after an error, or with `once` if events are still owed.
  */
 extern bool notifier_run(Config *config, const char *const *paths,
 						 size_t npaths, bool once);

@@ -2,8 +2,8 @@
  * page.h
  *		Pages about the process and its webhooks, written in pieces.
  *
- * A thousand webhooks make a page of megabytes, and deliveries must not wait for
- * it.  So a page is written piece by piece, as its connection takes them.
+ * A thousand webhooks make a page of megabytes, and deliveries must not wait
+ * for it.  So a page is written piece by piece, as its connection takes them.
  */
 #ifndef NOTIFIER_PAGE_H
 #define NOTIFIER_PAGE_H
@@ -59,8 +59,8 @@ typedef struct PageWriter
 
 /*
  * page_piece: the next piece, of at least PAGE_PIECE bytes except at the end.
- * Allocated; NULL: out of memory, or the list of webhooks has changed since the
- * page was begun.
+ * Allocated; NULL: out of memory, or the list of webhooks has changed since
+ * the page was begun.
  */
 extern char *page_piece(const PageWriter *writer, Page *page,
 						const PageSource *source, size_t *len);

@@ -3,8 +3,8 @@
  *		Reports why the process is not ready.
  *
  * If deliveries stand still, operators learn it within half a minute: from the
- * log, when that begins and ends, from /readyz, which has the reason, and from a
- * metric.
+ * log, when that begins and ends, from /readyz, which has the reason, and from
+ * a metric.
  */
 #include "app/readiness.h"
 
@@ -73,8 +73,8 @@ obstacles_read(void *arg, PGresult *result)
 }
 
 /*
- * read_obstacles: standing by is all right while the consumer is another notifier,
- * but not if it is any other session.
+ * read_obstacles: standing by is all right while the consumer is another
+ * notifier, but not if it is any other session.
  */
 static void
 read_obstacles(void *fleet)

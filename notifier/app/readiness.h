@@ -10,8 +10,8 @@
 #include "app/fleet.h"
 
 /*
- * readiness_list: write the reasons, one a line, as far as there is room; nothing
- * if the process is ready.
+ * readiness_list: write the reasons, one a line, as far as there is room;
+ * nothing if the process is ready.
  */
 extern void readiness_list(const Fleet *fleet, char *to, size_t size);
 

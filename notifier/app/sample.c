@@ -149,8 +149,8 @@ flat(const Sample *sample)
 }
 
 /*
- * body_of: the text that statement_fetch() would return.  Allocated; NULL: out of
- * memory.
+ * body_of: the text that statement_fetch() would return.  Allocated; NULL: out
+ * of memory.
  */
 static char *
 body_of(PayloadFormat format, const Sample *sample)
@@ -275,8 +275,8 @@ ignore(void *arg)
 }
 
 /*
- * get_token: wait for a token if one is needed; returns false if there is none,
- * which is logged.
+ * get_token: wait for a token if one is needed; returns false if there is
+ * none, which is logged.
  */
 static bool
 get_token(Token *token)

@@ -2,8 +2,8 @@
  * sharing.c
  *		Notifiers with the same webhooks share them.
  *
- * They find each other by their application_name, which has a hash of the names
- * of their webhooks.
+ * They find each other by their application_name, which has a hash of the
+ * names of their webhooks.
  */
 #include "app/sharing.h"
 

@@ -25,7 +25,8 @@ typedef struct ArrayLiteral
 extern bool array_add(ArrayLiteral *array, const char *element);
 
 /*
- * array_take: returns the literal, which the caller frees, and empties the array.
+ * array_take: returns the literal, which the caller frees, and empties the
+ * array.
  * NULL: out of memory, or the array is empty.
  */
 extern char *array_take(ArrayLiteral *array);

@@ -36,8 +36,8 @@ log_set_level(LogLevel level)
 }
 
 /*
- * decode: decode the first UTF-8 character of a text of len > 0 bytes.  Returns its
- * length, or 0 if it is not valid.
+ * decode: decode the first UTF-8 character of a text of len > 0 bytes.
+ * Returns its length, or 0 if it is not valid.
  */
 static size_t
 decode(const unsigned char *at, size_t len, uint32_t *code)
@@ -62,8 +62,8 @@ decode(const unsigned char *at, size_t len, uint32_t *code)
 }
 
 /*
- * is_shown: is this neither a control character nor one that changes how others are
- * shown?
+ * is_shown: is this neither a control character nor one that changes how
+ * others are shown?
  */
 static bool
 is_shown(uint32_t code)

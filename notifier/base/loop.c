@@ -16,8 +16,9 @@
 #define MAX_EVENTS	64
 
 /*
- * Watch: of one file descriptor.  Events carry its serial number, so an event of a
- * closed descriptor is not taken for one of a new descriptor with the same number.
+ * Watch: of one file descriptor.  Events carry its serial number, so an event
+ * of a closed descriptor is not taken for one of a new descriptor with the
+ * same number.
  */
 typedef struct Watch
 {

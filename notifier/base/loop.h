@@ -32,16 +32,16 @@ extern int64_t loop_now(void);
 extern bool loop_init(void);
 
 /*
- * loop_watch: call back when fd has events (EPOLLIN, EPOLLOUT).  If fd is watched
- * already, replace what it is watched for.
+ * loop_watch: call back when fd has events (EPOLLIN, EPOLLOUT).  If fd is
+ * watched already, replace what it is watched for.
  */
 extern bool loop_watch(int fd, uint32_t events, LoopFdCallback callback,
 					   void *arg);
 extern void loop_unwatch(int fd);
 
 /*
- * loop_timer_set: call back once, after `in` ms.  Replaces what the timer was set
- * to.
+ * loop_timer_set: call back once, after `in` ms.  Replaces what the timer was
+ * set to.
  */
 extern void loop_timer_set(LoopTimer *timer, int64_t in,
 						   LoopTimerCallback callback, void *arg);

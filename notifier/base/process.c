@@ -27,8 +27,8 @@ seconds(clockid_t clock)
 }
 
 /*
- * A core limit of zero keeps the kernel from writing core files, but not from piping
- * them to a program.  A process that is not dumpable prevents both.
+ * A core limit of zero keeps the kernel from writing core files, but not from
+ * piping them to a program.  A process that is not dumpable prevents both.
  */
 void
 process_begin(void)

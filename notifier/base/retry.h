@@ -29,12 +29,12 @@ typedef struct RetryPolicy
 extern int64_t retry_after_bound(int64_t seconds);
 
 /*
- * retry_backoff: the ms to wait after so many failures in a row.  random: from 0
- * up to, but not including, 1.
+ * retry_backoff: the ms to wait after so many failures in a row. random: from
+ * 0 up to, but not including, 1.
  *
- * Exponential backoff with full jitter: a random fraction of
- * initial * 2^(failures - 1), limited to max.  (Equal jitter would keep the retries
- * of many events that failed together too close.)
+ * Exponential backoff with full jitter: a random fraction of initial *
+ * 2^(failures - 1), limited to max.  (Equal jitter would keep the retries of
+ * many events that failed together too close.)
  */
 extern int64_t retry_backoff(int64_t initial, int64_t max, int failures,
 							 double random);

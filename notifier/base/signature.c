@@ -17,8 +17,8 @@
 #define VERSIONED_SIZE	96		/* "v1a,", base64 of a signature, and a NUL */
 
 /*
- * decode: decode base64 of at most SIGNING_KEY_MAX bytes.  Returns the number of
- * bytes, or 0.
+ * decode: decode base64 of at most SIGNING_KEY_MAX bytes.  Returns the number
+ * of bytes, or 0.
  */
 static size_t
 decode(const char *text, unsigned char *to)
@@ -74,8 +74,8 @@ signing_key_parse(const char *text, SigningKey *key)
 }
 
 /*
- * hmac, ed25519: write the signature, at most SIGNATURE_SIZE bytes.  Returns its
- * length, or 0.
+ * hmac, ed25519: write the signature, at most SIGNATURE_SIZE bytes.  Returns
+ * its length, or 0.
  */
 static size_t
 hmac(const SigningKey *key, const unsigned char *content, size_t len,
@@ -108,8 +108,8 @@ ed25519(const SigningKey *key, const unsigned char *content, size_t len,
 }
 
 /*
- * sign: write "v1,<base64>" or "v1a,<base64>" for one key, in VERSIONED_SIZE bytes.
- * Returns the number of characters, or 0.
+ * sign: write "v1,<base64>" or "v1a,<base64>" for one key, in VERSIONED_SIZE
+ * bytes.  Returns the number of characters, or 0.
  */
 static size_t
 sign(const SigningKey *key, const unsigned char *content, size_t len, char *to)

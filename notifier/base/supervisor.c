@@ -1,10 +1,10 @@
 /*
  * supervisor.c
- *		Notifies the service manager by systemd's protocol, sd_notify(3): a datagram
- *		to the socket in NOTIFY_SOCKET.
+ *		Notifies the service manager by systemd's protocol, sd_notify(3): a
+ *		datagram to the socket in NOTIFY_SOCKET.
  *
- * The protocol is small and stable, so the program does not need libsystemd and
- * its dependencies, which a container lacks.
+ * The protocol is small and stable, so the program does not need libsystemd
+ * and its dependencies, which a container lacks.
  */
 #include "base/supervisor.h"
 
@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 /*
- * supervisor_notify: send "READY=1" or the like.  Does nothing without a service
- * manager; errors are ignored.
+ * supervisor_notify: send "READY=1" or the like.  Does nothing without a
+ * service manager; errors are ignored.
  */
 void
 supervisor_notify(const char *state)
@@ -43,8 +43,8 @@ supervisor_notify(const char *state)
 }
 
 /*
- * supervisor_watchdog: the microseconds within which the service manager expects
- * "WATCHDOG=1"; 0: it does not.
+ * supervisor_watchdog: the microseconds within which the service manager
+ * expects "WATCHDOG=1"; 0: it does not.
  */
 uint64_t
 supervisor_watchdog(void)

@@ -31,8 +31,8 @@ add_key(Reader *reader, WebhookConfig *webhook, const char *key,
 }
 
 /*
- * read_secrets: read "secret" or "secret_file", one or a list; the first one signs
- * first.  A file has one a line.
+ * read_secrets: read "secret" or "secret_file", one or a list; the first one
+ * signs first.  A file has one a line.
  */
 static void
 read_secrets(Reader *reader, json_t *object, WebhookConfig *webhook)
@@ -99,8 +99,8 @@ is_token(const char *text)
 }
 
 /*
- * is_field_value: is it a field value (RFC 9110, 5.5): no control characters except
- * tabs, and no blanks at either end?
+ * is_field_value: is it a field value (RFC 9110, 5.5): no control characters
+ * except tabs, and no blanks at either end?
  */
 static bool
 is_field_value(const char *text)
@@ -179,8 +179,8 @@ is_ours(const WebhookConfig *webhook, const char *name)
 }
 
 /*
- * add_header: add a header in the form that libcurl takes, where a header without a
- * value ends in a semicolon.
+ * add_header: add a header in the form that libcurl takes, where a header
+ * without a value ends in a semicolon.
  */
 static void
 add_header(Reader *reader, WebhookConfig *webhook, const char *key,
@@ -212,7 +212,8 @@ add_header(Reader *reader, WebhookConfig *webhook, const char *key,
 }
 
 /*
- * read_header_list: read a list of values of one header, or of files with them.
+ * read_header_list: read a list of values of one header, or of files with
+ * them.
  */
 static void
 read_header_list(Reader *reader, WebhookConfig *webhook, json_t *object,

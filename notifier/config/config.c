@@ -2,9 +2,9 @@
  * config.c
  *		Reads JSON (with jansson) into a Config.
  *
- * Unknown keys, wrong types and unreadable files are errors, which are reported here
- * with their path, and not when the first event is sent.  Errors never contain
- * secrets.
+ * Unknown keys, wrong types and unreadable files are errors, which are
+ * reported here with their path, and not when the first event is sent.  Errors
+ * never contain secrets.
  */
 #include "config/config.h"
 
@@ -24,8 +24,8 @@
 #define MAX_WAIT		(365 * READER_DAY)
 
 /*
- * read_webhooks: read all webhooks.  Events go to event_update, or to general if there
- * is no event_update, and to every webhook with another name.
+ * read_webhooks: read all webhooks.  Events go to event_update, or to general
+ * if there is no event_update, and to every webhook with another name.
  */
 static void
 read_webhooks(Reader *reader, json_t *root, const WebhookDefaults *defaults,
@@ -65,8 +65,8 @@ read_webhooks(Reader *reader, json_t *root, const WebhookDefaults *defaults,
 }
 
 /*
- * read_notification: read event_log.notification; returns the defaults that it has for
- * webhooks, or NULL.
+ * read_notification: read event_log.notification; returns the defaults that it
+ * has for webhooks, or NULL.
  */
 static json_t *
 read_notification(Reader *reader, json_t *root, Config *config)
@@ -105,8 +105,8 @@ read_notification(Reader *reader, json_t *root, Config *config)
 }
 
 /*
- * read_http_config: returns the defaults in http_config; NULL if there are none or
- * they are wrong.
+ * read_http_config: returns the defaults in http_config; NULL if there are
+ * none or they are wrong.
  */
 static json_t *
 read_http_config(Reader *reader, json_t *root)
@@ -128,12 +128,12 @@ read_http_config(Reader *reader, json_t *root)
 }
 
 /*
- * check_database: can libpq parse the connection string?  (A plain word is the name of
- * a database.)
+ * check_database: can libpq parse the connection string?  (A plain word is the
+ * name of a database.)
  *
- * libpq's own message would quote the string, which can contain the password.  In a
- * URI whose password is not percent-encoded, even the host, port or database that libpq
- * finds can be a part of it.
+ * libpq's own message would quote the string, which can contain the password.
+ * In a URI whose password is not percent-encoded, even the host, port or
+ * database that libpq finds can be a part of it.
  */
 static void
 check_database(Reader *reader, const char *database)
@@ -295,8 +295,8 @@ config_parse(const char *text, size_t len, const char *dir,
 }
 
 /*
- * load_json: load one file and make the file names in it absolute; NULL if that
- * fails.
+ * load_json: load one file and make the file names in it absolute; NULL if
+ * that fails.
  */
 static json_t *
 load_json(Reader *reader, const char *path)

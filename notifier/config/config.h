@@ -29,10 +29,10 @@ typedef struct Config
 } Config;
 
 /*
- * config_load: read and check files; later ones override earlier ones, key by key.
- * Each error is passed to `complain` as "path.into.file: what is wrong", and then
- * NULL is returned; so are warnings.  File names are relative to the directory of the
- * configuration that has them.
+ * config_load: read and check files; later ones override earlier ones, key by
+ * key.  Each error is passed to `complain` as "path.into.file: what is wrong",
+ * and then NULL is returned; so are warnings.  File names are relative to the
+ * directory of the configuration that has them.
  */
 extern Config *config_load(const char *const *paths, size_t npaths,
 						   ReaderComplain complain);
@@ -45,7 +45,8 @@ extern Config *config_parse(const char *text, size_t len, const char *dir,
 							ReaderComplain complain);
 
 /*
- * config_find_active: the webhook with this name, if it gets events; else NULL.
+ * config_find_active: the webhook with this name, if it gets events; else
+ * NULL.
  */
 extern WebhookConfig **config_find_active(const Config *config,
 										  const char *name);

@@ -2,7 +2,8 @@
  * filter_config.c
  *		Which events a webhook gets.
  *
- * A filter that no event can match is an error, not a webhook that stays silent.
+ * A filter that no event can match is an error, not a webhook that stays
+ * silent.
  */
 #include "config/filter_config.h"
 
@@ -68,8 +69,8 @@ unknown_level(Reader *reader, const char *key, json_t *value)
 }
 
 /*
- * read_levels: read "level", a list, or "min_level"; returns a bit for each, 0 for
- * all.
+ * read_levels: read "level", a list, or "min_level"; returns a bit for each, 0
+ * for all.
  */
 static unsigned int
 read_levels(Reader *reader, json_t *object)

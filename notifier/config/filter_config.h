@@ -21,8 +21,8 @@ extern void filter_config_read(Reader *reader, json_t *object,
 							   WebhookConfig *webhook);
 
 /*
- * filter_config_inherit: copy these keys from common if the object does not have
- * them.
+ * filter_config_inherit: copy these keys from common if the object does not
+ * have them.
  */
 extern void filter_config_inherit(json_t *object, json_t *common);
 

@@ -162,8 +162,8 @@ reader_int(Reader *reader, json_t *object, const char *key, int absent, int min,
 }
 
 /*
- * parse_count: parse the whole number at the beginning of a text, at most a thousand
- * million; -1 if there is none.  *rest: what follows it.
+ * parse_count: parse the whole number at the beginning of a text, at most a
+ * thousand million; -1 if there is none. *rest: what follows it.
  */
 static long
 parse_count(const char *text, char **rest)
@@ -178,8 +178,8 @@ parse_count(const char *text, char **rest)
 }
 
 /*
- * parse_duration: parse "500ms", "15s", "5m", "2h" or "7d" to ms; -1 if it is not a
- * duration.
+ * parse_duration: parse "500ms", "15s", "5m", "2h" or "7d" to ms; -1 if it is
+ * not a duration.
  */
 static int64_t
 parse_duration(const char *text)
@@ -228,8 +228,8 @@ reader_duration(Reader *reader, json_t *object, const char *key, int64_t absent,
 }
 
 /*
- * parse_rate: parse "10/s", "100/m" or "1000/h" to a number per second; -1 if it is not
- * a rate.
+ * parse_rate: parse "10/s", "100/m" or "1000/h" to a number per second; -1 if
+ * it is not a rate.
  */
 static double
 parse_rate(const char *text)

@@ -43,22 +43,22 @@ extern void reader_warn(Reader *reader, const char *key,
 			__attribute__((format(printf, 3, 4)));
 
 /*
- * reader_enter, reader_leave: append a key to the path, or cut the path to its length
- * before.
+ * reader_enter, reader_leave: append a key to the path, or cut the path to its
+ * length before.
  */
 extern size_t reader_enter(Reader *reader, const char *key);
 extern void reader_leave(Reader *reader, size_t len);
 
 /*
- * reader_check_keys: report an error for each key that is not in the list, which ends
- * with NULL.
+ * reader_check_keys: report an error for each key that is not in the list,
+ * which ends with NULL.
  */
 extern void reader_check_keys(Reader *reader, json_t *object,
 							  const char *const *known);
 
 /*
- * Read the value of a key.  If it is missing or wrong, they return NULL or `absent`.
- * Strings are copies.
+ * Read the value of a key.  If it is missing or wrong, they return NULL or
+ * `absent`.  Strings are copies.
  */
 extern json_t *reader_object(Reader *reader, json_t *object, const char *key);
 extern char *reader_string(Reader *reader, json_t *object, const char *key);
@@ -76,8 +76,8 @@ extern double reader_rate(Reader *reader, json_t *object, const char *key,
 						  double max);
 
 /*
- * reader_secret: read a value that is in the configuration, or in a file that KEY_file
- * names.
+ * reader_secret: read a value that is in the configuration, or in a file that
+ * KEY_file names.
  */
 extern char *reader_secret(Reader *reader, json_t *object, const char *key);
 
@@ -94,14 +94,14 @@ extern char *reader_file(Reader *reader, json_t *object, const char *key,
 						 bool secret);
 
 /*
- * reader_anchor_files: make the file names in an object, and in objects in it, relative
- * to a directory.
+ * reader_anchor_files: make the file names in an object, and in objects in it,
+ * relative to a directory.
  */
 extern void reader_anchor_files(json_t *object, const char *dir);
 
 /*
- * reader_load: read a whole file of at most max bytes, and add a NUL.  NULL and errno
- * if that fails.  *exposed: can others read it?
+ * reader_load: read a whole file of at most max bytes, and add a NUL.  NULL
+ * and errno if that fails. *exposed: can others read it?
  */
 extern char *reader_load(const char *path, size_t max, size_t *len,
 						 bool *exposed);

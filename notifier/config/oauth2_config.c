@@ -2,8 +2,8 @@
  * oauth2_config.c
  *		OAuth 2.0 client credentials.
  *
- * The token endpoint is configured like a webhook with basic authentication, so the
- * same code makes requests to it.
+ * The token endpoint is configured like a webhook with basic authentication,
+ * so the same code makes requests to it.
  */
 #include "config/oauth2_config.h"
 
@@ -104,8 +104,8 @@ make_form(Reader *reader, json_t *oauth2)
 }
 
 /*
- * read_client: read the client's id and secret.  In the header each is encoded as in a
- * form (RFC 6749, 2.3.1).
+ * read_client: read the client's id and secret.  In the header each is encoded
+ * as in a form (RFC 6749, 2.3.1).
  */
 static void
 read_client(Reader *reader, json_t *oauth2, WebhookConfig *endpoint)

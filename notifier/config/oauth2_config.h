@@ -9,8 +9,8 @@
 #include "config/webhook_config.h"
 
 /*
- * oauth2_config_read: read oauth2.  Must come last, since the proxy and the timeout of
- * the webhook are used.
+ * oauth2_config_read: read oauth2.  Must come last, since the proxy and the
+ * timeout of the webhook are used.
  */
 extern void oauth2_config_read(Reader *reader, json_t *object,
 							   WebhookConfig *webhook);

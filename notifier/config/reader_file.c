@@ -1,6 +1,7 @@
 /*
  * reader_file.c
- *		Reads files that the configuration names: secrets, keys and certificates.
+ *		Reads files that the configuration names: secrets, keys and
+ *		certificates.
  */
 #include "config/jsonreader.h"
 
@@ -75,8 +76,8 @@ reader_anchor_files(json_t *object, const char *dir)
 }
 
 /*
- * is_exposed: can others read the file?  As with libpq's keys, a file of root may be
- * readable by a group.
+ * is_exposed: can others read the file?  As with libpq's keys, a file of root
+ * may be readable by a group.
  */
 static bool
 is_exposed(const struct stat *stat)

@@ -90,7 +90,8 @@ as_text(json_t *value)
 }
 
 /*
- * cut: limit a text to max characters; if any are left out, the last is an ellipsis.
+ * cut: limit a text to max characters; if any are left out, the last is an
+ * ellipsis.
  * NULL: out of memory.
  */
 static char *
@@ -252,8 +253,9 @@ write_text(const char *text, size_t len, void *arg)
 }
 
 /*
- * as_json: serialize a body.  Allocated; NULL: out of memory, or it is too long.  The
- * limit applies here too, since a value of details can be in the body many times.
+ * as_json: serialize a body.  Allocated; NULL: out of memory, or it is too
+ * long.  The limit applies here too, since a value of details can be in the
+ * body many times.
  */
 static char *
 as_json(Rendering *rendering, json_t *body)

@@ -146,8 +146,8 @@ read_levels(Reader *reader, json_t *object, WebhookConfig *webhook)
 }
 
 /*
- * read_secrets: read secrets, each in the configuration or in a file that NAME_file
- * names.
+ * read_secrets: read secrets, each in the configuration or in a file that
+ * NAME_file names.
  */
 static void
 read_secrets(Reader *reader, json_t *object, WebhookConfig *webhook)

@@ -1,7 +1,7 @@
 /*
  * tls_config.c
- *		Reads certificates and keys with the configuration, so that errors in them are
- *		reported then.
+ *		Reads certificates and keys with the configuration, so that errors in
+ *		them are reported then.
  */
 #include "config/tls_config.h"
 

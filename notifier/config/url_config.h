@@ -8,8 +8,8 @@
 #include <stdbool.h>
 
 /*
- * url_problem: what is wrong with the URL of a webhook; NULL: nothing.  batched: its
- * requests contain several events.
+ * url_problem: what is wrong with the URL of a webhook; NULL: nothing.
+ * batched: its requests contain several events.
  */
 extern const char *url_problem(const char *url, bool batched);
 
@@ -19,8 +19,8 @@ extern const char *url_problem(const char *url, bool batched);
 extern bool url_is_host(const char *name);
 
 /*
- * url_is_proxy: does libcurl accept this URL as a proxy?  Without a scheme it is
- * http.
+ * url_is_proxy: does libcurl accept this URL as a proxy?  Without a scheme it
+ * is http.
  */
 extern bool url_is_proxy(const char *url);
 

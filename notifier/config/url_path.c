@@ -2,10 +2,10 @@
  * url_path.c
  *		Finds URL paths that lead elsewhere than they seem to.
  *
- * Receivers, and proxies before them, decode a path before they split it.  Some
- * decode twice, some take a backslash for a slash, and some cut parameters off a
- * segment.  For them "..%2Fadmin" leads to the parent.  No encoding of ours prevents
- * that, so such a path is not requested.
+ * Receivers, and proxies before them, decode a path before they split it.
+ * Some decode twice, some take a backslash for a slash, and some cut
+ * parameters off a segment.  For them "..%2Fadmin" leads to the parent.  No
+ * encoding of ours prevents that, so such a path is not requested.
  */
 #include "config/url_path.h"
 
@@ -46,8 +46,8 @@ digit(char c)
 }
 
 /*
- * decode: decode percent-encoding in place; true if there was any.  A NUL ends the
- * text, as it does for some receivers.
+ * decode: decode percent-encoding in place; true if there was any.  A NUL ends
+ * the text, as it does for some receivers.
  */
 static bool
 decode(char *text)

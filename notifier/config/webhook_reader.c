@@ -1,7 +1,7 @@
 /*
  * webhook_reader.c
- *		Reads the configuration of one webhook: its own keys, then what all webhooks
- *		have in common, then defaults.
+ *		Reads the configuration of one webhook: its own keys, then what all
+ *		webhooks have in common, then defaults.
  */
 #include "config/webhook_reader.h"
 
@@ -134,8 +134,8 @@ says(json_t *object, const char *key)
 }
 
 /*
- * with_defaults: a copy of the object of a webhook, with the defaults for missing
- * keys.
+ * with_defaults: a copy of the object of a webhook, with the defaults for
+ * missing keys.
  */
 static json_t *
 with_defaults(json_t *object, const WebhookDefaults *defaults)

@@ -18,16 +18,16 @@ typedef struct WebhookDefaults
 } WebhookDefaults;
 
 /*
- * webhook_read: read one webhook.  Allocated; errors are passed to the reader.  NULL:
- * out of memory.
+ * webhook_read: read one webhook.  Allocated; errors are passed to the reader.
+ * NULL: out of memory.
  */
 extern WebhookConfig *webhook_read(Reader *reader, const char *name,
 								   json_t *object,
 								   const WebhookDefaults *defaults);
 
 /*
- * webhook_check_filter, webhook_check_http: check the defaults, so that errors are
- * reported once and not for each webhook.
+ * webhook_check_filter, webhook_check_http: check the defaults, so that errors
+ * are reported once and not for each webhook.
  */
 extern void webhook_check_filter(Reader *reader, json_t *filter);
 extern void webhook_check_http(Reader *reader, json_t *http);

@@ -1,12 +1,12 @@
 /*
  * connector.c
- *		PQconnectPoll on the loop: host by host, address by address, each with a
- *		limit on its time.
+ *		Connects to the database without blocking, host by host and address
+ *		by address, with a time limit for each.
  *
- * The connection string may hold a password, and libpq's messages on a failed
- * connection name host and user but not that; so the messages are logged, the
- * string never is.  What libpq says of a string that it cannot parse may quote
- * it: config.c refuses those.
+ * The connection string can contain a password, so it is never logged. libpq's
+ * messages about a failed connection name the host and the user but not the
+ * password, so they are logged.  Its messages about a string that it cannot
+ * parse can quote the string; config.c refuses such strings.
  */
 #include "net/connector.h"
 
@@ -30,7 +30,7 @@ stop_watching(Connector *connector)
 }
 
 /*
- * leave_address: end what is under way with it.
+ * leave_address: end the current attempt.
  */
 static void
 leave_address(Connector *connector)
@@ -55,7 +55,8 @@ leave_host(Connector *connector)
 }
 
 /*
- * fail: by this address; the next one is tried at once, unless it was the last.
+ * fail: the current address failed; try the next one at once, unless it was
+ * the last.
  */
 static void
 fail(Connector *connector, const char *what, const char *error)
@@ -91,7 +92,7 @@ fail(Connector *connector, const char *what, const char *error)
 	}
 	else
 		connector->address++;
-	/* there may be many of them: not all within the same turn */
+	/* there may be many, so return to the loop in between */
 	loop_timer_set(&connector->timer, 0, try_next, connector);
 }
 
@@ -162,15 +163,15 @@ at_socket(void *arg, uint32_t events)
 }
 
 /*
- * try_address: the host keeps its name, by which certificates and passwords are
- * found.
+ * try_address: connect to the current address.  The host keeps its name, which
+ * is needed for certificates and passwords.
  */
 static void
 try_address(Connector *connector)
 {
 	const Host *host = &connector->host;
 
-	/* what stands later wins: these are defaults, but for the host */
+	/* later values win: these are defaults, except for the host */
 	const char *const names[] = {
 		"fallback_application_name", "client_encoding", "keepalives_idle",
 		"keepalives_interval", "keepalives_count", "tcp_user_timeout",
@@ -198,7 +199,7 @@ try_address(Connector *connector)
 }
 
 /*
- * keep_addresses: as texts, in their order.
+ * keep_addresses: copy the addresses as text, in order.
  */
 static bool
 keep_addresses(Connector *connector, const struct addrinfo *addresses)
@@ -260,7 +261,7 @@ try_host(Connector *connector)
 }
 
 /*
- * try_next: the next address of the host, or another host.
+ * try_next: try the next address of the host, or the next host.
  */
 static void
 try_next(void *arg)

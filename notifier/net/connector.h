@@ -1,6 +1,6 @@
 /*
  * connector.h
- *		Connecting to the database without blocking, address by address.
+ *		Connects to the database without blocking, address by address.
  */
 #ifndef NOTIFIER_CONNECTOR_H
 #define NOTIFIER_CONNECTOR_H
@@ -14,8 +14,8 @@
 #include "net/lookup.h"
 
 /*
- * ConnectFailure: what went wrong, at which host and port (NULL: not known), and
- * what libpq or the system say of it ("": nothing).
+ * ConnectFailure: what failed, at which host and port (NULL: not known), and
+ * the message of libpq or the system ("": none).
  */
 typedef struct ConnectFailure
 {
@@ -26,10 +26,10 @@ typedef struct ConnectFailure
 } ConnectFailure;
 
 /*
- * Connector: zeroed at first, but for what its owner sets.
+ * Connector: zeroed, except for what its owner sets.
  *
- * connected: the connection is the owner's from then on.  failed: by the last
- * address of the last host.  Neither is called from within connector_begin().
+ * connected: the owner takes over the connection. failed: the last address of
+ * the last host has failed.  Neither is called from within connector_begin().
  */
 typedef struct Connector
 {
@@ -39,25 +39,25 @@ typedef struct Connector
 	PQnoticeReceiver notice;
 	void	   *arg;
 	Hosts		hosts;
-	int			number;			/* of the host that is tried */
+	int			number;			/* index of the current host */
 	Host		host;
-	char	  **addresses;		/* of it, to be tried; NULL: it is no name */
+	char	  **addresses;		/* of the host; NULL: it is not a name */
 	size_t		naddresses;
-	size_t		address;		/* number of the one that is tried */
-	Lookup	   *lookup;			/* under way */
+	size_t		address;		/* index of the current address */
+	Lookup	   *lookup;			/* in progress */
 	PGconn	   *conn;			/* while it connects */
 	int			fd;
-	bool		watched;		/* fd is */
+	bool		watched;		/* by the loop */
 	LoopTimer	timer;
 } Connector;
 
 /*
- * connector_begin: connect, in so many ms.
+ * connector_begin: connect after `delay` ms.
  */
 extern void connector_begin(Connector *connector, int64_t delay);
 
 /*
- * connector_stop: do not.
+ * connector_stop: stop connecting.
  */
 extern void connector_stop(Connector *connector);
 

@@ -1,13 +1,14 @@
 /*
  * database.c
- *		The session that delivers, step by step: it is its own and not a
- *		pooler's, it has our settings, the extension is there and fits, the log
- *		exists, NOTIFY is heard.
+ *		The session that delivers: sets it up, finds the log, and watches it.
  *
- * Whatever of this is not so is told, and tried again.  While all is well, a
- * slow beat asks whether it is still so: extension and log may be made anew
- * under us, and a database that does not answer is to be noticed although
- * nothing is owed.
+ * Steps: check that no pooler shares the connection, apply our settings, check
+ * the extension and its version, find the log, listen.  A step that fails is
+ * logged and tried again.
+ *
+ * While all is well, a slow beat checks that it still is: the extension and
+ * the log may be dropped and created again, and a database that does not
+ * answer must be noticed even if no events are owed.
  */
 #include "net/database.h"
 
@@ -21,10 +22,11 @@
 #include <string.h>
 #include <time.h>
 
-#define STATEMENT_LIMIT		30000	/* ms of silence; half of it is told */
+#define STATEMENT_LIMIT		30000	/* ms without an answer; half of it is
+									 * logged */
 #define STATEMENT_TIMEOUT	25000	/* ms, by the server */
 #define BEAT				10000	/* ms */
-#define TRY_AGAIN			10000	/* ms, when something is not there */
+#define TRY_AGAIN			10000	/* ms, if something does not exist */
 #define POOLER_DELAY		30000	/* ms to the next try behind a pooler */
 
 static const Config *config = NULL;
@@ -44,7 +46,7 @@ static void look_for_extension(void *arg);
 static void beat(void *arg);
 
 /*
- * try_again: something is wrong, which has been logged.
+ * try_again: schedule a step again, after a problem that has been logged.
  */
 static void
 try_again(const char *what, LoopTimerCallback step)
@@ -55,10 +57,11 @@ try_again(const char *what, LoopTimerCallback step)
 }
 
 /*
- * came: did a result come, and is it no error?  An error is logged.
+ * succeeded: is there a result that is no error?  Logs an error and schedules
+ * the step again.
  */
 static bool
-came(PGresult *result, const char *what, LoopTimerCallback step)
+succeeded(PGresult *result, const char *what, LoopTimerCallback step)
 {
 	if (result == NULL)
 		return false;
@@ -74,7 +77,7 @@ static void
 listening(void *arg, PGresult *result)
 {
 	(void) arg;
-	if (!came(result, "could not listen", look_for_extension))
+	if (!succeeded(result, "could not listen", look_for_extension))
 		return;
 	set_up = true;
 	trouble = NULL;
@@ -83,13 +86,13 @@ listening(void *arg, PGresult *result)
 }
 
 /*
- * log_found: by the search_path that the role or the database has.
+ * log_found: the callback of find_log().
  */
 static void
 log_found(void *arg, PGresult *result)
 {
 	(void) arg;
-	if (!came(result, "could not look for the log", look_for_extension))
+	if (!succeeded(result, "could not look for the log", look_for_extension))
 		return;
 	if (PQgetisnull(result, 0, 0))
 	{
@@ -112,10 +115,11 @@ ignore_result(void *arg, PGresult *result)
 }
 
 /*
- * look_for_log: search_path is empty but for the one statement that needs it.
+ * find_log: find the log by the search_path of the role or database, which is
+ * set for this statement only.
  */
 static void
-look_for_log(SessionResult callback)
+find_log(SessionResult callback)
 {
 	const char *params[] = {config->log};
 
@@ -132,8 +136,8 @@ look_for_log(SessionResult callback)
 }
 
 /*
- * check_version: say so when extension and notifier are of different versions;
- * one that is older than ours lacks what we call.
+ * check_version: report if the versions of extension and notifier differ.  An
+ * older extension lacks functions that we call.
  */
 static void
 check_version(const char *version)
@@ -152,7 +156,7 @@ static void
 extension_found(void *arg, PGresult *result)
 {
 	(void) arg;
-	if (!came(result, "could not look for the extension", look_for_extension))
+	if (!succeeded(result, "could not look for the extension", look_for_extension))
 		return;
 	if (PQntuples(result) == 0)
 	{
@@ -167,7 +171,7 @@ extension_found(void *arg, PGresult *result)
 	if (strcmp(extension, PQgetvalue(result, 0, 0)) != 0)
 		check_version(PQgetvalue(result, 0, 1));
 	snprintf(extension, sizeof(extension), "%s", PQgetvalue(result, 0, 0));
-	look_for_log(log_found);
+	find_log(log_found);
 }
 
 #define EXTENSION_SQL \
@@ -186,12 +190,12 @@ static void
 settings_made(void *arg, PGresult *result)
 {
 	(void) arg;
-	if (came(result, "could not set up the session", look_for_extension))
+	if (succeeded(result, "could not set up the session", look_for_extension))
 		look_for_extension(NULL);
 }
 
 /*
- * pooler_checked: is the session our own?
+ * pooler_checked: the callback of pooler_check().
  */
 static void
 pooler_checked(void *arg, bool own)
@@ -230,7 +234,7 @@ session_ready(void *arg)
 }
 
 /*
- * forget: what is known by a session.
+ * forget: drop what is known about the session.
  */
 static void
 forget(void)
@@ -256,11 +260,11 @@ notified(void *arg, const char *channel, const char *payload)
 	(void) arg;
 	heard = (double) time(NULL);
 	if (!pooler_heard(channel) && strcmp(channel, "eventlog") == 0 && set_up)
-		events->rung(payload);
+		events->notified(payload);
 }
 
 /*
- * begin_anew: what all else was made by is not there any more.
+ * begin_anew: what the session was set up with was dropped; start again.
  */
 static void
 begin_anew(void *arg)
@@ -276,15 +280,15 @@ leave_for(const char *why)
 {
 	log_event(LOG_LEVEL_WARNING, why, NULL);
 	trouble = why;
-	/* not from within a callback of the session itself */
+	/* a session must not be closed in its own callback */
 	loop_timer_set(&step_timer, 0, begin_anew, NULL);
 }
 
 /*
- * log_seen: is it still the same?
+ * log_read: is the log still the same?
  */
 static void
-log_seen(void *arg, PGresult *result)
+log_read(void *arg, PGresult *result)
 {
 	(void) arg;
 	if (result == NULL || !session_succeeded(result) || !set_up)
@@ -304,7 +308,7 @@ beaten(void *arg, PGresult *result)
 	heard = (double) time(NULL);
 	if (!session_succeeded(result))
 	{
-		session_report(LOG_LEVEL_WARNING, "could not see how the database is",
+		session_report(LOG_LEVEL_WARNING, "could not check the database",
 					   NULL, NULL, result);
 		return;
 	}
@@ -317,7 +321,7 @@ beaten(void *arg, PGresult *result)
 }
 
 /*
- * beat: see that the database answers, what there is, and who else is there.
+ * beat: check that the database answers, and what has changed.
  */
 static void
 beat(void *arg)
@@ -337,7 +341,7 @@ beat(void *arg)
 						 " FROM pg_catalog.pg_extension e"
 						 " WHERE e.extname OPERATOR(pg_catalog.=) 'eventlog'), '')",
 						 1, params, beaten, NULL);
-	look_for_log(log_seen);
+	find_log(log_read);
 }
 
 bool

@@ -1,6 +1,6 @@
 /*
  * database.h
- *		The session that delivers: made fit for it, and its log found.
+ *		The session that delivers: sets it up, finds the log, and watches it.
  */
 #ifndef NOTIFIER_DATABASE_H
 #define NOTIFIER_DATABASE_H
@@ -12,24 +12,27 @@
 #include "net/session.h"
 
 /*
- * DatabaseEvents: ready: the log is known, and NOTIFY is heard; webhooks may
- * start.  lost: the session is lost, and with it what was fetched.  rung: a
- * subscription has something to fetch; "": any may.  failed: something did not
- * work and will be tried again.  beat: it goes on; so many notifiers are there
- * with the same webhooks.
+ * DatabaseEvents: callbacks.
+ *
+ * ready: the log is known, and the session listens; webhooks may start.
+ * lost: the session is lost, and with it what was fetched.
+ * notified: a subscription has events; "": any subscription can have some.
+ * failed: something failed and will be tried again.
+ * beat: called periodically while the session works, with the number of
+ * notifiers that have the same webhooks.
  */
 typedef struct DatabaseEvents
 {
 	void		(*ready) (void);
 	void		(*lost) (void);
-	void		(*rung) (const char *name);
+	void		(*notified) (const char *name);
 	void		(*failed) (void);
 	void		(*beat) (int nnotifiers);
 } DatabaseEvents;
 
 /*
- * database_begin: connect.  name: of the session, the same for notifiers of the
- * same webhooks.  The configuration must outlive it.
+ * database_begin: connect. name: the application_name, which notifiers with
+ * the same webhooks share.  The configuration must stay valid.
  */
 extern bool database_begin(const Config *config, const char *name,
 						   const DatabaseEvents *events);
@@ -45,19 +48,19 @@ extern const char *database_log(void);
 extern bool database_is_set_up(void);
 
 /*
- * database_trouble: what is wrong, for people; NULL: nothing.
+ * database_trouble: what is wrong, as a text for people; NULL: nothing.
  */
 extern const char *database_trouble(void);
 
 /*
- * database_heard: when the database was last heard of, in seconds since 1970;
- * 0: never.
+ * database_heard: when the database last answered, in seconds since 1970; 0:
+ * never.
  */
 extern double database_heard(void);
 
 /*
- * database_use: a configuration with the same database and log takes the place
- * of the one before; the session may have another name.
+ * database_use: continue with another configuration for the same database and
+ * log, and perhaps another application_name.
  */
 extern void database_use(const Config *config, const char *name);
 

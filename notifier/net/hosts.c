@@ -1,10 +1,11 @@
 /*
  * hosts.c
- *		libpq tries hosts in turn, but where it does not block, it has no limit
- *		on the time that one takes: a host that is silent keeps it from all
- *		others.  And it looks names up while everything else waits.  So both are
- *		done in connector.c, which gives libpq one address at a time, and here is
- *		what the hosts are.
+ *		The hosts of a connection string.
+ *
+ * libpq tries hosts in turn, but its non-blocking functions have no time
+ * limit, so a silent host would prevent that others are tried.  It also blocks
+ * while it looks up names.  So connector.c does both, and gives libpq one
+ * address at a time.
  */
 #include "net/hosts.h"
 
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define USUAL_TIMEOUT	10000	/* ms, where connect_timeout says nothing */
+#define USUAL_TIMEOUT	10000	/* ms, without connect_timeout */
 
 static int
 count(const char *list)
@@ -31,8 +32,8 @@ copy(const char *text)
 }
 
 /*
- * begin_nothing: a connection that never begins, since an option of it is wrong:
- * so libpq reads the others, and does no more.
+ * begin_nothing: start a connection with one wrong option. libpq parses all
+ * other options then, and does not connect.
  */
 static PGconn *
 begin_nothing(const char *option, const char *value)
@@ -44,7 +45,7 @@ begin_nothing(const char *option, const char *value)
 }
 
 /*
- * all_options: what libpq makes of a connection string with its defaults and
+ * all_options: the options of a connection string, with libpq's defaults and
  * service files.
  */
 static PQconninfoOption *
@@ -58,7 +59,8 @@ all_options(const char *database)
 }
 
 /*
- * find_usual_host: that of an empty entry; it differs from build to build.
+ * find_usual_host: the host that an empty entry means, which depends on how
+ * libpq was built.
  */
 static char *
 find_usual_host(void)
@@ -104,10 +106,10 @@ hosts_learn(Hosts *hosts, const char *database)
 }
 
 /*
- * take: the entry of a list with that number, allocated, or what is usual where
- * it is empty; NULL: there is no list.  Lists of another length are handed on as
- * they are: a list of one counts for all, and of others libpq says what is
- * wrong.
+ * take: the entry of a list at this index, allocated; the default if the entry
+ * is empty; NULL if there is no list.  A list of another length is passed on
+ * whole: a list of one entry is valid for all hosts, and about others libpq
+ * reports the error.
  */
 static bool
 take(const Hosts *hosts, const char *list, const char *usual, int number,
@@ -139,8 +141,8 @@ hosts_get(const Hosts *hosts, int number, Host *host)
 }
 
 /*
- * Where there is an address, or the directory of a socket, or one in the
- * abstract namespace, nothing is looked up.
+ * An address, the directory of a socket or an abstract socket is not looked
+ * up.
  */
 bool
 host_is_name(const Host *host)

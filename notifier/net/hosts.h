@@ -9,22 +9,22 @@
 #include <stdint.h>
 
 /*
- * Hosts: as libpq finds them, in a connection string, a service file or the
- * environment.  Zeroed at first.
+ * Hosts: as libpq finds them in a connection string, a service file or the
+ * environment.  Zeroed at the start.
  */
 typedef struct Hosts
 {
-	char	   *host;			/* lists with commas, as libpq takes them */
+	char	   *host;			/* lists separated by commas, as in libpq */
 	char	   *hostaddr;
 	char	   *port;
-	char	   *usual_host;		/* where an entry of a list is empty */
+	char	   *usual_host;		/* for an empty entry of a list */
 	char	   *usual_port;
-	int			n;				/* how many; 0: not known yet */
+	int			n;				/* number of hosts; 0: not known yet */
 	int64_t		timeout;		/* ms for each address */
 } Hosts;
 
 /*
- * Host: one of them; a text of NULL: there is no list of these.
+ * Host: one of them; NULL: there is no list of these.
  */
 typedef struct Host
 {
@@ -34,20 +34,20 @@ typedef struct Host
 } Host;
 
 /*
- * hosts_learn: what the hosts of a connection string are, and how long each of
- * their addresses may take; nothing is connected to.  Once is enough.  False
- * when memory lacks.
+ * hosts_learn: find the hosts of a connection string, and the time limit for
+ * each of their addresses, without connecting.  Does nothing if called again.
+ * False: out of memory.
  */
 extern bool hosts_learn(Hosts *hosts, const char *database);
 
 /*
- * hosts_get: the one with that number, from 0 on; its texts are the caller's.
- * False when memory lacks.
+ * hosts_get: the host at an index, from 0; its strings belong to the caller.
+ * False: out of memory.
  */
 extern bool hosts_get(const Hosts *hosts, int number, Host *host);
 
 /*
- * host_is_name: is it a name that is to be looked up?
+ * host_is_name: must the name be looked up?
  */
 extern bool host_is_name(const Host *host);
 

@@ -1,18 +1,18 @@
 /*
  * http.c
- *		A webhook's requests: made, begun, and handed back.
+ *		Sends the requests of a webhook.
  *
- * What a receiver answers is hostile until proven: at most HTTP_MAX_ANSWER
- * bytes of it are read, and as many of its headers, redirects are not followed,
- * and no protocol but http and https is spoken.  Certificates are verified
- * unless the configuration says not to.
+ * Receivers are not trusted: at most HTTP_MAX_ANSWER bytes of an answer are
+ * read, and as many of its headers; redirects are not followed; only http and
+ * https are allowed.  Certificates are verified unless the configuration
+ * disables that.
  *
- * Names are looked up by libcurl in threads, which are left behind when the
- * time is over: waited for, they would hold up all other webhooks.
+ * libcurl looks up names in threads.  A thread that takes too long is
+ * abandoned, since waiting for it would delay all other webhooks.
  *
- * A server may close a connection at any time, and does so after a number of
- * requests as a rule (GOAWAY, keepalive_requests).  A request that met its end
- * so, without a byte of an answer, is begun again at once.
+ * A server may close a connection at any time, and often does so after a
+ * number of requests (GOAWAY, keepalive_requests).  A request that fails for
+ * this reason, without a byte of an answer, is sent again at once.
  */
 #include "net/http.h"
 
@@ -36,7 +36,7 @@
 struct HttpClient
 {
 	const WebhookConfig *config;
-	struct curl_slist *connect_to;	/* where server_name is another's */
+	struct curl_slist *connect_to;	/* for server_name */
 	int			lost;			/* ms after which a silent connection is given
 								 * up */
 	size_t		kept;
@@ -73,7 +73,8 @@ http_escape(const char *text)
 }
 
 /*
- * keep_answer: the beginning is kept, the rest counted, and too much refused.
+ * keep_answer: keep the beginning of an answer, count the rest, and refuse too
+ * much.
  */
 static size_t
 keep_answer(char *data, size_t size, size_t n, void *arg)
@@ -91,7 +92,7 @@ keep_answer(char *data, size_t size, size_t n, void *arg)
 }
 
 /*
- * count_header: libcurl keeps them, so there are not to be too many.
+ * count_header: limit the headers of an answer, since libcurl keeps them.
  */
 static size_t
 count_header(char *data, size_t size, size_t n, void *arg)
@@ -107,7 +108,8 @@ count_header(char *data, size_t size, size_t n, void *arg)
 }
 
 /*
- * note_tls: it begins, for which libcurl has no time of its own.
+ * note_tls: note that the TLS handshake has begun, which libcurl does not
+ * record.
  */
 static CURLcode
 note_tls(CURL *easy, void *context, void *arg)
@@ -131,7 +133,7 @@ unlink_busy(HttpRequest *request)
 }
 
 /*
- * time_left: of the time that a request has, in ms.
+ * time_left: the ms left of the time limit of a request.
  */
 static long
 time_left(const HttpRequest *request)
@@ -141,8 +143,8 @@ time_left(const HttpRequest *request)
 }
 
 /*
- * may_repeat: did the request meet the end of a connection that was used
- * before, without a byte of an answer?
+ * may_repeat: did the request fail because a reused connection was closed,
+ * without a byte of an answer?
  */
 static bool
 may_repeat(const HttpRequest *request, CURLcode code)
@@ -168,8 +170,8 @@ may_repeat(const HttpRequest *request, CURLcode code)
 }
 
 /*
- * begin: hand the request to libcurl, the first time or again; the last time by
- * a connection of its own.
+ * begin: hand the request to libcurl, for the first time or again; the last
+ * time on a new connection.
  */
 static bool
 begin(HttpRequest *request)
@@ -186,8 +188,7 @@ begin(HttpRequest *request)
 }
 
 /*
- * finished: a transfer has ended: begin it again, or hand back what became of
- * it.
+ * finished: a transfer has ended; start it again, or return the result.
  */
 static void
 finished(CURL *easy, CURLcode code)
@@ -217,8 +218,8 @@ finished(CURL *easy, CURLcode code)
 }
 
 /*
- * set_blob: a file that was read with the configuration.  libcurl compares what
- * stands in it, so a connection that was made with another is not used.
+ * set_blob: set a file that was read with the configuration. libcurl compares
+ * the contents, so it does not reuse a connection made with others.
  */
 static bool
 set_blob(CURL *easy, CURLoption option, char *text)
@@ -231,7 +232,7 @@ set_blob(CURL *easy, CURLoption option, char *text)
 }
 
 /*
- * set_up: the options that all requests of a webhook share.
+ * set_up: set the options that all requests of a webhook share.
  */
 static bool
 set_up(HttpRequest *request)
@@ -251,7 +252,7 @@ set_up(HttpRequest *request)
 	SET(CURLOPT_USERAGENT, "eventlog-notifier/" EVENTLOG_VERSION);
 	SET(CURLOPT_HTTP_VERSION, config->enable_http2 ?
 		CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
-	/* TLS tells at once whether it is HTTP/2; others, with their answer only */
+	/* with TLS, HTTP/2 is known at once; otherwise, only after an answer */
 	SET(CURLOPT_PIPEWAIT, config->enable_http2 &&
 		strncasecmp(config->url, "https:", 6) == 0 ? 1L : 0L);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
@@ -274,7 +275,7 @@ set_up(HttpRequest *request)
 	SET(CURLOPT_NOPROXY, config->no_proxy ? config->no_proxy : "");
 	if (config->ca)
 	{
-		/* these authorities, and none of the system's */
+		/* only these authorities, not those of the system */
 		ok = set_blob(easy, CURLOPT_CAINFO_BLOB, config->ca) && ok;
 		SET(CURLOPT_CAPATH, NULL);
 	}
@@ -296,7 +297,7 @@ set_up(HttpRequest *request)
 }
 
 /*
- * new_request: one that is idle, or a new one.
+ * new_request: an idle request, or a new one.
  */
 static HttpRequest *
 new_request(HttpClient *client)
@@ -333,7 +334,7 @@ add_header(HttpRequest *request, const char *header)
 }
 
 /*
- * add_headers: ours, those of the request, and those configured.
+ * add_headers: our headers, those of the request, and the configured ones.
  */
 static bool
 add_headers(HttpRequest *request, const char *const *headers, size_t n)
@@ -360,8 +361,9 @@ add_headers(HttpRequest *request, const char *const *headers, size_t n)
 }
 
 /*
- * name_server: where the certificate shall be of server_name, ask for that
- * name, and connect to the url's host nevertheless.  Allocated.
+ * name_server: if there is a server_name, request that name so that the
+ * certificate is verified for it, but connect to the host of the URL.
+ * Allocated.
  */
 static char *
 name_server(HttpRequest *request, const char *url)

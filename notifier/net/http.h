@@ -1,6 +1,6 @@
 /*
  * http.h
- *		POST requests by libcurl's multi interface, on the loop.
+ *		Sends POST requests by libcurl's multi interface, on the loop.
  */
 #ifndef NOTIFIER_HTTP_H
 #define NOTIFIER_HTTP_H
@@ -12,13 +12,14 @@
 #include "net/http_result.h"
 
 /*
- * result: NULL where the client was destroyed before there was one.
+ * HttpCallback: result is NULL if the client was destroyed before the request
+ * ended.
  */
 typedef void (*HttpCallback) (void *arg, const HttpResult *result);
 
 /*
- * HttpClient: the requests of one webhook: its options, and handles that are
- * used again.
+ * HttpClient: the requests of one webhook, their common options, and handles
+ * for reuse.
  */
 typedef struct HttpClient HttpClient;
 
@@ -26,29 +27,30 @@ extern bool http_init(void);
 extern void http_cleanup(void);
 
 /*
- * The configuration must outlive the client.  kept: bytes of an answer that are
- * handed back, and of which an error is made.
+ * http_client_create: the configuration must stay valid. kept: the number of
+ * bytes of an answer that are kept and returned.
  */
 #define HTTP_KEPT_ANSWER	2048
 
 extern HttpClient *http_client_create(const WebhookConfig *config, size_t kept);
 
 /*
- * http_client_destroy: what is in flight is broken off, and its callbacks are
- * called without a result.
+ * http_client_destroy: cancel the requests in flight, and call their callbacks
+ * without a result.
  */
 extern void http_client_destroy(HttpClient *client);
 
 /*
- * http_post: send body, which must last until the callback, with headers
- * ("Name: value") beside the configured ones.  False when it cannot begin.
+ * http_post: send a body, which must stay valid until the callback, with
+ * headers ("Name: value") in addition to the configured ones.  False: it could
+ * not be started.
  */
 extern bool http_post(HttpClient *client, const char *url, const char *body,
 					  size_t len, const char *const *headers, size_t nheaders,
 					  HttpCallback callback, void *arg);
 
 /*
- * http_escape: url-encode; allocated, NULL when memory lacks.
+ * http_escape: URL-encode a text.  Allocated; NULL: out of memory.
  */
 extern char *http_escape(const char *text);
 

@@ -1,6 +1,7 @@
 /*
  * http_judge.c
- *		What became of a request: whose fault it is, in one word and at length.
+ *		Decides what the end of a transfer says about the event, the receiver
+ *		and this host, and describes it.
  */
 #include "net/http_judge.h"
 
@@ -48,7 +49,7 @@ has_time(const HttpRequest *request, CURLINFO info)
 }
 
 /*
- * Phase: how far a transfer had come when its time was over.
+ * Phase: how far a transfer was when it timed out.
  */
 typedef enum Phase
 {
@@ -92,7 +93,7 @@ phase_name(Phase phase)
 }
 
 /*
- * reason_of: a failure without an answer in one word.
+ * reason_of: the reason of a failure without an answer.
  */
 static HttpReason
 reason_of(CURLcode code)
@@ -122,8 +123,7 @@ reason_of(CURLcode code)
 }
 
 /*
- * local_error: the errno that tells that this side lacks something; 0: it does
- * not.
+ * local_error: the errno if this host lacks a resource; else 0.
  */
 static int
 local_error(const HttpRequest *request)
@@ -147,7 +147,7 @@ local_error(const HttpRequest *request)
 }
 
 /*
- * outcome_of: a failure without an answer: does the receiver have a part in it?
+ * outcome_of: the outcome of a failure without an answer.
  */
 static HttpOutcome
 outcome_of(const HttpRequest *request, CURLcode code)
@@ -173,8 +173,8 @@ outcome_of(const HttpRequest *request, CURLcode code)
 }
 
 /*
- * explain: a failure without an answer at length.  What libcurl says beyond the
- * name of an error can quote the configuration; of these errors it does not.
+ * explain: describe a failure without an answer.  For these errors libcurl's
+ * details do not quote the configuration; for others they can.
  */
 static const char *
 explain(const HttpRequest *request, CURLcode code)
@@ -188,7 +188,7 @@ explain(const HttpRequest *request, CURLcode code)
 }
 
 /*
- * judge_status: an answer came; what does its status say?
+ * judge_status: set outcome and reason by the status of an answer.
  */
 static void
 judge_status(HttpResult *result)
@@ -215,7 +215,7 @@ judge_status(HttpResult *result)
 }
 
 /*
- * answered: tell of an answer by its status, and keep the beginning of it.
+ * answered: fill in the result of an answered request.
  */
 static void
 answered(HttpRequest *request, const WebhookConfig *config, HttpResult *result)
@@ -240,7 +240,7 @@ answered(HttpRequest *request, const WebhookConfig *config, HttpResult *result)
 }
 
 /*
- * unanswered: no answer came, or not the whole of it.
+ * unanswered: fill in the result of a request without a complete answer.
  */
 static void
 unanswered(HttpRequest *request, CURLcode code, HttpResult *result)
@@ -271,9 +271,8 @@ unanswered(HttpRequest *request, CURLcode code, HttpResult *result)
 }
 
 /*
- * is_whole: did an answer come as a whole, although the transfer failed?  One
- * that is too long is an answer all the same, and so is one behind whose end the
- * connection died.
+ * is_whole: is the answer complete, although the transfer failed?  It is if it
+ * was only too long, or if the connection broke after its end.
  */
 static bool
 is_whole(const HttpRequest *request, long status)

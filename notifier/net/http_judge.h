@@ -1,6 +1,6 @@
 /*
  * http_judge.h
- *		From the end of a transfer to what became of a request.
+ *		Turns the end of a transfer into a result.
  */
 #ifndef NOTIFIER_HTTP_JUDGE_H
 #define NOTIFIER_HTTP_JUDGE_H
@@ -8,7 +8,7 @@
 #include "net/http_request.h"
 
 /*
- * http_judge: what became of a request that ended with this code.
+ * http_judge: the result of a request that ended with this code.
  */
 extern void http_judge(HttpRequest *request, const WebhookConfig *config,
 					   CURLcode code, HttpResult *result);

@@ -1,23 +1,23 @@
 /*
  * http_multi.c
- *		libcurl on the loop: its sockets are watched, its one timer is set, and
- *		what is finished is handed back.
+ *		Connects libcurl's multi handle with the loop: watches its sockets,
+ *		sets its timer, and returns finished transfers.
  */
 #include "net/http_multi.h"
 
 #include "base/logging.h"
 #include "base/loop.h"
 
-#define TOLD_AGAIN	10000		/* ms between two lines about libcurl */
+#define LOG_INTERVAL	10000	/* ms between two messages about libcurl */
 
 static CURLM *multi = NULL;
 static HttpMultiFinished at_end = NULL;
-static long max_connections = 0;	/* that can be of use: of all clients */
+static long max_connections = 0;	/* connections to keep, of all clients */
 static LoopTimer timer;
 static int64_t blind = INT64_MIN;
 
 /*
- * take_finished: hand back the transfers that have ended.
+ * take_finished: return the transfers that have ended.
  */
 static void
 take_finished(void)
@@ -33,10 +33,10 @@ take_finished(void)
 }
 
 /*
- * act: let libcurl do what is to be done for a socket, or for its timer.
+ * act: let libcurl handle a socket or its timer.
  *
- * When that fails, transfers stand still until their time is over: so it is
- * told, but not more often than somebody can read.
+ * If that fails, transfers stand still until they time out.  That is logged,
+ * but only now and then.
  */
 static void
 act(curl_socket_t fd, int flags)
@@ -45,7 +45,7 @@ act(curl_socket_t fd, int flags)
 	int			running;
 	CURLMcode	code = curl_multi_socket_action(multi, fd, flags, &running);
 
-	if (code != CURLM_OK && (told == 0 || loop_now() - told > TOLD_AGAIN))
+	if (code != CURLM_OK && (told == 0 || loop_now() - told > LOG_INTERVAL))
 	{
 		told = loop_now();
 		log_event(LOG_LEVEL_ERROR, "libcurl cannot go on with its transfers",
@@ -88,9 +88,9 @@ at_socket(void *arg, uint32_t events)
 }
 
 /*
- * set_socket: watch a socket, or no more.  An error returned from here would be
- * the end of the multi handle; a socket that is not watched is that of a
- * transfer which takes too long.
+ * set_socket: watch a socket, or stop watching it.  An error returned from
+ * here would break the multi handle, so a socket that cannot be watched makes
+ * its transfer time out instead.
  */
 static int
 set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)

@@ -1,8 +1,9 @@
 /*
  * http_redact.c
- *		Many receivers answer an error with the request that they did not like.
- *		Since the answer is kept where others read it, the webhook's secrets are
- *		blotted out of it, before it is cut.
+ *		Removes secrets from what a receiver answers.
+ *
+ * Many receivers quote the request in an error.  Answers are kept where others
+ * can read them, so secrets are overwritten, before the answer is cut.
  */
 #include "net/http_redact.h"
 
@@ -12,13 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MIN_SECRET		8		/* shorter ones would blot out anything */
+#define MIN_SECRET		8		/* shorter ones would match anything */
 
 /*
- * blot_out: wherever it stands in the text.
+ * overwrite: overwrite a secret wherever it is in the text.
  */
 static void
-blot_out(char *text, size_t len, const char *secret, size_t secret_len)
+overwrite(char *text, size_t len, const char *secret, size_t secret_len)
 {
 	char	   *end = text + len;
 
@@ -33,11 +34,12 @@ blot_out(char *text, size_t len, const char *secret, size_t secret_len)
 }
 
 /*
- * blot_out_credentials: user and password, as the header has them.
+ * overwrite_credentials: overwrite user and password as they are in the
+ * header.
  */
 static void
-blot_out_credentials(char *text, size_t len, const char *username,
-					 const char *password)
+overwrite_credentials(char *text, size_t len, const char *username,
+					  const char *password)
 {
 	size_t		size = strlen(username) + strlen(password) + 2;
 	char	   *plain = malloc(size);
@@ -48,21 +50,21 @@ blot_out_credentials(char *text, size_t len, const char *username,
 		snprintf(plain, size, "%s:%s", username, password);
 		EVP_EncodeBlock((unsigned char *) encoded, (unsigned char *) plain,
 						(int) size - 1);
-		blot_out(text, len, encoded, strlen(encoded));
+		overwrite(text, len, encoded, strlen(encoded));
 	}
 	else
 		memset(text, '*', len);
 	free(plain);
 	free(encoded);
-	blot_out(text, len, password, strlen(password));
+	overwrite(text, len, password, strlen(password));
 }
 
 /*
- * blot_out_url: whatever comes behind the host and is no placeholder, word by
- * word, and user and password.
+ * overwrite_url: overwrite user and password of a URL, and each word after the
+ * host that is not a placeholder.
  */
 static void
-blot_out_url(char *text, size_t len, const char *url)
+overwrite_url(char *text, size_t len, const char *url)
 {
 	const char *host = strstr(url, "://") + 3;
 	const char *rest = host + strcspn(host, "/?");
@@ -78,7 +80,7 @@ blot_out_url(char *text, size_t len, const char *url)
 						  CURLU_URLDECODE) == CURLUE_OK &&
 			 curl_url_get(parts, CURLUPART_USER, &user,
 						  CURLU_URLDECODE) == CURLUE_OK)
-		blot_out_credentials(text, len, user, password);
+		overwrite_credentials(text, len, user, password);
 	curl_free(user);
 	curl_free(password);
 	curl_url_cleanup(parts);
@@ -87,7 +89,7 @@ blot_out_url(char *text, size_t len, const char *url)
 	{
 		size_t		word = strcspn(rest, "/?&=;<");
 
-		blot_out(text, len, rest, word);
+		overwrite(text, len, rest, word);
 		rest += word;
 		rest += *rest == '<' ? strcspn(rest, ">") : *rest != '\0';
 	}
@@ -99,24 +101,24 @@ http_redact(const WebhookConfig *config, char *text, size_t len)
 	const char *name;
 	json_t	   *secret;
 
-	blot_out_url(text, len, config->url);
+	overwrite_url(text, len, config->url);
 	if (config->username)
-		blot_out_credentials(text, len, config->username,
-							 config->password ? config->password : "");
+		overwrite_credentials(text, len, config->username,
+							  config->password ? config->password : "");
 	if (config->authorization)
 	{
 		const char *credentials = strchr(config->authorization, ' ') + 1;
 
-		blot_out(text, len, credentials, strlen(credentials));
+		overwrite(text, len, credentials, strlen(credentials));
 	}
 	json_object_foreach(config->secrets, name, secret)
-		blot_out(text, len, json_string_value(secret), json_string_length(secret));
+		overwrite(text, len, json_string_value(secret), json_string_length(secret));
 	for (size_t i = 0; i < config->nheaders; i++)
 	{
 		const char *value = strchr(config->headers[i], ':');
 
 		if (value && value[1] == ' ')
-			blot_out(text, len, value + 2, strlen(value + 2));
+			overwrite(text, len, value + 2, strlen(value + 2));
 	}
 }
 
@@ -130,6 +132,6 @@ http_redact_headers(const struct curl_slist *headers, char *text, size_t len)
 		const char *secret = headers->data + strlen(prefix);
 
 		if (strncmp(headers->data, prefix, strlen(prefix)) == 0)
-			blot_out(text, len, secret, strlen(secret));
+			overwrite(text, len, secret, strlen(secret));
 	}
 }

@@ -1,6 +1,6 @@
 /*
  * http_redact.h
- *		What is secret is blotted out of what a receiver answers.
+ *		Removes secrets from what a receiver answers.
  */
 #ifndef NOTIFIER_HTTP_REDACT_H
 #define NOTIFIER_HTTP_REDACT_H
@@ -15,9 +15,9 @@
  */
 extern void http_redact(const WebhookConfig *config, char *text, size_t len);
 
-
 /*
- * http_redact_headers: the credentials of a request that are not configured.
+ * http_redact_headers: overwrite the credentials of a request that are not in
+ * the configuration.
  */
 extern void http_redact_headers(const struct curl_slist *headers, char *text,
 								size_t len);

@@ -1,6 +1,6 @@
 /*
  * http_request.h
- *		What http.c and http_judge.c share of a request.
+ *		A request, as http.c and http_judge.c share it.
  */
 #ifndef NOTIFIER_HTTP_REQUEST_H
 #define NOTIFIER_HTTP_REQUEST_H
@@ -17,21 +17,22 @@
 
 typedef struct HttpRequest
 {
-	struct HttpRequest *next;	/* idle ones of the client, or all in flight */
+	struct HttpRequest *next;	/* in the list of idle ones or of those in
+								 * flight */
 	struct HttpClient *client;	/* whose it is */
 	CURL	   *easy;
 	struct curl_slist *headers;
 	void		(*callback) (void *arg, const HttpResult *result);
 	void	   *arg;
-	int64_t		started;		/* loop_now(), the first time */
-	int			repeats;		/* how often it was begun again at once */
+	int64_t		started;		/* loop_now() at the first start */
+	int			repeats;		/* how often it was started again */
 	size_t		received;
 	size_t		received_headers;
-	bool		headed;			/* the last of them has come */
-	bool		secured;		/* TLS has begun */
-	int			local_error;	/* errno of a socket that we could not make */
+	bool		headed;			/* all have arrived */
+	bool		secured;		/* the handshake has begun */
+	int			local_error;	/* errno if a socket could not be created */
 	char		problem[CURL_ERROR_SIZE];
-	size_t		kept;			/* bytes of the answer, at most */
+	size_t		kept;			/* limit of bytes of the answer to keep */
 	char		answer[];
 } HttpRequest;
 

@@ -1,6 +1,6 @@
 /*
  * http_result.h
- *		What became of a request.
+ *		The result of a request.
  */
 #ifndef NOTIFIER_HTTP_RESULT_H
 #define NOTIFIER_HTTP_RESULT_H
@@ -11,16 +11,17 @@
 #define HTTP_ERROR_SIZE	1025	/* as much as the database keeps, and a NUL */
 
 /*
- * HttpOutcome: what a request's end says about the event, the receiver and us.
+ * HttpOutcome: what the end of a request says about the event, the receiver
+ * and this host.
  *
- * HTTP_REFUSED: the receiver is alive and does not want this event (4xx, but
+ * HTTP_REFUSED: the receiver works, but does not want this event (4xx, except
  * for those below).  HTTP_LATER: it asks for a pause (429, or 503 with
- * Retry-After), which is about all events.  HTTP_LOCAL_TROUBLE: the fault is on
- * this side (descriptors, memory, local ports, name lookup, our own
- * certificate files): no attempt is spent, and the webhook waits.
+ * Retry-After), which is about all events.  HTTP_LOCAL_TROUBLE: the problem is
+ * on this host (descriptors, memory, local ports, name lookup, our own
+ * certificate files): no attempt is lost, and the webhook waits.
  *
- * A connection that died before the receiver had begun to process a request is
- * not an outcome: the request is repeated at once, within bounds.
+ * If a connection breaks before the receiver has begun to process a request,
+ * that is not an outcome: the request is sent again at once, within limits.
  */
 typedef enum HttpOutcome
 {
@@ -34,12 +35,12 @@ typedef enum HttpOutcome
 } HttpOutcome;
 
 /*
- * HttpReason: why a request failed; the words are the same in the log and in
- * the metrics.
+ * HttpReason: why a request failed, with the same words in the log and in the
+ * metrics.
  */
 typedef enum HttpReason
 {
-	HTTP_REASON_NONE,			/* it did not */
+	HTTP_REASON_NONE,			/* success */
 	HTTP_REASON_TIMEOUT,
 	HTTP_REASON_DNS,
 	HTTP_REASON_CONNECT,
@@ -55,11 +56,11 @@ typedef enum HttpReason
 extern const char *http_reason_name(HttpReason reason);
 
 /*
- * HttpResult: what became of a request.
+ * HttpResult: the result of a request.
  *
- * status: 0 where no answer came.  error: what is wrong, at length, printable,
- * with the beginning of the answer, in which the webhook's secrets are blotted
- * out.
+ * status: 0 without an answer. error: a description, printable, with the
+ * beginning of the answer, in which the secrets of the webhook are
+ * overwritten.
  */
 typedef struct HttpResult
 {
@@ -67,9 +68,9 @@ typedef struct HttpResult
 	HttpReason	reason;
 	long		status;
 	char		error[HTTP_ERROR_SIZE];
-	int64_t		retry_after;	/* ms; 0: not asked for */
+	int64_t		retry_after;	/* ms; 0: no Retry-After */
 	double		seconds;
-	char	   *answer;			/* its beginning, as it came, until the
+	char	   *answer;			/* its unchanged beginning, valid until the
 								 * callback returns; NULL: none */
 	size_t		answer_len;
 } HttpResult;

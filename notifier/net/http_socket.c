@@ -1,14 +1,14 @@
 /*
  * http_socket.c
- *		Sockets are made here, so that a connection whose other side is gone can
- *		be closed.
+ *		Creates the sockets of libcurl's connections, so that a connection
+ *		whose peer is gone can be closed.
  *
- * libcurl closes a connection of HTTP/1.1 whose transfer took too long, but one
- * of HTTP/2 has other streams and stays; where the other side has vanished
- * without a word, each later request would go the same way and fail the same
- * way.  libcurl has no call to give up a connection, and does not say which one
- * a transfer uses, but it does say by which addresses: so the socket is found,
- * and shut down, which libcurl sees as its end.
+ * libcurl closes an HTTP/1.1 connection whose transfer timed out, but an
+ * HTTP/2 connection has other streams and stays open.  If the peer has
+ * vanished without a word, each later request would use that connection and
+ * time out, too. libcurl has no function to close a connection, and does not
+ * tell which one a transfer uses, but it tells its ports.  So the socket is
+ * found by them and shut down, which libcurl takes for its end.
  */
 #include "net/http_socket.h"
 
@@ -23,17 +23,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MAX_SPARE	32			/* descriptors that are kept */
+#define MAX_SPARE	32			/* reserved descriptors */
 
 /*
- * HttpSocket: one that is open, by file descriptor.
+ * HttpSocket: an open socket, by file descriptor.
  */
 typedef struct HttpSocket
 {
 	bool		open;
-	int			local;			/* its ports; 0: not looked up yet */
+	int			local;			/* its ports; 0: not known yet */
 	int			remote;
-	int64_t		heard;			/* loop_now() when something came */
+	int64_t		heard;			/* loop_now() when data last arrived */
 } HttpSocket;
 
 static HttpSocket *sockets = NULL;
@@ -62,8 +62,9 @@ note_open(int fd)
 }
 
 /*
- * is_spare: descriptors are given out from below, so one near the limit is among
- * the last.  Those are kept for the database, and for who asks how things are.
+ * is_spare: is this one of the last descriptors below the limit?  (The kernel
+ * assigns the lowest free number.)  They are reserved for the database and for
+ * the listener.
  */
 static bool
 is_spare(int fd)
@@ -104,8 +105,8 @@ close_socket(void *arg, curl_socket_t fd)
 }
 
 /*
- * set_options: the kernel gives a connection up when what was sent is not
- * acknowledged for so long.  Where that cannot be set, it does so later.
+ * set_options: let the kernel give a connection up if data is not acknowledged
+ * for so long.  If that cannot be set, it takes longer.
  */
 static int
 set_options(void *arg, curl_socket_t fd, curlsocktype purpose)
@@ -139,7 +140,7 @@ port_of(const struct sockaddr_storage *address)
 }
 
 /*
- * has_ports: is this the socket between these two ports?
+ * has_ports: is this the socket with these two ports?
  */
 static bool
 has_ports(HttpSocket *at, int fd, long local, long remote)
@@ -161,7 +162,7 @@ has_ports(HttpSocket *at, int fd, long local, long remote)
 }
 
 /*
- * find_socket: that of a transfer's connection; NULL: not known.
+ * find_socket: the socket of a transfer's connection; NULL: not known.
  */
 static HttpSocket *
 find_socket(CURL *easy, int *fd)

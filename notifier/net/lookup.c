@@ -1,11 +1,11 @@
 /*
  * lookup.c
- *		getaddrinfo in a thread.
+ *		Looks up the addresses of a host by getaddrinfo in a thread.
  *
- * It can neither be broken off nor limited in time.  So the thread is left
- * behind where nobody waits for it any more, and whoever is the last to be done
- * with a lookup, the thread or the loop, frees it.  Threads that wait for a
- * server which never answers must not become more and more: there is a limit.
+ * getaddrinfo can neither be cancelled nor limited in time.  So a thread that
+ * nobody waits for is abandoned, and the last user of a lookup, the thread or
+ * the loop, frees it.  The number of threads is limited, since a server may
+ * never answer.
  */
 #include "net/lookup.h"
 
@@ -26,9 +26,9 @@ static atomic_int nthreads = 0;
 struct Lookup
 {
 	atomic_int	users;			/* the thread, the loop */
-	int			fd;				/* an eventfd: the thread is through */
+	int			fd;				/* an eventfd: the thread has finished */
 	atomic_int	status;			/* of getaddrinfo; written last */
-	int			os_error;		/* errno, where status is EAI_SYSTEM */
+	int			os_error;		/* errno, if status is EAI_SYSTEM */
 	struct addrinfo *addresses;
 	LookupDone	done;
 	void	   *arg;
@@ -85,7 +85,8 @@ at_end(void *arg, uint32_t events)
 }
 
 /*
- * begin_thread: signals are the loop's.
+ * begin_thread: start the thread, with signals blocked, since the loop handles
+ * them.
  */
 static bool
 begin_thread(Lookup *lookup)

@@ -1,31 +1,31 @@
 /*
  * lookup.h
- *		The addresses of a host, without waiting for whoever knows them.
+ *		Looks up the addresses of a host without blocking.
  */
 #ifndef NOTIFIER_LOOKUP_H
 #define NOTIFIER_LOOKUP_H
 
 #include <netdb.h>
 
-#define LOOKUP_MAX	16			/* under way at once, also forgotten ones */
+#define LOOKUP_MAX	16			/* at once, including forgotten ones */
 
 typedef struct Lookup Lookup;
 
 /*
- * LookupDone: addresses, which last until the callback returns; NULL, and an
- * error, when there are none.
+ * LookupDone: addresses are valid until the callback returns; if there are
+ * none, they are NULL, and there is an error.
  */
 typedef void (*LookupDone) (void *arg, const struct addrinfo *addresses,
 							const char *error);
 
 /*
- * lookup_begin: NULL when it cannot.  The callback is called once, and never
- * from within.
+ * lookup_begin: NULL: it could not be started.  The callback is called once,
+ * and never from within.
  */
 extern Lookup *lookup_begin(const char *host, LookupDone done, void *arg);
 
 /*
- * lookup_forget: the callback is not called any more.  NULL: nothing is done.
+ * lookup_forget: do not call the callback any more.  NULL is allowed.
  */
 extern void lookup_forget(Lookup *lookup);
 

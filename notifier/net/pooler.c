@@ -1,17 +1,20 @@
 /*
  * pooler.c
- *		In transaction mode, a pooler gives each statement to a connection of its
- *		own choice: locks and LISTEN stay behind on one that others use next.
+ *		Finds out whether a pooler gives the statements of a session to
+ *		different connections.
  *
- * The server tells its process number when a session begins, and a pooler makes
- * up one of its own: where a statement is told the same number, nothing stands
- * between.  Otherwise there is a pooler, which may be one that gives each
- * session a connection (session mode): a session that listens and then does
- * nothing hears what another one says, if its connection is its own.  (To ask
- * for the process number twice would not do: an idle pooler gives the same
+ * In transaction mode a pooler does so, and locks and LISTEN stay on a
+ * connection that other clients use next.
+ *
+ * At the start of a session the server sends its process number, and a pooler
+ * invents one.  If a statement returns the same number, there is no pooler.
+ * Otherwise the pooler may still be in session mode.  So the session listens
+ * and then does nothing, while another session notifies it: the notification
+ * arrives only if the connection belongs to the session.  (Asking for the
+ * process number twice is not enough, since an idle pooler uses the same
  * connection again.)
  *
- * Nothing is left behind: no setting, no lock, and no LISTEN.
+ * The check leaves no setting, no lock and no LISTEN behind.
  */
 #include "net/pooler.h"
 
@@ -22,12 +25,12 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define HEARING_TIME	5000	/* ms for NOTIFY to arrive */
+#define HEARING_TIME	5000	/* ms for the notification to arrive */
 
 static struct
 {
 	Session    *session;
-	Session    *speaker;		/* another session, which speaks to ours */
+	Session    *speaker;		/* another session, which notifies ours */
 	const char *database;
 	PoolerChecked callback;
 	void	   *arg;
@@ -44,7 +47,7 @@ ignore_result(void *arg, PGresult *result)
 }
 
 /*
- * unlisten: as far as that is possible.
+ * unlisten: undo LISTEN as far as possible.
  */
 static void
 unlisten(void)
@@ -86,7 +89,7 @@ pooler_heard(const char *channel)
 {
 	if (!check.listening || strcmp(channel, check.channel) != 0)
 		return false;
-	/* not from within a callback of the session itself */
+	/* a session must not be closed in its own callback */
 	loop_timer_set(&check.timer, 0, heard, NULL);
 	return true;
 }
@@ -120,7 +123,7 @@ speaker_lost(void *arg)
 }
 
 /*
- * listening: now let another session speak.
+ * listening: the session listens; let another session notify it.
  */
 static void
 listening(void *arg, PGresult *result)

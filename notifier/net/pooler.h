@@ -1,7 +1,7 @@
 /*
  * pooler.h
- *		Is a session one's own, or do its statements go to whatever connection a
- *		pooler has free?
+ *		Finds out whether a pooler gives the statements of a session to
+ *		different connections.
  */
 #ifndef NOTIFIER_POOLER_H
 #define NOTIFIER_POOLER_H
@@ -11,8 +11,8 @@
 #include "net/session.h"
 
 /*
- * pooler_check: find out, and call back later; own: it is.  Not called back when
- * the session is lost meanwhile.  One check at a time.
+ * pooler_check: check, and call back later. own: the session has a connection
+ * of its own.  No callback if the session is lost.  One check at a time.
  */
 typedef void (*PoolerChecked) (void *arg, bool own);
 
@@ -20,12 +20,12 @@ extern void pooler_check(Session *session, const char *database,
 						 PoolerChecked callback, void *arg);
 
 /*
- * pooler_heard: NOTIFY came; true if it was that of a check.
+ * pooler_heard: a notification has arrived; true if it belongs to a check.
  */
 extern bool pooler_heard(const char *channel);
 
 /*
- * pooler_stop: the session is lost, or no answer is wanted any more.
+ * pooler_stop: end the check; there will be no callback.
  */
 extern void pooler_stop(void);
 

@@ -1,14 +1,15 @@
 /*
  * session.c
- *		libpq without blocking, and a queue of statements.
+ *		A session of the database: libpq without blocking, and a queue of
+ *		statements.
  *
- * What sends a statement may be in the midst of something, so its callback is
- * never called from within session_query: a connection that turns out to be
- * broken there is told of by the loop.
+ * The caller of session_query() may be in the middle of something, so a
+ * callback is never called from within.  If the connection turns out to be
+ * broken there, the loop reports it later.
  *
- * A server can be silent for ever: its host is gone, what stands between closes
- * one side only, the backend is stopped.  So each statement has a limit; half
- * way it is told, and in the end the session is given up.
+ * A server can be silent forever: its host is gone, a firewall drops packets,
+ * the backend is stopped.  So each statement has a limit; after half of it the
+ * silence is logged, and at its end the session is given up.
  */
 #include "net/session.h"
 
@@ -45,23 +46,23 @@ struct Session
 	Connector	connector;
 	char		problem[SHOWN_PROBLEM];
 	PGconn	   *conn;			/* NULL: not connected */
-	int			fd;				/* its socket, also when libpq has closed it */
-	uint32_t	watched;		/* what for; 0: not at all */
+	int			fd;				/* its socket, even if libpq has closed it */
+	uint32_t	watched;		/* events that are watched; 0: none */
 	bool		sent;			/* the first query is with the server */
 	PGresult   *result;			/* of it, so far */
 	Query	   *first;
 	Query	  **last;
-	int			failures;		/* to connect, in a row */
-	LoopTimer	timer;			/* to lose what is broken */
-	int64_t		asked;			/* loop_now() when the server was last heard
-								 * of while it had something to answer */
-	LoopTimer	limit_timer;	/* until its silence is told, or too long */
+	int			failures;		/* failed attempts to connect, in a row */
+	LoopTimer	timer;			/* until a broken connection is closed */
+	int64_t		asked;			/* loop_now() when the server last sent data
+								 * while an answer was expected */
+	LoopTimer	limit_timer;	/* until half of the limit, then all of it */
 };
 
 static void at_socket(void *arg, uint32_t events);
 
 /*
- * log_failure: what libpq says, on one line, and keep it.
+ * log_failure: log the message of libpq on one line, and keep it.
  */
 static void
 log_failure(Session *session, const ConnectFailure *failure)
@@ -88,7 +89,7 @@ free_query(Query *query)
 }
 
 /*
- * pop_query: take the first one off the queue.
+ * pop_query: remove the first query from the queue.
  */
 static Query *
 pop_query(Session *session)
@@ -119,7 +120,7 @@ close_connection(Session *session)
 }
 
 /*
- * drop: close the connection, and tell those who wait for results.
+ * drop: close the connection, and call the waiting callbacks without a result.
  */
 static void
 drop(Session *session)
@@ -136,7 +137,8 @@ drop(Session *session)
 }
 
 /*
- * connect_again: in a while, unless it was to connect once only; and tell.
+ * connect_again: connect after a while, unless the session has the option
+ * once; call lost.
  */
 static void
 connect_again(Session *session)
@@ -154,7 +156,7 @@ connect_again(Session *session)
 }
 
 /*
- * lose: the connection is gone.
+ * lose: the connection is lost.
  */
 static void
 lose(Session *session, const char *what)
@@ -182,8 +184,8 @@ connect_failed(void *arg, const ConnectFailure *failure)
 }
 
 /*
- * too_silent: the server has not answered for a while: tell; for too long: that
- * is the end of the session.
+ * too_silent: the server has not answered for half of the limit, or for all of
+ * it.
  */
 static void
 too_silent(void *arg)
@@ -207,7 +209,7 @@ too_silent(void *arg)
 }
 
 /*
- * await_answer: from now on the server has something to answer.
+ * await_answer: from now on an answer is expected.
  */
 static void
 await_answer(Session *session)
@@ -219,8 +221,8 @@ await_answer(Session *session)
 }
 
 /*
- * at_notice: warnings are the owner's; notices are for who looks closely.  An
- * error that comes without a statement is the reason why the session ends.
+ * at_notice: pass warnings on; log notices for debugging.  An error that
+ * arrives without a statement is the reason why the session ends.
  */
 static void
 at_notice(void *arg, const PGresult *notice)
@@ -246,7 +248,7 @@ at_notice(void *arg, const PGresult *notice)
 }
 
 /*
- * watch: for input always, for output while libpq has something to send.
+ * watch: watch for input, and for output while libpq has data to send.
  */
 static bool
 watch(Session *session, uint32_t events)
@@ -281,7 +283,7 @@ found_broken(void *arg)
 }
 
 /*
- * send_next: hand the first query to libpq.
+ * send_next: send the first query.
  */
 static void
 send_next(Session *session)
@@ -305,7 +307,7 @@ send_next(Session *session)
 }
 
 /*
- * take_results: hand on the results that are complete.
+ * take_results: pass on the results that are complete.
  */
 static void
 take_results(Session *session)
@@ -392,7 +394,7 @@ session_create(const SessionOptions *options, const SessionEvents *events)
 		.database = session->database,.connected = connected,
 			.failed = connect_failed,.notice = at_notice,.arg = session
 	};
-	/* not at once: the caller does not have the session yet */
+	/* later, since the caller does not have the session yet */
 	connector_begin(&session->connector, 0);
 	return session;
 }

@@ -1,6 +1,6 @@
 /*
  * session_report.c
- *		What the server says, for the log.
+ *		Logs the server's errors and warnings.
  */
 #include "net/session.h"
 
@@ -15,7 +15,7 @@ session_succeeded(const PGresult *result)
 }
 
 /*
- * field: one of an error's, printable; NULL where it is not there.
+ * field: a field of an error, printable; NULL: not present.
  */
 static const char *
 field(const PGresult *report, int code, char *to, size_t size)

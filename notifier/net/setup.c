@@ -1,12 +1,11 @@
 /*
  * setup.c
- *		The settings of all our sessions, in one place; and which versions of the
- *		extension fit.
+ *		Sets a session up, and checks the version of the extension.
  *
- * An acknowledgement that a crash of the server loses is a duplicate at worst,
- * so none waits for the disk.  The server is to notice soon when this host is
- * gone, so that another notifier can take over.  A setting that the server does
- * not have is left out.
+ * An acknowledgement that is lost in a crash of the server causes a duplicate
+ * at worst, so commits do not wait for the disk.  The server should notice
+ * soon when this host is gone, so that another notifier can take over.  A
+ * setting that the server does not know is left out.
  */
 #include "net/setup.h"
 

@@ -1,7 +1,6 @@
 /*
  * setup.h
- *		What a session is made to be before it is used, and which extension it is to
- *		find.
+ *		Sets a session up, and checks the version of the extension.
  */
 #ifndef NOTIFIER_SETUP_H
 #define NOTIFIER_SETUP_H
@@ -9,16 +8,17 @@
 #include "net/session.h"
 
 /*
- * setup_session: what the role or the database sets for people's sessions is
- * not for ours.  name: its application_name.  statement_timeout: in ms, 0:
- * none.  The callback gets what came of it; search_path is empty then.
+ * setup_session: apply our settings, whatever the role or the database sets
+ * for other sessions. name: the application_name. statement_timeout: in ms, 0:
+ * none.  The callback gets the result; then search_path is empty.
  */
 extern bool setup_session(Session *session, const char *name,
 						  int statement_timeout, SessionResult callback,
 						  void *arg);
 
 /*
- * setup_fits: versions X.Y.Z of the same X.Y do.
+ * setup_fits: does the version of the extension fit?  It does if X.Y of X.Y.Z
+ * is the same.
  */
 extern bool setup_fits(const char *extension);
 

@@ -4,8 +4,8 @@
  *
  * While many events arrive, acknowledgements gather for some milliseconds.
  * Failures are reported at once, but gather while a statement is in progress.
- * A statement that fails is sent again.  The size of a statement is limited, so
- * that the statements of other webhooks do not have to wait for long.
+ * A statement that fails is sent again.  The size of a statement is limited,
+ * so that the statements of other webhooks do not have to wait for long.
  */
 #include "webhook/acks.h"
 

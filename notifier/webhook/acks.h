@@ -69,8 +69,8 @@ extern void acks_failed(Acks *acks, const char *seq, const char *error,
 extern void acks_flush(Acks *acks, bool last);
 
 /*
- * acks_pending: the number of events that were sent to the receiver but are not
- * settled in the database yet.
+ * acks_pending: the number of events that were sent to the receiver but are
+ * not settled in the database yet.
  */
 extern int	acks_pending(const Acks *acks);
 

@@ -1,7 +1,7 @@
 /*
  * breaker.h
- *		A circuit breaker: a receiver that keeps failing gets one probe at a time,
- *		with pauses between them, until a probe succeeds.
+ *		A circuit breaker: a receiver that keeps failing gets one probe at a
+ *		time, with pauses between them, until a probe succeeds.
  */
 #ifndef NOTIFIER_BREAKER_H
 #define NOTIFIER_BREAKER_H
@@ -32,8 +32,8 @@ typedef struct Breaker
 extern void breaker_succeeded(Breaker *breaker);
 
 /*
- * breaker_failed: a request failed.  probe: it was the probe.  Returns true if a
- * pause must begin.
+ * breaker_failed: a request failed. probe: it was the probe.  Returns true if
+ * a pause must begin.
  *
  * Requests that were already in flight when the breaker opened are ignored.
  */
@@ -41,8 +41,8 @@ extern bool breaker_failed(Breaker *breaker, bool probe);
 
 /*
  * breaker_pause: the length of the pause, in milliseconds.  It doubles from
- * initial with each failed probe, up to max or BREAKER_PAUSE, whichever is less,
- * and has the jitter of retries.
+ * initial with each failed probe, up to max or BREAKER_PAUSE, whichever is
+ * less, and has the jitter of retries.
  */
 extern int64_t breaker_pause(const Breaker *breaker, int64_t initial,
 							 int64_t max, double random);

@@ -2,8 +2,8 @@
  * budget.c
  *		Counts the bytes in use and keeps a queue of webhooks that wait.
  *
- * The session runs one statement at a time, so a few concurrent fetches keep it
- * busy.  The budget can be exceeded by one large event for each of them.
+ * The session runs one statement at a time, so a few concurrent fetches keep
+ * it busy.  The budget can be exceeded by one large event for each of them.
  */
 #include "webhook/budget.h"
 
@@ -49,8 +49,8 @@ unlink_share(BudgetShare *share)
 }
 
 /*
- * wake_next: let the first webhook of the queue try again.  If it still finds no
- * room, it goes to the end of the queue.
+ * wake_next: let the first webhook of the queue try again.  If it still finds
+ * no room, it goes to the end of the queue.
  */
 static void
 wake_next(void *arg)

@@ -2,8 +2,9 @@
  * budget.h
  *		Memory for events: one budget for all webhooks of the process.
  *
- * An event can be large, and a fetch returns at least one.  So a webhook reserves
- * memory before it fetches.  If there is none, it is called when there is.
+ * An event can be large, and a fetch returns at least one.  So a webhook
+ * reserves memory before it fetches.  If there is none, it is called when
+ * there is.
  */
 #ifndef NOTIFIER_BUDGET_H
 #define NOTIFIER_BUDGET_H
@@ -28,11 +29,11 @@ typedef struct BudgetShare
 } BudgetShare;
 
 /*
- * budget_reserve: reserve memory for a fetch of `wish` bytes or fewer.  Returns
- * the number of bytes; 0: none now, subscription_changed() follows.
+ * budget_reserve: reserve memory for a fetch of `wish` bytes or fewer.
+ * Returns the number of bytes; 0: none now, subscription_changed() follows.
  *
- * A webhook without events in memory always gets a little, up to four times the
- * budget in all, so no webhook waits for others whose receivers are stuck.
+ * A webhook without events in memory always gets a little, up to four times
+ * the budget in all, so no webhook waits for others whose receivers are stuck.
  */
 extern size_t budget_reserve(BudgetShare *share, size_t wish);
 

@@ -57,8 +57,8 @@ extern void buffer_init(EventBuffer *buffer, const WebhookConfig *config,
 extern void buffer_destroy(EventBuffer *buffer);
 
 /*
- * buffer_add: add a row of statement_fetch(), or one of statement_fetch_bare and
- * the error why its payload is missing.  False: out of memory.
+ * buffer_add: add a row of statement_fetch(), or one of statement_fetch_bare
+ * and the error why its payload is missing.  False: out of memory.
  */
 extern bool buffer_add(EventBuffer *buffer, const PGresult *result, int row,
 					   const char *payload_error);
@@ -73,8 +73,8 @@ extern FetchedEvent *buffer_take(EventBuffer *buffer, int max, int *n);
 extern void buffer_put_back(EventBuffer *buffer, FetchedEvent *events, int n);
 
 /*
- * buffer_is_current: was the event fetched since the buffer was last cleared?  If
- * not, the current consumer gets it again.
+ * buffer_is_current: was the event fetched since the buffer was last cleared?
+ * If not, the current consumer gets it again.
  */
 extern bool buffer_is_current(const EventBuffer *buffer,
 							  const FetchedEvent *event);
@@ -91,8 +91,8 @@ extern void buffer_clear(EventBuffer *buffer);
 
 /*
  * buffer_room: how many events to fetch now; 0: not enough to be worth a
- * statement.  nunacknowledged: events sent and not acknowledged yet; too many of
- * them stop fetching.
+ * statement. nunacknowledged: events sent and not acknowledged yet; too many
+ * of them stop fetching.
  */
 extern int	buffer_room(const EventBuffer *buffer, int nunacknowledged);
 

@@ -19,8 +19,8 @@
 #define SHARED_FOR		1000	/* ms for which others use what was read */
 
 /*
- * The hash of all consumers as any webhook of the process last read it; NULL: not
- * read yet.
+ * The hash of all consumers as any webhook of the process last read it; NULL:
+ * not read yet.
  */
 static char *last_consumers = NULL;
 static int64_t last_read_at = 0;
@@ -93,8 +93,8 @@ claimed(void *arg, PGresult *result)
 }
 
 /*
- * consumers_read: claim the subscription, unless the consumers are those of the
- * last refusal.
+ * consumers_read: claim the subscription, unless the consumers are those of
+ * the last refusal.
  */
 static void
 consumers_read(void *arg, PGresult *result)

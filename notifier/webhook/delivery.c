@@ -116,12 +116,12 @@ add_token(Delivery *delivery)
 }
 
 /*
- * add_headers: add the content type, and the headers of Standard Webhooks if that
- * is the format or there is a secret to sign with.
+ * add_headers: add the content type, and the headers of Standard Webhooks if
+ * that is the format or there is a secret to sign with.
  *
- * A receiver may drop a message whose id it has seen.  A retried event keeps its
- * id.  The events of a failed batch may be retried in other batches, so the id of
- * a batch is a hash of its content.
+ * A receiver may drop a message whose id it has seen.  A retried event keeps
+ * its id.  The events of a failed batch may be retried in other batches, so
+ * the id of a batch is a hash of its content.
  */
 static bool
 add_headers(Delivery *delivery, const char *body, size_t len)

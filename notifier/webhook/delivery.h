@@ -45,7 +45,7 @@ extern DeliveryBegun deliver(Sender *sender, FetchedEvent *events, int n,
 
 /*
  * delivery_log_failure: log a failed request, without the answer, which could
- * quote the request.  event: the first one.  A request that costs no attempt is
+ * quote the request. event: the first one.  A request that costs no attempt is
  * not logged here.
  */
 extern void delivery_log_failure(const Sender *sender, const FetchedEvent *event,

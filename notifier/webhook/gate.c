@@ -1,7 +1,7 @@
 /*
  * gate.c
- *		Pauses, and the rate limit.  There is a pause while the breaker is open,
- *		when a receiver asks for one, and while this host cannot send.
+ *		Pauses, and the rate limit.  There is a pause while the breaker is
+ *		open, when a receiver asks for one, and while this host cannot send.
  */
 #include "webhook/gate.h"
 
@@ -22,7 +22,8 @@ timer_expired(void *arg)
 }
 
 /*
- * rate_allows: does the rate limit allow a request now?  If not, set the timer.
+ * rate_allows: does the rate limit allow a request now?  If not, set the
+ * timer.
  */
 static bool
 rate_allows(Gate *gate)
@@ -85,8 +86,8 @@ pause_over(void *arg)
 }
 
 /*
- * close_gate: pause for so many ms, or until the end of the current pause if that
- * is later.
+ * close_gate: pause for so many ms, or until the end of the current pause if
+ * that is later.
  */
 static void
 close_gate(Gate *gate, int64_t pause)
@@ -108,8 +109,8 @@ receiver_answered(Gate *gate)
 }
 
 /*
- * begin_wait: begin a pause for which neither an event nor the receiver's health
- * is the reason.  Only the first of the requests in flight begins it.
+ * begin_wait: begin a pause for which neither an event nor the receiver's
+ * health is the reason.  Only the first of the requests in flight begins it.
  */
 static void
 begin_wait(Gate *gate, const HttpResult *result)
@@ -187,9 +188,10 @@ gate_answered(Gate *gate, const void *request, const HttpResult *result)
 }
 
 /*
- * While the receiver fails, the breaker limits the requests.  If only one event is
- * pending, that event is the probe.  So its backoff must not be longer than the
- * pause between probes, unless the number of attempts is limited.
+ * While the receiver fails, the breaker limits the requests.  If only one
+ * event is pending, that event is the probe.  So its backoff must not be
+ * longer than the pause between probes, unless the number of attempts is
+ * limited.
  */
 RetryPolicy
 gate_policy(const Gate *gate)

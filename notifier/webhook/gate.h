@@ -34,8 +34,8 @@ typedef struct Gate
 extern bool gate_may_send(Gate *gate, int in_flight);
 
 /*
- * gate_trouble: why nothing is sent, as a text for people; NULL: requests may be
- * sent.
+ * gate_trouble: why nothing is sent, as a text for people; NULL: requests may
+ * be sent.
  */
 extern const char *gate_trouble(const Gate *gate);
 

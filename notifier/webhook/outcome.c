@@ -10,9 +10,9 @@
 #include <stdio.h>
 
 /*
- * settle: an event was delivered (error is NULL), or is retried after `delay` ms,
- * or is given up (delay -1).  Without a session nothing is reported, and the
- * event will be fetched again.
+ * settle: an event was delivered (error is NULL), or is retried after `delay`
+ * ms, or is given up (delay -1).  Without a session nothing is reported, and
+ * the event will be fetched again.
  */
 static void
 settle(Webhook *webhook, FetchedEvent *event, const char *error, int64_t delay)
@@ -64,8 +64,9 @@ settle_failure(Webhook *webhook, FetchedEvent *event, const HttpResult *result)
 }
 
 /*
- * put_back: return events to the buffer in their order, to be sent later without
- * the loss of an attempt, because neither they nor the receiver failed.
+ * put_back: return events to the buffer in their order, to be sent later
+ * without the loss of an attempt, because neither they nor the receiver
+ * failed.
  */
 static void
 put_back(Webhook *webhook, FetchedEvent *events, const HttpResult *result)

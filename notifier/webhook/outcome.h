@@ -1,7 +1,7 @@
 /*
  * outcome.h
- *		Settles events: acknowledged, scheduled for a retry, given up, or put back
- *		into the buffer.
+ *		Settles events: acknowledged, scheduled for a retry, given up, or put
+ *		back into the buffer.
  */
 #ifndef NOTIFIER_OUTCOME_H
 #define NOTIFIER_OUTCOME_H

@@ -21,8 +21,8 @@ notification_type(PayloadFormat format)
 }
 
 /*
- * The charset is in lower case because the CloudEvents SDK for JavaScript compares
- * the whole value.
+ * The charset is in lower case because the CloudEvents SDK for JavaScript
+ * compares the whole value.
  */
 const char *
 payload_content_type(PayloadFormat format, bool batch)

@@ -35,8 +35,8 @@ extern char *payload_url(PayloadFormat format, const char *url,
 						 const char *user_id);
 
 /*
- * payload_user_fits: may this user stand in the URL?  Not if the name would lead
- * to another path, URL-encoded or not.
+ * payload_user_fits: may this user stand in the URL?  Not if the name would
+ * lead to another path, URL-encoded or not.
  */
 extern bool payload_user_fits(const char *url, const char *user_id);
 

@@ -6,11 +6,12 @@
  * It cannot while a writer is committing; then we poll again shortly.  A slow
  * poll is the last resort.
  *
- * An event whose payload cannot be made does not block the others: it is fetched
- * without payload, and fails.
+ * An event whose payload cannot be made does not block the others: it is
+ * fetched without payload, and fails.
  *
- * A statement costs as much as several events.  So while many events arrive, we
- * wait some milliseconds between fetches and leave the processors to writers.
+ * A statement costs as much as several events.  So while many events arrive,
+ * we wait some milliseconds between fetches and leave the processors to
+ * writers.
  */
 #include "webhook/poll.h"
 
@@ -118,9 +119,10 @@ measure_flow(Poll *poll, int n)
 }
 
 /*
- * take_events: add the rows of a fetch to the buffer.  Fewer rows than asked for
- * mean that we have caught up, unless the limit in bytes stopped the fetch.  If
- * it did so before a large event, listen will find that event pending.
+ * take_events: add the rows of a fetch to the buffer.  Fewer rows than asked
+ * for mean that we have caught up, unless the limit in bytes stopped the
+ * fetch.  If it did so before a large event, listen will find that event
+ * pending.
  */
 static void
 take_events(Poll *poll, const PGresult *result)
@@ -152,8 +154,8 @@ take_events(Poll *poll, const PGresult *result)
 }
 
 /*
- * isolate: can the error be about one of the events to fetch?  Then fetch them one
- * by one until it is found, and fetch that event without its payload.
+ * isolate: can the error be about one of the events to fetch?  Then fetch them
+ * one by one until it is found, and fetch that event without its payload.
  */
 static bool
 isolate(Poll *poll, const PGresult *result)
@@ -245,12 +247,12 @@ poll_fetch(Poll *poll, int max)
 }
 
 /*
- * poll_delay: how long to wait before the next poll, after n polls in a row that
- * found nothing.
+ * poll_delay: how long to wait before the next poll, after n polls in a row
+ * that found nothing.
  *
- * A writer is committing, which usually takes as long as a flush of WAL.  So the
- * first polls follow as fast as the clock allows.  A commit that waits for a
- * standby can take long.
+ * A writer is committing, which usually takes as long as a flush of WAL.  So
+ * the first polls follow as fast as the clock allows.  A commit that waits for
+ * a standby can take long.
  */
 static int64_t
 poll_delay(int nempty)

@@ -1,7 +1,7 @@
 /*
  * poll.h
- *		Fetches pending events into the buffer, and waits for notifications when
- *		there are none.
+ *		Fetches pending events into the buffer, and waits for notifications
+ *		when there are none.
  */
 #ifndef NOTIFIER_POLL_H
 #define NOTIFIER_POLL_H

@@ -5,9 +5,9 @@
  * For events that failed in this session the time of the retry is known; the
  * earliest are kept here.  Older ones are found by polling slowly.
  *
- * Where order is kept, an event that failed blocks all others, even if it failed
- * in another session; and other sessions can retry, delete or cancel it.  So
- * there the failed events are counted in the database.
+ * Where order is kept, an event that failed blocks all others, even if it
+ * failed in another session; and other sessions can retry, delete or cancel
+ * it.  So there the failed events are counted in the database.
  */
 #include "webhook/retries.h"
 
@@ -54,7 +54,8 @@ set_timer(Retries *retries, int64_t delay)
 }
 
 /*
- * add_time: insert a time in order.  If there are too many, the latest is dropped.
+ * add_time: insert a time in order.  If there are too many, the latest is
+ * dropped.
  */
 static void
 add_time(Retries *retries, int64_t time)
@@ -75,8 +76,8 @@ add_time(Retries *retries, int64_t time)
 
 /*
  * counted: the callback of retries_count().  If events that are due were not
- * fetched since the last count, the subscription is paused or the like, and there
- * is no hurry.
+ * fetched since the last count, the subscription is paused or the like, and
+ * there is no hurry.
  */
 static void
 counted(void *arg, PGresult *result)

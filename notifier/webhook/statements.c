@@ -1,6 +1,7 @@
 /*
  * statements.c
- *		The SQL of a webhook, and the payload formats as expressions over f.event.
+ *		The SQL of a webhook, and the payload formats as expressions over
+ *		f.event.
  *
  * standard: the envelope that Standard Webhooks 1.0.0 recommends.
  * cloudevents: CloudEvents 1.0, JSON format, structured mode.

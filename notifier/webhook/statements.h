@@ -3,8 +3,8 @@
  *		The statements that a webhook sends to the database.
  *
  * The session's search_path is empty, and everything in them is qualified.  In
- * each, $1 is the subscription's name and $2 the Oid of its log, unless it says
- * otherwise.
+ * each, $1 is the subscription's name and $2 the Oid of its log, unless it
+ * says otherwise.
  */
 #ifndef NOTIFIER_STATEMENTS_H
 #define NOTIFIER_STATEMENTS_H
@@ -34,24 +34,24 @@ extern const char statement_pause[];
 extern const char statement_ack[];
 
 /*
- * Arrays: $3 the seqs, $4 the errors, $5 the seconds until the next attempt, NULL:
- * give it up.
+ * Arrays: $3 the seqs, $4 the errors, $5 the seconds until the next attempt,
+ * NULL: give it up.
  */
 extern const char statement_fail[];
 
 /*
- * One row: the number of deliveries that wait for a retry, how many of them are
- * not due yet, and the ms until the first of these is.
+ * One row: the number of deliveries that wait for a retry, how many of them
+ * are not due yet, and the ms until the first of these is.
  */
 extern const char statement_retries[];
 
 /*
- * statement_fetch: fetch pending events.  $3 the limit in events, $4 the limit in
- * bytes, $5 the age in seconds at which an event is given up (0: none), $6 and $7
- * the wanted resource_type and source_service (NULL: any).
+ * statement_fetch: fetch pending events. $3 the limit in events, $4 the limit
+ * in bytes, $5 the age in seconds at which an event is given up (0: none), $6
+ * and $7 the wanted resource_type and source_service (NULL: any).
  *
- * PostgreSQL makes the JSON.  So numbers of any size and all text arrive as they
- * were emitted, and the notifier need not parse them.
+ * PostgreSQL makes the JSON.  So numbers of any size and all text arrive as
+ * they were emitted, and the notifier need not parse them.
  */
 extern const char *statement_fetch(PayloadFormat format);
 

@@ -2,10 +2,10 @@
  * subscription.h
  *		The session and the subscription that the parts of a webhook share.
  *
- * The parts of a webhook (claim, poll, acks, retries, gate) send their statements
- * by subscription_query().  Whenever something has changed, a part calls
- * subscription_changed(), and the webhook checks all of them.  No part calls it
- * from within a function that the webhook calls.
+ * The parts of a webhook (claim, poll, acks, retries, gate) send their
+ * statements by subscription_query().  Whenever something has changed, a part
+ * calls subscription_changed(), and the webhook checks all of them.  No part
+ * calls it from within a function that the webhook calls.
  */
 #ifndef NOTIFIER_SUBSCRIPTION_H
 #define NOTIFIER_SUBSCRIPTION_H
@@ -28,8 +28,8 @@ typedef struct Subscription
 extern void subscription_changed(const Subscription *subscription);
 
 /*
- * subscription_query: send a statement whose $1 is the subscription's name, $2 its
- * log, and $3, $4, … the n parameters.  False: out of memory.
+ * subscription_query: send a statement whose $1 is the subscription's name, $2
+ * its log, and $3, $4, … the n parameters.  False: out of memory.
  */
 extern bool subscription_query(const Subscription *subscription,
 							   const char *sql, int n,
@@ -58,7 +58,8 @@ extern void problem_forget(Problem *problem);
 /*
  * Kinds of errors:
  * subscription_is_taken: another session is the consumer;
- * subscription_is_gone: the subscription, its log or the extension was dropped;
+ * subscription_is_gone: the subscription, its log or the extension was
+ * dropped;
  * subscription_is_about_data: a single event may be the cause.
  */
 extern bool subscription_is_taken(const PGresult *result);

@@ -89,9 +89,9 @@ endpoint_refused(Token *token, const HttpResult *result, json_t *answer)
 }
 
 /*
- * read_life: until when a token may be used, by loop_now(), from the "expires_in"
- * of an answer: seconds, which some endpoints write as a string.  Where it is
- * absent, a token is used until the receiver refuses it.
+ * read_life: until when a token may be used, by loop_now(), from the
+ * "expires_in" of an answer: seconds, which some endpoints write as a string.
+ * Where it is absent, a token is used until the receiver refuses it.
  */
 static bool
 read_life(json_t *life, int64_t *expires)
@@ -116,8 +116,8 @@ read_life(json_t *life, int64_t *expires)
 }
 
 /*
- * take_token: take the token from an answer.  Returns what is wrong with it, or
- * NULL.
+ * take_token: take the token from an answer.  Returns what is wrong with it,
+ * or NULL.
  */
 static const char *
 take_token(Token *token, json_t *answer)

@@ -1,7 +1,8 @@
 /*
  * token.h
- *		The OAuth 2.0 token of a webhook (RFC 6749, client credentials): requested
- *		when it is needed, and used until shortly before it expires.
+ *		The OAuth 2.0 token of a webhook (RFC 6749, client credentials):
+ *		requested when it is needed, and used until shortly before it
+ *		expires.
  *
  * Without a token nothing is sent, and no event loses an attempt.
  */
@@ -54,8 +55,8 @@ extern bool token_refused(Token *token, uint32_t generation);
 extern void token_accepted(Token *token, uint32_t generation);
 
 /*
- * token_trouble: why there is no token, as a text for people; NULL: there is one
- * or none is needed.
+ * token_trouble: why there is no token, as a text for people; NULL: there is
+ * one or none is needed.
  */
 extern const char *token_trouble(const Token *token);
 

@@ -1,10 +1,12 @@
 /*
  * webhook.c
- *		Runs a webhook: fetches ahead, sends, and sleeps when no events are pending.
+ *		Runs a webhook: fetches ahead, sends, and sleeps when no events are
+ *		pending.
  *
- * After any change in one of the parts, pump() evaluates it and starts whatever
- * can be started: requests, acknowledgements, a fetch, sleep.  There is at most
- * one statement of each kind in progress.  Only change_state() changes the state.
+ * After any change in one of the parts, pump() evaluates it and starts
+ * whatever can be started: requests, acknowledgements, a fetch, sleep.  There
+ * is at most one statement of each kind in progress.  Only change_state()
+ * changes the state.
  */
 #include "webhook/webhook.h"
 
@@ -109,8 +111,8 @@ state_name(WebhookState state)
 }
 
 /*
- * change_state: the only place where the state changes.  Polling begins and ends
- * with being the consumer.
+ * change_state: the only place where the state changes.  Polling begins and
+ * ends with being the consumer.
  */
 static void
 change_state(Webhook *webhook, WebhookState to, const char *reason)
@@ -149,8 +151,8 @@ stand_by(Webhook *webhook, int64_t delay, const char *reason)
 }
 
 /*
- * release: let another session be the consumer, and try again after `delay` ms.
- * Events that were fetched and not sent go back.
+ * release: let another session be the consumer, and try again after `delay`
+ * ms.  Events that were fetched and not sent go back.
  */
 static void
 release(Webhook *webhook, int64_t delay, const char *reason)
@@ -173,8 +175,8 @@ subscribe_again(Webhook *webhook)
 }
 
 /*
- * pause_subscription: the receiver answered 410 Gone.  Events wait until somebody
- * calls eventlog.resume.
+ * pause_subscription: the receiver answered 410 Gone.  Events wait until
+ * somebody calls eventlog.resume.
  */
 static void
 pause_subscription(Webhook *webhook)
@@ -188,8 +190,8 @@ pause_subscription(Webhook *webhook)
 }
 
 /*
- * needs_new_token: did the receiver refuse the token rather than the event?  Then
- * the event is sent once more with a new token, which costs no attempt.
+ * needs_new_token: did the receiver refuse the token rather than the event?
+ * Then the event is sent once more with a new token, which costs no attempt.
  */
 static bool
 needs_new_token(Webhook *webhook, FetchedEvent *events, const HttpResult *result)
@@ -271,8 +273,8 @@ begin_deliveries(Webhook *webhook)
 }
 
 /*
- * begin_fetch: keep the buffer filled.  While deliveries cannot be acknowledged,
- * do not fetch more, since all of them would be sent again.
+ * begin_fetch: keep the buffer filled.  While deliveries cannot be
+ * acknowledged, do not fetch more, since all of them would be sent again.
  */
 static void
 begin_fetch(Webhook *webhook)
@@ -361,9 +363,9 @@ follow_poll(Webhook *webhook)
 }
 
 /*
- * follow_retries: fetch the events that are due.  By the database's clock they may
- * not be due yet, and then a fetch would return later events.  So where order is
- * kept, ask the database first.
+ * follow_retries: fetch the events that are due.  By the database's clock they
+ * may not be due yet, and then a fetch would return later events.  So where
+ * order is kept, ask the database first.
  */
 static void
 follow_retries(Webhook *webhook)

@@ -4,17 +4,14 @@
  *
  * Its parts do not know each other:
  *
- *		claim.c			makes this session the consumer
- *		poll.c			fetches events, and waits for them
- *		buffer.c		keeps them in memory
- *		gate.c			decides whether a request may be sent now
- *		token.c			has the OAuth 2.0 token
- *		delivery.c		sends the request
- *		acks.c			settles events in the database
- *		retries.c		knows when failed events are due
+ *		claim.c makes this session the consumer poll.c fetches events, and
+ *		waits for them buffer.c keeps them in memory gate.c decides whether a
+ *		request may be sent now token.c has the OAuth 2.0 token delivery.c
+ *		sends the request acks.c settles events in the database retries.c
+ *		knows when failed events are due
  *
- * A part calls subscription_changed() when something has changed.  Then webhook.c
- * checks all of them and starts what can be started.
+ * A part calls subscription_changed() when something has changed.  Then
+ * webhook.c checks all of them and starts what can be started.
  */
 #ifndef NOTIFIER_WEBHOOK_H
 #define NOTIFIER_WEBHOOK_H
@@ -57,7 +54,8 @@ extern bool webhook_is_consumer(const Webhook *webhook);
 extern bool webhook_is_leaving(const Webhook *webhook);
 
 /*
- * webhook_is_blocked: order is kept, and an event that failed blocks the others.
+ * webhook_is_blocked: order is kept, and an event that failed blocks the
+ * others.
  */
 extern bool webhook_is_blocked(const Webhook *webhook);
 
@@ -68,8 +66,8 @@ extern bool webhook_is_blocked(const Webhook *webhook);
 extern bool webhook_is_settled(const Webhook *webhook);
 
 /*
- * webhook_is_quiet: is there nothing that it can do now?  While stopping: has it
- * stopped?
+ * webhook_is_quiet: is there nothing that it can do now?  While stopping: has
+ * it stopped?
  */
 extern bool webhook_is_quiet(const Webhook *webhook);
 

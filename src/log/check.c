@@ -4,7 +4,8 @@
  *
  * eventlog._fill checks them all (check_value).  A CHECK constraint of a log
  * calls eventlog._check, which checks that the id and the time of an event
- * belong together, also where triggers do not fire, as on a logical subscriber.
+ * belong together, also where triggers do not fire, as on a logical
+ * subscriber.
  *
  * The constraint is on these two columns only, because PostgreSQL reads the
  * text of a constraint anew for each statement.  With all columns, that took a

@@ -5,13 +5,13 @@
  * On every node such a log is an empty shell.  Its events are in shards, and
  * each shard is a partitioned table with the columns, indexes and triggers of
  * the log.  The shell's partitions are empty, or contain what
- * create_distributed_table() left behind.  So everything that opens a partition
- * without SQL asks here first.  SQL on the shell is right on every node, because
- * Citus plans it.
+ * create_distributed_table() left behind.  So everything that opens a
+ * partition without SQL asks here first.  SQL on the shell is right on every
+ * node, because Citus plans it.
  *
- * Citus is no dependency.  Its catalogs are found by name in pg_catalog, and only
- * if they are members of the extension "citus"; tables of these names that somebody
- * else created are ignored.
+ * Citus is no dependency.  Its catalogs are found by name in pg_catalog, and
+ * only if they are members of the extension "citus"; tables of these names
+ * that somebody else created are ignored.
  */
 #include "log/log.h"
 
@@ -54,8 +54,8 @@ typedef struct DistributedTable
 static HTAB *distributed_tables = NULL;
 
 /*
- * citus_catalog: the OID of one of Citus's own tables or indexes; InvalidOid without
- * Citus.
+ * citus_catalog: the OID of one of Citus's own tables or indexes; InvalidOid
+ * without Citus.
  */
 static Oid
 citus_catalog(const char *name)
@@ -144,8 +144,8 @@ read_distributed(Oid relid, DistributedTable *table)
 }
 
 /*
- * find_distributed: the same from the cache; false for a local table.  Returns a
- * copy, since the entry may be removed at the next catalog access.
+ * find_distributed: the same from the cache; false for a local table.  Returns
+ * a copy, since the entry may be removed at the next catalog access.
  */
 static bool
 find_distributed(Oid relid, DistributedTable *table)
@@ -178,8 +178,8 @@ citus_has(Oid relid)
 }
 
 /*
- * distribution_obstacle: why a log cannot be used as Citus distributes it; NULL if
- * it can, or is local.
+ * distribution_obstacle: why a log cannot be used as Citus distributes it;
+ * NULL if it can, or is local.
  */
 char *
 distribution_obstacle(Oid relid)
@@ -201,8 +201,8 @@ distribution_obstacle(Oid relid)
 }
 
 /*
- * is_distributed: does Citus store the rows of this log or partition in shards?
- * Raises an error if it does so in a way that cannot be used.
+ * is_distributed: does Citus store the rows of this log or partition in
+ * shards?  Raises an error if it does so in a way that cannot be used.
  */
 bool
 is_distributed(Oid relid)
@@ -235,8 +235,8 @@ are_colocated(Oid a, Oid b)
 }
 
 /*
- * find_shards: the current shard numbers of a distributed table, sorted; returns
- * how many.
+ * find_shards: the current shard numbers of a distributed table, sorted;
+ * returns how many.
  */
 static int
 find_shards(Oid relid, int64 **found)
@@ -269,8 +269,8 @@ find_shards(Oid relid, int64 **found)
 }
 
 /*
- * shards_of: the current shard numbers of a distributed table, sorted and separated
- * by commas.
+ * shards_of: the current shard numbers of a distributed table, sorted and
+ * separated by commas.
  */
 char *
 shards_of(Oid relid)
@@ -286,7 +286,8 @@ shards_of(Oid relid)
 }
 
 /*
- * node_of: the node that has a shard, by its group; -1 unless it is the only one.
+ * node_of: the node that has a shard, by its group; -1 unless it is the only
+ * one.
  */
 static int
 node_of(Relation rel, int64 shard)
@@ -309,8 +310,9 @@ node_of(Relation rel, int64 shard)
 }
 
 /*
- * placed_shards_of: the current shards of a distributed table, sorted by number, and
- * their nodes; returns how many, or 0 if some are not on exactly one node.
+ * placed_shards_of: the current shards of a distributed table, sorted by
+ * number, and their nodes; returns how many, or 0 if some are not on exactly
+ * one node.
  */
 int
 placed_shards_of(Oid relid, PlacedShard **found)
@@ -359,8 +361,8 @@ table_of_shard(int64 shard)
 }
 
 /*
- * may_be_shard: does a table have the name of a shard, in a database with Citus?
- * Then its number is in *shard.
+ * may_be_shard: does a table have the name of a shard, in a database with
+ * Citus?  Then its number is in *shard.
  */
 bool
 may_be_shard(Oid relid, int64 *shard)
@@ -378,11 +380,12 @@ may_be_shard(Oid relid, int64 *shard)
 }
 
 /*
- * log_of_shard: the log that a table on this node is a shard of; InvalidOid if it
- * is not a shard.
+ * log_of_shard: the log that a table on this node is a shard of; InvalidOid if
+ * it is not a shard.
  *
- * The name alone proves nothing, since anybody can give a table the name of a shard
- * on another node.  A shard is in the log's schema and belongs to its owner.
+ * The name alone proves nothing, since anybody can give a table the name of a
+ * shard on another node.  A shard is in the log's schema and belongs to its
+ * owner.
  */
 Oid
 log_of_shard(Oid relid)
@@ -427,8 +430,8 @@ is_coordinator(void)
 }
 
 /*
- * shell_number: run a statement on a distributed table, as the caller, and return
- * its number; 0 for null.
+ * shell_number: run a statement on a distributed table, as the caller, and
+ * return its number; 0 for null.
  */
 int64
 shell_number(const char *sql)

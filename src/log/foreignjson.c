@@ -1,11 +1,11 @@
 /*
  * foreignjson.c
- *		Events of other systems, as JSON: finding a field in it, and what is left
- *		when fields are taken out.
+ *		Events of other systems, as JSON: finding a field in it, and what is
+ *		left when fields are taken out.
  *
- * The shapes themselves are described in SQL, in eventlog._foreign_events(), which
- * calls these functions.  A field is named by its path, "log.level", which
- * leads through nested objects, through keys with dots, or both.
+ * The shapes themselves are described in SQL, in eventlog._foreign_events(),
+ * which calls these functions.  A field is named by its path, "log.level",
+ * which leads through nested objects, through keys with dots, or both.
  */
 #include "log/log.h"
 
@@ -70,8 +70,8 @@ foreign_scalar(const JsonbValue *value)
 }
 
 /*
- * foreign_find_arg: the same for a function whose first arguments are an object
- * and a path.
+ * foreign_find_arg: the same for a function whose first arguments are an
+ * object and a path.
  */
 JsonbValue *
 foreign_find_arg(FunctionCallInfo fcinfo)
@@ -220,7 +220,8 @@ eventlog_foreign_rest(PG_FUNCTION_ARGS)
 static void append_attributes(StringInfo to, JsonbContainer *list);
 
 /*
- * append_any: append a value of OpenTelemetry, {"stringValue": ...} and the like.
+ * append_any: append a value of OpenTelemetry, {"stringValue": ...} and the
+ * like.
  */
 static void
 append_any(StringInfo to, JsonbContainer *any)
@@ -271,7 +272,8 @@ append_any(StringInfo to, JsonbContainer *any)
 }
 
 /*
- * append_attributes: append OpenTelemetry's list of keys and values as an object.
+ * append_attributes: append OpenTelemetry's list of keys and values as an
+ * object.
  */
 static void
 append_attributes(StringInfo to, JsonbContainer *list)

@@ -177,8 +177,8 @@ parse_rfc3339(const char *string, TimestampTz *t)
 }
 
 /*
- * parse_epoch: seconds, milliseconds, microseconds or nanoseconds since 1970, by
- * their size; seconds may have a fraction.
+ * parse_epoch: seconds, milliseconds, microseconds or nanoseconds since 1970,
+ * by their size; seconds may have a fraction.
  */
 static bool
 parse_epoch(const char *string, TimestampTz *t)
@@ -254,8 +254,8 @@ eventlog_foreign_level(PG_FUNCTION_ARGS)
 }
 
 /*
- * eventlog._foreign_type(name text) returns text: an event_type made of a name:
- * in lower case, its words separated by dots; NULL if nothing is left.
+ * eventlog._foreign_type(name text) returns text: an event_type made of a
+ * name: in lower case, its words separated by dots; NULL if nothing is left.
  */
 Datum
 eventlog_foreign_type(PG_FUNCTION_ARGS)
@@ -326,8 +326,8 @@ parse_uuid(const text *string, pg_uuid_t *id)
 }
 
 /*
- * eventlog._foreign_id(id text, occurred_at timestamptz) returns uuid: an id that
- * is an event's of that time, or of any if it is NULL; otherwise NULL.
+ * eventlog._foreign_id(id text, occurred_at timestamptz) returns uuid: an id
+ * that is an event's of that time, or of any if it is NULL; otherwise NULL.
  */
 Datum
 eventlog_foreign_id(PG_FUNCTION_ARGS)

@@ -1,12 +1,13 @@
 /*
  * inbox.c
- *		eventlog.create_inbox: a view for shippers that insert rows of their own
- *		shape.
+ *		eventlog.create_inbox: a view for shippers that insert rows of their
+ *		own shape.
  *
- * Its INSTEAD OF trigger writes each row as an event, by eventlog.ingest and with
- * the rights of the inserting role, which needs INSERT on the view and on the log.
- * The view's condition refers to the log, so the view follows a rename, comes after
- * the log in a dump, and prevents that the log is dropped without CASCADE.
+ * Its INSTEAD OF trigger writes each row as an event, by eventlog.ingest and
+ * with the rights of the inserting role, which needs INSERT on the view and on
+ * the log.  The view's condition refers to the log, so the view follows a
+ * rename, comes after the log in a dump, and prevents that the log is dropped
+ * without CASCADE.
  */
 #include "log/log.h"
 
@@ -58,8 +59,8 @@ static const struct
 };
 
 /*
- * find_shape: the index of the shape with that name; raises an error that lists the
- * shapes if there is none.
+ * find_shape: the index of the shape with that name; raises an error that
+ * lists the shapes if there is none.
  */
 static int
 find_shape(FunctionCallInfo fcinfo)
@@ -166,8 +167,8 @@ eventlog_inbox(PG_FUNCTION_ARGS)
 }
 
 /*
- * eventlog._inbox_level(name text) returns text: the level with this name or number
- * of syslog; NULL if there is none, so that no row is lost.
+ * eventlog._inbox_level(name text) returns text: the level with this name or
+ * number of syslog; NULL if there is none, so that no row is lost.
  */
 Datum
 eventlog_inbox_level(PG_FUNCTION_ARGS)

@@ -28,8 +28,8 @@ enum
 };
 
 /*
- * columns of eventlog._foreign_events: where in the document the event is, what
- * its id is made of, and the arguments of emit but the log
+ * columns of eventlog._foreign_events: where in the document the event is,
+ * what its id is made of, and the arguments of emit but the log
  */
 enum
 {
@@ -46,8 +46,9 @@ add_context(void *arg)
 }
 
 /*
- * emit_row: emit the event of a row, which has an id, or a seed for one, or neither.
- * A seed needs a time, since otherwise each call would make another id.
+ * emit_row: emit the event of a row, which has an id, or a seed for one, or
+ * neither.  A seed needs a time, since otherwise each call would make another
+ * id.
  */
 static Datum
 emit_row(HeapTuple row, TupleDesc desc, Oid log, bool *isnull)

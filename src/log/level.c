@@ -60,8 +60,8 @@ level_find(const char *name, int len)
 }
 
 /*
- * level_of_syslog, level_of_opentelemetry: the level for a severity of RFC 5424,
- * 0 to 7, or of OpenTelemetry, 1 to 24; -1 if there is none.
+ * level_of_syslog, level_of_opentelemetry: the level for a severity of RFC
+ * 5424, 0 to 7, or of OpenTelemetry, 1 to 24; -1 if there is none.
  */
 static int
 level_of_syslog(int severity)
@@ -107,8 +107,8 @@ level_from_word(const char *word, int len, bool opentelemetry)
 }
 
 /*
- * level_require: the level with this name; if there is none, an error that lists
- * the valid ones.
+ * level_require: the level with this name; if there is none, an error that
+ * lists the valid ones.
  */
 EventLevel
 level_require(const text *name)

@@ -410,8 +410,9 @@ replica_identity(Oid relid, Oid partition)
 }
 
 /*
- * choose_name: a name for a partition that is free in its schema and in the one
- * where it goes when it has expired.  The names of its indexes are made from it.
+ * choose_name: a name for a partition that is free in its schema and in the
+ * one where it goes when it has expired.  The names of its indexes are made
+ * from it.
  */
 static char *
 choose_name(Oid relid, TimestampTz lower)
@@ -436,8 +437,9 @@ choose_name(Oid relid, TimestampTz lower)
 }
 
 /*
- * partition_create_table: create the table of a new partition without attaching
- * it; returns its name, quoted for SQL.  Within SPI, as the log's owner.
+ * partition_create_table: create the table of a new partition without
+ * attaching it; returns its name, quoted for SQL.  Within SPI, as the log's
+ * owner.
  */
 char *
 partition_create_table(Oid relid, TimestampTz lower)

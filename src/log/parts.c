@@ -8,8 +8,8 @@
 #include "executor/spi.h"
 
 /*
- * log_add_check: add the constraint that the id and the time of an event belong
- * together.
+ * log_add_check: add the constraint that the id and the time of an event
+ * belong together.
  */
 void
 log_add_check(const char *log)

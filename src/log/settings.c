@@ -223,8 +223,8 @@ find_archive_schema(const text *value, Oid owner)
 }
 
 /*
- * settings_set_expiry: set what becomes of expired partitions, by an argument of
- * create_log or alter_log and the next one; returns whether any was given.
+ * settings_set_expiry: set what becomes of expired partitions, by an argument
+ * of create_log or alter_log and the next one; returns whether any was given.
  */
 bool
 settings_set_expiry(FunctionCallInfo fcinfo, int argno, LogSettings *settings,

@@ -2,11 +2,11 @@
  * distributed.c
  *		Subscriptions of a log that Citus has distributed.
  *
- * An event is queued on the server that stores it, in its own transaction, so each
- * worker has a queue and a notifier beside it.  A shard uses its server's
- * subscriptions of the distributed log.  The coordinator passes every change of a
- * subscription on to the workers.  They commit at once: if the transaction on the
- * coordinator is rolled back, repeat the change or undo it.
+ * An event is queued on the server that stores it, in its own transaction, so
+ * each worker has a queue and a notifier beside it.  A shard uses its server's
+ * subscriptions of the distributed log.  The coordinator passes every change
+ * of a subscription on to the workers.  They commit at once: if the
+ * transaction on the coordinator is rolled back, repeat the change or undo it.
  *
  * The statements run on the workers as the current role, so rights are checked
  * there as they are here.
@@ -20,7 +20,8 @@
 #include "utils/lsyscache.h"
 
 /*
- * lead_workers: must a change to a log's subscriptions be passed on to workers?
+ * lead_workers: must a change to a log's subscriptions be passed on to
+ * workers?
  */
 bool
 lead_workers(Oid log)
@@ -30,9 +31,9 @@ lead_workers(Oid log)
 }
 
 /*
- * ask_nodes: run a statement on all nodes.  The answers are in the result of SPI,
- * one row and one column each, as text.  If a node fails, raise an error that names
- * it.  Within SPI.
+ * ask_nodes: run a statement on all nodes.  The answers are in the result of
+ * SPI, one row and one column each, as text.  If a node fails, raise an error
+ * that names it.  Within SPI.
  */
 static void
 ask_nodes(const char *from)
@@ -70,9 +71,9 @@ number_answered(uint64 i)
 }
 
 /*
- * call_on_workers: let each worker call a function of the extension for a log for
- * which lead_workers() is true; returns the sum of the results.  `call` has the
- * name and all arguments except the last, the log.
+ * call_on_workers: let each worker call a function of the extension for a log
+ * for which lead_workers() is true; returns the sum of the results. `call` has
+ * the name and all arguments except the last, the log.
  */
 int64
 call_on_workers(Oid log, const char *call)

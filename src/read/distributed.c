@@ -1,19 +1,21 @@
 /*
  * distributed.c
- *		Statements that let each shard of a distributed log read its own events.
+ *		Statements that let each shard of a distributed log read its own
+ *		events.
  *
  * SQL on a log that Citus distributes is right, but each shard plans it as
- * PostgreSQL does, and must look at many events to find a rare one.  A shard is
- * itself a log, which eventlog.list can read by its indexes.  To call it once on
- * each shard, in one statement, there is a table of shards beside the log:
- * LOG_shards, distributed like the log, with one row in each shard.  maintain
- * creates it.  Citus ships the whole join of that table with eventlog.list, runs it
- * as the caller, and merges the results.
+ * PostgreSQL does, and must look at many events to find a rare one.  A shard
+ * is itself a log, which eventlog.list can read by its indexes.  To call it
+ * once on each shard, in one statement, there is a table of shards beside the
+ * log: LOG_shards, distributed like the log, with one row in each shard.
+ * maintain creates it.  Citus ships the whole join of that table with
+ * eventlog.list, runs it as the caller, and merges the results.
  *
- * The table of shards is used only if it agrees with Citus's catalogs: it belongs to
- * the log's owner, is in the log's schema, and names each shard of the log once.
- * Otherwise, for example after a shard was split, plain SQL answers, which is always
- * right.  If shards are split or merged while a page is read, that is an error.
+ * The table of shards is used only if it agrees with Citus's catalogs: it
+ * belongs to the log's owner, is in the log's schema, and names each shard of
+ * the log once.  Otherwise, for example after a shard was split, plain SQL
+ * answers, which is always right.  If shards are split or merged while a page
+ * is read, that is an error.
  */
 #include "read/read.h"
 
@@ -53,8 +55,8 @@ shard_table_name(Oid log)
 }
 
 /*
- * find_shard_table: find a log's table of shards by its name, owner and schema;
- * InvalidOid if there is none that the caller may read.
+ * find_shard_table: find a log's table of shards by its name, owner and
+ * schema; InvalidOid if there is none that the caller may read.
  */
 static Oid
 find_shard_table(const EventLog *log)
@@ -71,8 +73,8 @@ find_shard_table(const EventLog *log)
 }
 
 /*
- * shards_in_table: the shards that a table of shards names, as shards_of() returns
- * them, and their keys.
+ * shards_in_table: the shards that a table of shards names, as shards_of()
+ * returns them, and their keys.
  */
 static char *
 shards_in_table(Oid relid, TimestampTz **keys)
@@ -128,8 +130,8 @@ remember_table(Oid log, Oid relid, const char *shards, const TimestampTz *keys)
 }
 
 /*
- * find_usable_table: the table of shards of a distributed log; NULL if there is none
- * that can be used.  *shards is for end_shards().
+ * find_usable_table: the table of shards of a distributed log; NULL if there
+ * is none that can be used. *shards is for end_shards().
  */
 static const ShardTable *
 find_usable_table(const EventLog *log, char **shards)
@@ -159,8 +161,8 @@ find_usable_table(const EventLog *log, char **shards)
 }
 
 /*
- * begin_shards: the name of a log's table of shards, quoted for SQL; NULL if there
- * is none that can be used.  *shards is for end_shards().
+ * begin_shards: the name of a log's table of shards, quoted for SQL; NULL if
+ * there is none that can be used. *shards is for end_shards().
  */
 char *
 begin_shards(const EventLog *log, char **shards)
@@ -233,8 +235,8 @@ append_time(StringInfo sql, const char *name, TimestampTz value)
 }
 
 /*
- * append_filter_args: append the filter as arguments of a function, each followed
- * by a comma.  Returns false if arguments cannot express it.
+ * append_filter_args: append the filter as arguments of a function, each
+ * followed by a comma.  Returns false if arguments cannot express it.
  */
 bool
 append_filter_args(StringInfo sql, const Filter *filter)
@@ -257,8 +259,8 @@ append_filter_args(StringInfo sql, const Filter *filter)
 }
 
 /*
- * append_shard_args: append the arguments of a call on a shard: the filter and the
- * log.  shard: its number, as SQL.
+ * append_shard_args: append the arguments of a call on a shard: the filter and
+ * the log. shard: its number, as SQL.
  */
 static bool
 append_shard_args(StringInfo sql, const EventLog *log, const Filter *filter,
@@ -273,9 +275,9 @@ append_shard_args(StringInfo sql, const EventLog *log, const Filter *filter,
 }
 
 /*
- * append_shard_page: append the arguments of list or explain on a shard, for the
- * events that it can contribute to a page.  Returns false if arguments cannot
- * express that.
+ * append_shard_page: append the arguments of list or explain on a shard, for
+ * the events that it can contribute to a page.  Returns false if arguments
+ * cannot express that.
  */
 static bool
 append_shard_page(StringInfo sql, const EventLog *log, const Filter *filter,
@@ -331,13 +333,13 @@ append_node_shards(StringInfo sql, const PlacedShard *placed, int n, int i)
 }
 
 /*
- * nodes_page_sql: a statement that reads a page by one task on each node; NULL if
- * that is not possible.
+ * nodes_page_sql: a statement that reads a page by one task on each node; NULL
+ * if that is not possible.
  *
- * A task costs Citus 1 to 2 ms, more than most shards need to find their part of
- * the page.  So only the first shard of each node is asked, by its key, and reads
- * the others of its node as well.  A node that does not have them raises an error,
- * and end_shards() notices shards that were moved.
+ * A task costs Citus 1 to 2 ms, more than most shards need to find their part
+ * of the page.  So only the first shard of each node is asked, by its key, and
+ * reads the others of its node as well.  A node that does not have them raises
+ * an error, and end_shards() notices shards that were moved.
  */
 static char *
 nodes_page_sql(const EventLog *log, const Filter *filter, const EventPage *page,
@@ -406,8 +408,8 @@ shards_to_ask(const EventLog *log, const Filter *filter, char **shards)
 }
 
 /*
- * shards_page_sql: a statement that reads a page from the shards; NULL if that is
- * not possible.
+ * shards_page_sql: a statement that reads a page from the shards; NULL if that
+ * is not possible.
  */
 char *
 shards_page_sql(const EventLog *log, const Filter *filter,
@@ -456,8 +458,8 @@ shards_explain_sql(const EventLog *log, const Filter *filter,
 }
 
 /*
- * shards_status_sql: a statement that returns estimated events, bytes, problems and
- * number of each shard; NULL if that is not possible.
+ * shards_status_sql: a statement that returns estimated events, bytes,
+ * problems and number of each shard; NULL if that is not possible.
  */
 char *
 shards_status_sql(const EventLog *log)

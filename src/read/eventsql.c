@@ -59,8 +59,8 @@ append_after(StringInfo sql, const pg_uuid_t *after)
 }
 
 /*
- * begin_log_sql: connect to SPI for a statement on the log that has this filter;
- * the result is what end_log_sql() wants.
+ * begin_log_sql: connect to SPI for a statement on the log that has this
+ * filter; the result is what end_log_sql() wants.
  */
 int
 begin_log_sql(const EventLog *log, const Filter *filter)
@@ -70,8 +70,8 @@ begin_log_sql(const EventLog *log, const Filter *filter)
 }
 
 /*
- * end_log_sql: the statement has been run.  `shards` is what end_shards() wants,
- * NULL when the shards were not asked.
+ * end_log_sql: the statement has been run. `shards` is what end_shards()
+ * wants, NULL when the shards were not asked.
  */
 void
 end_log_sql(const EventLog *log, const char *shards, int level)

@@ -3,10 +3,10 @@
  *		Statements that have each foreign partition of a log count its own
  *		events.
  *
- * PostgreSQL counts the rows of a partitioned table above its partitions, so all
- * events of a foreign one would have to come here.  Counted partition by
- * partition, each by a statement of its own that the partitions' counts are added
- * up from, the other server counts them.
+ * PostgreSQL counts the rows of a partitioned table above its partitions, so
+ * all events of a foreign one would have to come here.  Counted partition by
+ * partition, each by a statement of its own that the partitions' counts are
+ * added up from, the other server counts them.
  */
 #include "read/read.h"
 
@@ -38,9 +38,9 @@ append_part(StringInfo sql, Oid partition, const Filter *filter,
 }
 
 /*
- * parts_sql: the answers of all partitions in the filter's window to a SELECT of
- * these columns with that GROUP BY, as a statement; NULL when no partition is
- * foreign, or the caller may not name them all.
+ * parts_sql: the answers of all partitions in the filter's window to a SELECT
+ * of these columns with that GROUP BY, as a statement; NULL when no partition
+ * is foreign, or the caller may not name them all.
  */
 char *
 parts_sql(const EventLog *log, const Filter *filter, const char *columns,

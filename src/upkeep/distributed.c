@@ -2,15 +2,15 @@
  * distributed.c
  *		Upkeep of a log that Citus distributes.
  *
- * It runs on the coordinator, because only what is done there happens on all shards.
- * If a shard got a partition of its own, Citus would not know it, and would leave it
- * behind when it moves the shard.
+ * It runs on the coordinator, because only what is done there happens on all
+ * shards.  If a shard got a partition of its own, Citus would not know it, and
+ * would leave it behind when it moves the shard.
  *
- * Rows are chosen by ranges of time, never by ctid, which has no meaning outside of
- * a shard.  Events leave the default partition by SQL: they are copied to a table
- * that becomes the partition.  Triggers of the log's owner do not fire, since that
- * table has none yet.  (A logical subscriber of a shard would miss the rows.  Citus
- * itself does not copy shards that way.)
+ * Rows are chosen by ranges of time, never by ctid, which has no meaning
+ * outside of a shard.  Events leave the default partition by SQL: they are
+ * copied to a table that becomes the partition.  Triggers of the log's owner
+ * do not fire, since that table has none yet.  (A logical subscriber of a
+ * shard would miss the rows.  Citus itself does not copy shards that way.)
  */
 #include "upkeep/upkeep.h"
 
@@ -21,8 +21,8 @@
 #include "utils/timestamp.h"
 
 /*
- * shards_fill_partition: create a partition and move the events of its range there
- * from the default partition; returns their number.  Within a step.
+ * shards_fill_partition: create a partition and move the events of its range
+ * there from the default partition; returns their number.  Within a step.
  */
 int64
 shards_fill_partition(Oid log, Oid default_oid, TimestampTz lower,
@@ -54,8 +54,8 @@ shards_fill_partition(Oid log, Oid default_oid, TimestampTz lower,
 }
 
 /*
- * shards_find_in_default: find the time of an event in the default partition that
- * is to be moved, from upkeep->from on, as find_in_default() does.
+ * shards_find_in_default: find the time of an event in the default partition
+ * that is to be moved, from upkeep->from on, as find_in_default() does.
  */
 void
 shards_find_in_default(Upkeep *upkeep, Oid default_oid, TimestampTz horizon,
@@ -94,8 +94,8 @@ shards_find_in_default(Upkeep *upkeep, Oid default_oid, TimestampTz horizon,
 }
 
 /*
- * make_shard_table: a step that creates the table of shards, unless there is one
- * that agrees with the shards (see read/distributed.c).
+ * make_shard_table: a step that creates the table of shards, unless there is
+ * one that agrees with the shards (see read/distributed.c).
  */
 static void
 make_shard_table(void *arg)
@@ -170,8 +170,8 @@ maintain_shards(Upkeep *upkeep)
 }
 
 /*
- * upkeep_is_elsewhere: is this log, or the log that it is a shard of, maintained by
- * the coordinator?
+ * upkeep_is_elsewhere: is this log, or the log that it is a shard of,
+ * maintained by the coordinator?
  */
 bool
 upkeep_is_elsewhere(Oid log)

@@ -4,8 +4,8 @@
  *
  * A transaction that drops tables looks through all of shared buffers, once,
  * when it commits, and waits for the disk.  So while nobody waits for the log,
- * a step drops several partitions (drop_together).  It ends as soon as somebody
- * does, so nobody waits longer than for the drop of one.
+ * a step drops several partitions (drop_together).  It ends as soon as
+ * somebody does, so nobody waits longer than for the drop of one.
  */
 #include "upkeep/upkeep.h"
 
@@ -73,8 +73,8 @@ drop_partition(Oid log, const PartitionList *list, const Partition *item)
 }
 
 /*
- * detach_partition: make a partition of a log that is locked a table of its own,
- * and move it into a schema, unless its name is empty.  Within a step.
+ * detach_partition: make a partition of a log that is locked a table of its
+ * own, and move it into a schema, unless its name is empty.  Within a step.
  */
 void
 detach_partition(Oid log, const PartitionList *list, const Partition *item,
@@ -91,7 +91,8 @@ detach_partition(Oid log, const PartitionList *list, const Partition *item,
 }
 
 /*
- * has_waiters: does somebody wait for a table that this transaction has locked?
+ * has_waiters: does somebody wait for a table that this transaction has
+ * locked?
  */
 static bool
 has_waiters(Oid relid)
@@ -142,9 +143,9 @@ try_later(DropOne drop, void *arg, Oid partition)
 }
 
 /*
- * drop_together: drop partitions of a log that is locked, from the one numbered
- * run->first in run->list on, until somebody waits or one of them cannot be
- * dropped.  Within a step.
+ * drop_together: drop partitions of a log that is locked, from the one
+ * numbered run->first in run->list on, until somebody waits or one of them
+ * cannot be dropped.  Within a step.
  *
  * `drop` is called for each of them.  It returns whether it is done with it,
  * calls drop_note() if it has dropped it, and raises an error if it cannot: an
@@ -203,7 +204,8 @@ drop_in_step(DropRun *run, UpkeepTarget *target, UpkeepStep step, void *arg,
 }
 
 /*
- * drop_note: note that a partition was dropped, to be reported after the commit.
+ * drop_note: note that a partition was dropped, to be reported after the
+ * commit.
  */
 void
 drop_note(DropRun *run, const Partition *item, const char *name, int64 rows)

@@ -65,8 +65,8 @@ drop_expired(void *arg, Oid partition, bool first)
 }
 
 /*
- * drop_some: a step that drops partitions from the first one of upkeep->run on,
- * if they have expired.
+ * drop_some: a step that drops partitions from the first one of upkeep->run
+ * on, if they have expired.
  */
 static void
 drop_some(void *arg)
@@ -280,8 +280,8 @@ keep_referred(Upkeep *upkeep)
 }
 
 /*
- * expire_from: drop expired partitions from a given one on, if that is possible;
- * sets upkeep->run.n to the number that are done with.
+ * expire_from: drop expired partitions from a given one on, if that is
+ * possible; sets upkeep->run.n to the number that are done with.
  */
 static StepResult
 expire_from(Upkeep *upkeep, int first)

@@ -183,8 +183,8 @@ report_dropped(Purge *purge)
 }
 
 /*
- * drop_run: drop partitions from a given one on; sets purge->run.n to the number
- * that are done with.
+ * drop_run: drop partitions from a given one on; sets purge->run.n to the
+ * number that are done with.
  *
  * Only one that needs it is examined before: that takes a transaction.
  */

@@ -310,9 +310,9 @@ ask_shards(const EventLog *log, List **problems, int64 *events, int64 *bytes)
 }
 
 /*
- * put_distributed: the same of a log that Citus has distributed, with the sizes
- * and the problems of its shards.  What a node answers with an error, or not at
- * all, is a problem too.
+ * put_distributed: the same of a log that Citus has distributed, with the
+ * sizes and the problems of its shards.  What a node answers with an error, or
+ * not at all, is a problem too.
  */
 static void
 put_distributed(const EventLog *log, Datum *values, bool *nulls,

@@ -125,8 +125,8 @@ stop_timer(UpkeepTarget *target)
 }
 
 /*
- * upkeep_is_cancel: was the error raised because the backend was asked to cancel its
- * query?
+ * upkeep_is_cancel: was the error raised because the backend was asked to
+ * cancel its query?
  *
  * The SQLSTATE does not show that, since any code can raise it, and the
  * backend cleared its flag when it raised the error.  The function that raised
@@ -208,8 +208,8 @@ read_target(UpkeepTarget *target, LOCKMODE lockmode)
 }
 
 /*
- * work_in_sequence: have Citus use one connection to a node.  It refuses to change
- * a table if the transaction has used several.
+ * work_in_sequence: have Citus use one connection to a node.  It refuses to
+ * change a table if the transaction has used several.
  */
 static void
 work_in_sequence(void)
@@ -350,9 +350,9 @@ report_failure(const UpkeepTarget *target, const char *failure,
  * is held that others wait for; a WARNING if the step failed.  It consists of
  * `failure`, a sentence with %s for the log's name, and the error.
  *
- * Unless lockmode is NoLock, the step finds the log locked in that mode but not
- * open, with its settings and partitions in *target.  To be called in a memory
- * context that outlives transactions.
+ * Unless lockmode is NoLock, the step finds the log locked in that mode but
+ * not open, with its settings and partitions in *target.  To be called in a
+ * memory context that outlives transactions.
  */
 StepResult
 run_upkeep_step(UpkeepTarget *target, LOCKMODE lockmode, UpkeepStep step,

@@ -1,7 +1,7 @@
 /*
  * fuzz_config.c
- *		A fuzz target: whatever bytes a configuration consists of, it is read or
- *		refused.
+ *		A fuzz target: whatever bytes a configuration consists of, it is read
+ *		or refused.
  */
 #include "config/config.h"
 

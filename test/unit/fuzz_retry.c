@@ -1,7 +1,7 @@
 /*
  * fuzz_retry.c
- *		A fuzz target: whatever Retry-After a receiver asks for, and whatever the
- *		policy is, a wait is within its bounds, or it is given up.
+ *		A fuzz target: whatever Retry-After a receiver asks for, and whatever
+ *		the policy is, a wait is within its bounds, or it is given up.
  */
 #include "base/retry.h"
 

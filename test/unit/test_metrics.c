@@ -1,7 +1,7 @@
 /*
  * test_metrics.c
- *		The metrics of a thousand webhooks: in pieces, of which none is long, and
- *		which together are the whole page.
+ *		The metrics of a thousand webhooks: in pieces, of which none is long,
+ *		and which together are the whole page.
  */
 #include "net/http.h"
 #include "app/metrics.h"

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 /*
- * heard: what arrives at a socket of that name, "@..." being abstract, when the
- * manager is told so
+ * heard: what arrives at a socket of that name, "@..." being abstract, when
+ * the manager is told so
  */
 static const char *
 heard(const char *name, const char *state)
