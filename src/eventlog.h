@@ -67,6 +67,7 @@ extern void sql_connect(void);
 extern void run_sql(const char *sql, int expected);
 extern SPIPlanPtr kept_plan(SPIPlanPtr *plan, const char *sql, int nargs,
 							const Oid *types);
+extern int64 sql_number(const char *sql);
 extern uint64 sql_into_result(const char *sql, ParamListInfo params,
 							  bool read_only, ReturnSetInfo *rsinfo);
 extern char *qualified_name(Oid relid);

@@ -61,6 +61,25 @@ kept_plan(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types)
 }
 
 /*
+ * sql_number: run a query as the caller and return its number; 0 for null.
+ */
+int64
+sql_number(const char *sql)
+{
+	int64		number = 0;
+	bool		isnull = true;
+
+	sql_connect();
+	run_sql(sql, SPI_OK_SELECT);
+	if (SPI_processed > 0)
+		number = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+											 SPI_tuptable->tupdesc, 1,
+											 &isnull));
+	SPI_finish();
+	return isnull ? 0 : number;
+}
+
+/*
  * sql_into_result: run a statement and put its rows into the result of a
  * set-returning function; returns the number of rows.  Within SPI.
  *

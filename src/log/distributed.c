@@ -430,34 +430,14 @@ is_coordinator(void)
 }
 
 /*
- * shell_number: run a statement on a distributed table, as the caller, and
- * return its number; 0 for null.
- */
-int64
-shell_number(const char *sql)
-{
-	int64		number = 0;
-	bool		isnull = true;
-
-	sql_connect();
-	run_sql(sql, SPI_OK_SELECT);
-	if (SPI_processed > 0)
-		number = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-											 SPI_tuptable->tupdesc, 1,
-											 &isnull));
-	SPI_finish();
-	return isnull ? 0 : number;
-}
-
-/*
  * shell_has_rows: does a distributed table have any row in this range of time?
  */
 bool
 shell_has_rows(Oid relid, TimestampTz lower, TimestampTz upper)
 {
-	return shell_number(psprintf("SELECT pg_catalog.count(*) FROM (SELECT 1"
-								 " FROM %s WHERE occurred_at OPERATOR(pg_catalog.>=) '%s'"
-								 " AND occurred_at OPERATOR(pg_catalog.<) '%s' LIMIT 1) x",
-								 qualified_name(relid), utc_literal(lower),
-								 utc_literal(upper))) > 0;
+	return sql_number(psprintf("SELECT pg_catalog.count(*) FROM (SELECT 1"
+							   " FROM %s WHERE occurred_at OPERATOR(pg_catalog.>=) '%s'"
+							   " AND occurred_at OPERATOR(pg_catalog.<) '%s' LIMIT 1) x",
+							   qualified_name(relid), utc_literal(lower),
+							   utc_literal(upper))) > 0;
 }

@@ -344,7 +344,6 @@ extern int	placed_shards_of(Oid relid, PlacedShard **found);
 extern bool may_be_shard(Oid relid, int64 *shard);
 extern Oid	log_of_shard(Oid relid);
 extern bool is_coordinator(void);
-extern int64 shell_number(const char *sql);
 extern bool shell_has_rows(Oid relid, TimestampTz lower, TimestampTz upper);
 
 #endif							/* EVENTLOG_LOG_H */

@@ -1,222 +1,19 @@
 /*
  * distributed.c
- *		Statements that let each shard of a distributed log read its own
- *		events.
+ *		Statements that let each shard of a distributed log read its own events.
  *
  * SQL on a log that Citus distributes is right, but each shard plans it as
- * PostgreSQL does, and must look at many events to find a rare one.  A shard
- * is itself a log, which eventlog.list can read by its indexes.  To call it
- * once on each shard, in one statement, there is a table of shards beside the
- * log: LOG_shards, distributed like the log, with one row in each shard.
- * maintain creates it.  Citus ships the whole join of that table with
- * eventlog.list, runs it as the caller, and merges the results.
- *
- * The table of shards is used only if it agrees with Citus's catalogs: it
- * belongs to the log's owner, is in the log's schema, and names each shard of
- * the log once.  Otherwise, for example after a shard was split, plain SQL
- * answers, which is always right.  If shards are split or merged while a page
- * is read, that is an error.
+ * PostgreSQL does, and must look at many events to find a rare one.  A shard is
+ * itself a log, which eventlog.list can read by its indexes.  A join with the
+ * table of shards (shardtable.c) calls it once on each shard, in one statement:
+ * Citus ships the whole join, runs it as the caller, and merges the results.
  */
 #include "read/read.h"
 
-#include "commands/defrem.h"
-#include "executor/spi.h"
-#include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
-#include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/timestamp.h"
-
-/*
- * ShardTable: the table of shards of a log, when it last agreed.
- */
-typedef struct ShardTable
-{
-	Oid			log;			/* hash key */
-	Oid			relid;
-	char	   *shards;			/* as from shards_of(), in TopMemoryContext */
-	TimestampTz *keys;			/* a time of each shard, likewise */
-} ShardTable;
 
 /* a page of more events is read by one task a shard, which can run in parallel */
 #define MAX_EVENTS_OF_NODE	10000
-
-static HTAB *shard_tables = NULL;
-
-/*
- * shard_table_name: the name of a log's table of shards.
- */
-char *
-shard_table_name(Oid log)
-{
-	return makeObjectName(get_rel_name(log), NULL, "shards");
-}
-
-/*
- * find_shard_table: find a log's table of shards by its name, owner and
- * schema; InvalidOid if there is none that the caller may read.
- */
-static Oid
-find_shard_table(const EventLog *log)
-{
-	Oid			relid = get_relname_relid(shard_table_name(log->oid),
-										  get_rel_namespace(log->oid));
-
-	if (!OidIsValid(relid) || !compat_relation_owned(relid, log->owner) ||
-		!are_colocated(log->oid, relid) ||
-		pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK ||
-		pg_class_aclcheck(log->oid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
-		return InvalidOid;
-	return relid;
-}
-
-/*
- * shards_in_table: the shards that a table of shards names, as shards_of()
- * returns them, and their keys.
- */
-static char *
-shards_in_table(Oid relid, TimestampTz **keys)
-{
-	MemoryContext outer = CurrentMemoryContext;
-	StringInfoData text;
-
-	initStringInfo(&text);
-	sql_connect();
-	run_sql(psprintf("SELECT x.shard, x.occurred_at FROM"
-					 " (SELECT s.shard, s.occurred_at FROM %s s OFFSET 0) x"
-					 " ORDER BY x.shard", qualified_name(relid)), SPI_OK_SELECT);
-	*keys = MemoryContextAlloc(outer, sizeof(TimestampTz) * (SPI_processed + 1));
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		HeapTuple	row = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		bool		isnull;
-
-		appendStringInfo(&text, "%s%s", i > 0 ? "," : "",
-						 SPI_getvalue(row, desc, 1));
-		(*keys)[i] = DatumGetTimestampTz(SPI_getbinval(row, desc, 2, &isnull));
-	}
-	SPI_finish();
-	return text.data;
-}
-
-/*
- * remember_table: note that a table of shards agrees.
- */
-static const ShardTable *
-remember_table(Oid log, Oid relid, const char *shards, const TimestampTz *keys)
-{
-	int			n = 1;
-	ShardTable	made = {.log = log,.relid = relid};
-	ShardTable *entry;
-	bool		known;
-
-	for (const char *at = strchr(shards, ','); at; at = strchr(at + 1, ','))
-		n++;
-	/* out of memory must not leave an entry without its shards */
-	made.shards = MemoryContextStrdup(TopMemoryContext, shards);
-	made.keys = MemoryContextAlloc(TopMemoryContext, sizeof(TimestampTz) * n);
-	memcpy(made.keys, keys, sizeof(TimestampTz) * n);
-	entry = hash_search(shard_tables, &log, HASH_ENTER, &known);
-	if (known)
-	{
-		pfree(entry->shards);
-		pfree(entry->keys);
-	}
-	*entry = made;
-	return entry;
-}
-
-/*
- * find_usable_table: the table of shards of a distributed log; NULL if there
- * is none that can be used. *shards is for end_shards().
- */
-static const ShardTable *
-find_usable_table(const EventLog *log, char **shards)
-{
-	Oid			relid = eventlog_scan_method == SCAN_SQL ||
-		!is_distributed(log->oid) ? InvalidOid : find_shard_table(log);
-	ShardTable *entry;
-	TimestampTz *keys;
-
-	*shards = NULL;
-	if (!OidIsValid(relid))
-		return NULL;
-	*shards = shards_of(log->oid);
-	if (shard_tables == NULL)
-	{
-		HASHCTL		ctl = {.keysize = sizeof(Oid),.entrysize = sizeof(ShardTable)};
-
-		shard_tables = hash_create("eventlog tables of shards", 16, &ctl,
-								   HASH_ELEM | HASH_BLOBS);
-	}
-	entry = hash_search(shard_tables, &log->oid, HASH_FIND, NULL);
-	if (entry && entry->relid == relid && strcmp(entry->shards, *shards) == 0)
-		return entry;
-	if (strcmp(shards_in_table(relid, &keys), *shards) != 0)
-		return NULL;
-	return remember_table(log->oid, relid, *shards, keys);
-}
-
-/*
- * begin_shards: the name of a log's table of shards, quoted for SQL; NULL if
- * there is none that can be used. *shards is for end_shards().
- */
-char *
-begin_shards(const EventLog *log, char **shards)
-{
-	const ShardTable *table = find_usable_table(log, shards);
-
-	return table ? qualified_name(table->relid) : NULL;
-}
-
-/*
- * placements_text: shards and their nodes, to be compared.
- */
-static char *
-placements_text(const PlacedShard *placed, int n)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	for (int i = 0; i < n; i++)
-		appendStringInfo(&text, "%s" INT64_FORMAT "@%d", i > 0 ? "," : "",
-						 placed[i].shard, placed[i].node);
-	return text.data;
-}
-
-/*
- * current_shards: the shards of a log now, as a text like this one.
- */
-static char *
-current_shards(const EventLog *log, const char *text)
-{
-	PlacedShard *placed;
-	int			n;
-
-	if (strchr(text, '@') == NULL)
-		return shards_of(log->oid);
-	n = placed_shards_of(log->oid, &placed);
-	return placements_text(placed, n);
-}
-
-/*
- * end_shards: raise an error if the shards of the log have changed since the
- * statement was made: their numbers, or if it relies on them, their nodes.
- */
-void
-end_shards(const EventLog *log, const char *shards)
-{
-	AcceptInvalidationMessages();
-	if (shards != NULL && strcmp(shards, current_shards(log, shards)) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("shards of log \"%s\" were moved, split or merged while it was read",
-						get_rel_name(log->oid)),
-				 errhint("Ask again.")));
-}
 
 static void
 append_text(StringInfo sql, const char *name, const text *value)
@@ -333,6 +130,21 @@ append_node_shards(StringInfo sql, const PlacedShard *placed, int n, int i)
 }
 
 /*
+ * may_have_written: may this transaction have rows on the nodes that are not
+ * committed yet?  Within SPI.
+ *
+ * They are visible only on the connections that wrote them.  Citus sends a
+ * task by the connection that wrote to its shard, but knows nothing of the
+ * other shards that a task reads.
+ */
+static bool
+may_have_written(void)
+{
+	return sql_number("SELECT transaction_number"
+					  " FROM pg_catalog.get_current_transaction_id()") != 0;
+}
+
+/*
  * nodes_page_sql: a statement that reads a page by one task on each node; NULL
  * if that is not possible.
  *
@@ -415,15 +227,19 @@ char *
 shards_page_sql(const EventLog *log, const Filter *filter,
 				const EventPage *page, char **shards)
 {
-	const ShardTable *table = NULL;
+	const ShardTable *table;
 	char	   *sql = NULL;
+	bool		by_node;
 
 	*shards = NULL;
-	if (filter->min_level <= filter->max_level)
-		table = find_usable_table(log, shards);
+	if (filter->min_level > filter->max_level || !is_distributed(log->oid))
+		return NULL;
+	by_node = page->limit >= 0 && page->limit <= MAX_EVENTS_OF_NODE &&
+		page->offset <= MAX_EVENTS_OF_NODE && !may_have_written();
+	table = shard_table_find(log, shards);
 	if (table == NULL)
 		return NULL;
-	if (page->limit >= 0 && page->offset + page->limit <= MAX_EVENTS_OF_NODE)
+	if (by_node)
 		sql = nodes_page_sql(log, filter, page, table, shards);
 	if (sql == NULL)
 		sql = tasks_page_sql(log, filter, page, table);

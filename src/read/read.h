@@ -360,11 +360,27 @@ extern void event_values(PartitionReader *reader, Datum *values, bool *nulls);
 extern void put_event(PartitionReader *reader, void *arg);
 
 /*
- * distributed.c: the shards of a log that is distributed
+ * shardtable.c: the table of shards of a distributed log
+ *
+ ShardTable: the table of shards of a log, when it last agreed.
  */
+typedef struct ShardTable
+{
+	Oid			log;			/* hash key */
+	Oid			relid;
+	char	   *shards;			/* as from shards_of(), in TopMemoryContext */
+	TimestampTz *keys;			/* a time of each shard, likewise */
+} ShardTable;
+
 extern char *shard_table_name(Oid log);
+extern const ShardTable *shard_table_find(const EventLog *log, char **shards);
+extern char *placements_text(const PlacedShard *placed, int n);
 extern char *begin_shards(const EventLog *log, char **shards);
 extern void end_shards(const EventLog *log, const char *shards);
+
+/*
+ * distributed.c: statements that let the shards of a log read
+ */
 extern bool append_filter_args(StringInfo sql, const Filter *filter);
 extern char *shards_page_sql(const EventLog *log, const Filter *filter,
 							 const EventPage *page, char **shards);

@@ -87,10 +87,10 @@ shards_find_in_default(Upkeep *upkeep, Oid default_oid, TimestampTz horizon,
 		grid_find_cell(width, upkeep->at, &lower, &upkeep->next);
 		return;
 	}
-	upkeep->sparse = shell_number(psprintf("SELECT pg_catalog.count(*) FROM %s"
-										   " WHERE occurred_at OPERATOR(pg_catalog.>=) '%s'",
-										   qualified_name(default_oid),
-										   utc_literal(horizon)));
+	upkeep->sparse = sql_number(psprintf("SELECT pg_catalog.count(*) FROM %s"
+										 " WHERE occurred_at OPERATOR(pg_catalog.>=) '%s'",
+										 qualified_name(default_oid),
+										 utc_literal(horizon)));
 }
 
 /*

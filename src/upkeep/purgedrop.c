@@ -47,8 +47,8 @@ rows_to_drop(Oid partition)
 	int64		rows;
 
 	if (is_distributed(partition))
-		return shell_number(psprintf("SELECT pg_catalog.count(*) FROM %s",
-									 qualified_name(partition)));
+		return sql_number(psprintf("SELECT pg_catalog.count(*) FROM %s",
+								   qualified_name(partition)));
 	rel = relation_open(partition, NoLock);
 	rows = count_rows(rel);
 	relation_close(rel, NoLock);

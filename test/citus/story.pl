@@ -53,8 +53,10 @@ my ($rows, $said);
 is($rows, 20, 'a page');
 is(scalar(() = $said =~ /issuing SELECT/g), 2, 'is one task on each worker, which has several shards');
 my $misplaced = ask("SELECT max(shardid) FROM pg_dist_shard WHERE logicalrelid = 'events'::regclass");
-refused($coordinator, "BEGIN; UPDATE pg_dist_placement p SET groupid = (SELECT max(groupid) + min(groupid) - p.groupid FROM pg_dist_node WHERE groupid > 0) WHERE shardid = $misplaced;
-	SELECT count(*) FROM eventlog.list(page_size => 20)", qr/relation "(?:public\.)?events_$misplaced" does not exist\nCONTEXT: +while executing command on 127/, 'a worker that lacks one of them says so: no short answer');
+my $misplace = "UPDATE pg_dist_placement p SET groupid = (SELECT max(groupid) + min(groupid) - p.groupid FROM pg_dist_node WHERE groupid > 0) WHERE shardid = $misplaced";
+ask($misplace);
+refused($coordinator, "SELECT count(*) FROM eventlog.list(page_size => 20)", qr/relation "(?:public\.)?events_$misplaced" does not exist\nCONTEXT: +while executing command on 127/, 'a worker that lacks one of them says so: no short answer');
+ask($misplace);
 like(ask("SELECT eventlog.explain('a')"), qr/by its shards.*events_\d+, newest first/s, 'by which pages are found');
 
 # Writing.
@@ -72,6 +74,10 @@ is(ask("SELECT string_agg(event_type || '|' || events, ' ') FROM eventlog.types(
 is(ask("SELECT eventlog.count('copied')"), 2, 'COPY');
 is(ask("BEGIN; SELECT 1 FROM eventlog.emit('own'); SELECT eventlog.count('own'), (SELECT count(*) FROM eventlog.list('own')); ROLLBACK") =~ s/^1\n//r, '1|1', 'own uncommitted rows are seen');
 is(ask("SELECT eventlog.count('own')"), 0, 'until they are rolled back');
+my $many = "INSERT INTO events (event_type, occurred_at) SELECT 'own', '2022-08-20Z'::timestamptz + n * interval '1 hour' FROM generate_series(1, 200) n";
+is(ask("BEGIN; $many; SELECT count(*) FROM eventlog.list('own', page_size => 1000); ROLLBACK"), 200, 'many of them, too, which several connections to a worker wrote');
+is(ask("DO 'BEGIN $many; ASSERT (SELECT count(*) FROM eventlog.list(''own'', page_size => 1000)) = 200; END'; SELECT eventlog.clear('own') IS NULL LIMIT 1" =~ s/'own', '2022-08-20Z'/''own'', ''2022-08-20Z''/r =~ s/'1 hour'/''1 hour''/r), 'f', 'and in one statement');
+is($workers[0]->safe_psql('postgres', "SELECT count(*) FROM eventlog.list('a', page_size => 20)"), 20, 'a page from a worker');
 
 # Whose rights.
 is(ask("SET ROLE reader; SELECT eventlog.count('a.b') > 0, (SELECT count(*) FROM eventlog.list(page_size => 5))"), 't|5', 'SELECT is enough to read');
