@@ -39,6 +39,47 @@ sub run_program
 	return $stdout . $stderr;
 }
 
+sub prisma
+{
+	append_to_file("$dir/schema.prisma", "generator client {\n provider = \"prisma-client-js\"\n output = \"./client\"\n}\n"
+		  . "datasource db {\n provider = \"postgresql\"\n}\n" . slurp_file("$examples/event.prisma"));
+	symlink($ENV{NODE_PATH}, "$dir/node_modules") or die $!;
+	{
+		# Its client has no engine to be downloaded.  The generator asks for one of
+		# migrations, which it does not run: any program will do.
+		local $ENV{PRISMA_SCHEMA_ENGINE_BINARY} = '/bin/false';
+		local $ENV{CHECKPOINT_DISABLE} = 1;
+		like(run_program('node', "$ENV{NODE_PATH}/prisma/build/index.js", 'generate', '--schema', "$dir/schema.prisma"),
+			qr/Generated Prisma Client/, 'Prisma makes a client of the model');
+	}
+	is(run_program('node', program('prisma.js', <<'END'), $dir, $url), <<'END', 'Prisma');
+const [dir, connectionString] = process.argv.slice(2);
+const { PrismaClient } = require(`${dir}/client`);
+const { PrismaPg } = require('@prisma/adapter-pg');
+const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString }) });
+
+(async () =>
+{
+	const event = await prisma.event.create({ data: { event_type: 'orm.prisma', level: 'err', details: { a: [1] } } });
+
+	console.log('prisma', event.level, JSON.stringify(event.details));
+	const past = await prisma.event.create({ data: { event_type: 'orm.prisma', occurred_at: new Date('2022-08-24T22:48:45.123Z') } });
+	console.log('past', past.level, past.occurred_at.toISOString());
+	const listed = await prisma.$queryRaw`SELECT * FROM eventlog.list(event_type => ${'orm.prisma'}, min_level => ${'error'})`;
+	console.log('listed', listed.length, listed[0].id === event.id);
+	console.log('deleted', (await prisma.event.deleteMany({ where: { id: past.id } })).count);
+	console.log('left', await prisma.event.count({ where: { event_type: { startsWith: 'orm.prisma' } } }));
+	await prisma.$disconnect();
+})().catch((error) => { console.log(error.message); process.exit(1); });
+END
+prisma error {"a":[1]}
+past info 2022-08-24T22:48:45.123Z
+listed 1 true
+deleted 1
+left 1
+END
+}
+
 is(run_program('/usr/bin/python3', program('models.py', <<'END'), @server), <<'END', 'SQLAlchemy and Django');
 import datetime, os, sys, uuid
 sys.path.insert(0, 'contrib/examples')
@@ -137,43 +178,12 @@ left 1 null
 partitions are tables true
 END
 
-# Prisma's client has no engine to be downloaded.  Its generator asks for one of
-# migrations, which it does not run: any program will do.
-append_to_file("$dir/schema.prisma", "generator client {\n provider = \"prisma-client-js\"\n output = \"./client\"\n}\n"
-	  . "datasource db {\n provider = \"postgresql\"\n}\n" . slurp_file("$examples/event.prisma"));
-symlink($ENV{NODE_PATH}, "$dir/node_modules") or die $!;
+SKIP:
 {
-	local $ENV{PRISMA_SCHEMA_ENGINE_BINARY} = '/bin/false';
-	local $ENV{CHECKPOINT_DISABLE} = 1;
-	like(run_program('node', "$ENV{NODE_PATH}/prisma/build/index.js", 'generate', '--schema', "$dir/schema.prisma"),
-		qr/Generated Prisma Client/, 'Prisma makes a client of the model');
+	my ($major, $minor) = `node --version` =~ /^v(\d+)\.(\d+)/;
+	skip 'Prisma needs Node.js 20.19 or newer', 2 if $major < 20 || ($major == 20 && $minor < 19);
+	prisma();
 }
-is(run_program('node', program('prisma.js', <<'END'), $dir, $url), <<'END', 'Prisma');
-const [dir, connectionString] = process.argv.slice(2);
-const { PrismaClient } = require(`${dir}/client`);
-const { PrismaPg } = require('@prisma/adapter-pg');
-const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString }) });
-
-(async () =>
-{
-	const event = await prisma.event.create({ data: { event_type: 'orm.prisma', level: 'err', details: { a: [1] } } });
-
-	console.log('prisma', event.level, JSON.stringify(event.details));
-	const past = await prisma.event.create({ data: { event_type: 'orm.prisma', occurred_at: new Date('2022-08-24T22:48:45.123Z') } });
-	console.log('past', past.level, past.occurred_at.toISOString());
-	const listed = await prisma.$queryRaw`SELECT * FROM eventlog.list(event_type => ${'orm.prisma'}, min_level => ${'error'})`;
-	console.log('listed', listed.length, listed[0].id === event.id);
-	console.log('deleted', (await prisma.event.deleteMany({ where: { id: past.id } })).count);
-	console.log('left', await prisma.event.count({ where: { event_type: { startsWith: 'orm.prisma' } } }));
-	await prisma.$disconnect();
-})().catch((error) => { console.log(error.message); process.exit(1); });
-END
-prisma error {"a":[1]}
-past info 2022-08-24T22:48:45.123Z
-listed 1 true
-deleted 1
-left 1
-END
 
 $node->stop;
 done_testing();
