@@ -1,6 +1,6 @@
 /*
  * landing_style.h
- *		How the page at / looks.
+ *		The style of the page at /.
  */
 #ifndef NOTIFIER_LANDING_STYLE_H
 #define NOTIFIER_LANDING_STYLE_H
@@ -9,7 +9,7 @@ extern const char landing_style[];
 
 /*
  * landing_policy: the Content-Security-Policy that allows this style alone;
- * NULL where memory lacks.
+ * NULL: out of memory.
  */
 extern const char *landing_policy(void);
 

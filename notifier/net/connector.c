@@ -256,7 +256,7 @@ try_host(Connector *connector)
 										 connector);
 		if (connector->lookup == NULL)
 			fail(connector, "could not look up a host of the database",
-				 "out of memory, or too many lookups are under way");
+				 "out of memory, or too many lookups in progress");
 	}
 }
 

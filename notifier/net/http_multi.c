@@ -41,13 +41,13 @@ take_finished(void)
 static void
 act(curl_socket_t fd, int flags)
 {
-	static int64_t told = 0;
+	static int64_t logged_at = 0;
 	int			running;
 	CURLMcode	code = curl_multi_socket_action(multi, fd, flags, &running);
 
-	if (code != CURLM_OK && (told == 0 || loop_now() - told > LOG_INTERVAL))
+	if (code != CURLM_OK && (logged_at == 0 || loop_now() - logged_at > LOG_INTERVAL))
 	{
-		told = loop_now();
+		logged_at = loop_now();
 		log_event(LOG_LEVEL_ERROR, "libcurl cannot go on with its transfers",
 				  "error", curl_multi_strerror(code), NULL);
 	}
