@@ -10,10 +10,10 @@ CREATE VIEW arc_settings AS
   SELECT retention, on_expiry, archive_schema, problems
     FROM eventlog.logs WHERE log = to_regclass('arc_log');
 
--- Whoever says nothing has expired partitions dropped.
+-- By default expired partitions are dropped.
 SELECT eventlog.create_log('arc_log', '1 month', premake => 0);
 TABLE arc_settings;
--- With 'detach' they become tables of their own, in the schema that is given.
+-- With 'detach' they become separate tables, in the given schema.
 SELECT eventlog.alter_log('arc_log', retention => '1 year', on_expiry => 'detach',
   archive_schema => 'arc_old');
 TABLE arc_settings;
@@ -22,7 +22,7 @@ SELECT eventlog.alter_log('arc_log', retention => '2 years');
 TABLE arc_settings;
 
 -- Events of two expired months, and of this one. The expired ones are first in
--- the default partition: they too are kept.
+-- the default partition; they are kept, too.
 INSERT INTO arc_log (event_type, occurred_at)
   SELECT 'old.' || m, make_timestamptz(2001, m, 1, 0, 0, 0, 'UTC') + g * interval '1 day'
     FROM generate_series(1, 2) m, generate_series(0, 9) g;
@@ -37,16 +37,16 @@ SELECT tableoid::regclass, event_type, count(*) FROM
   (SELECT tableoid, event_type FROM arc_old.arc_log_p20010101
    UNION ALL SELECT tableoid, event_type FROM arc_old.arc_log_p20010201) e GROUP BY 1, 2 ORDER BY 1;
 TABLE arc_settings;
--- What was owed of them is owed no more: the log has no such event.
+-- Deliveries of these events are cancelled, since the log no longer has them.
 SELECT pending, cancelled FROM eventlog.subscriptions WHERE name = 'arc';
 SELECT eventlog.unsubscribe('arc', log => 'arc_log');
 
--- A straggler of a month that is in the archive gets a table beside it.
+-- A late event of an archived month gets a table beside the month's table.
 SELECT count(eventlog.emit('old.late', occurred_at => '2001-01-03Z', log => 'arc_log'));
 CALL eventlog.maintain('arc_log');
 SELECT event_type FROM arc_old.arc_log_p20010101_1;
 
--- A table in the archive is what it was, and can be attached again.
+-- A table in the archive is unchanged and can be attached again.
 SELECT eventlog.alter_log('arc_log', retention => '0');
 ALTER TABLE arc_log ATTACH PARTITION arc_old.arc_log_p20010101
   FOR VALUES FROM ('2001-01-01Z') TO ('2001-02-01Z');
@@ -67,12 +67,12 @@ SELECT count(eventlog.emit('old.last', occurred_at => '2001-05-03Z', log => 'arc
 CALL eventlog.maintain('arc_log');
 SELECT count(*) FROM pg_class WHERE relname LIKE 'arc_log_p200105%';
 
--- purge deletes, whatever becomes of what expires.
+-- purge deletes events, whatever the setting for expired ones.
 SELECT eventlog.alter_log('arc_log', on_expiry => 'detach', archive_schema => 'arc_old');
 CALL eventlog.purge(everything => true, log => 'arc_log');
 SELECT count(*) FROM pg_class WHERE relnamespace = 'arc_old'::regnamespace AND relkind = 'r';
 
--- An event that another table refers to stays in the log, and so do all of its
+-- An event that another table refers to stays in the log, with all events of its
 -- partition.
 CREATE TABLE arc_ref (occurred_at timestamptz, id uuid,
   FOREIGN KEY (occurred_at, id) REFERENCES arc_log);
@@ -88,7 +88,7 @@ CALL eventlog.maintain('arc_log');
 SELECT count(*) FROM arc_old.arc_log_p20030301;
 DROP TABLE arc_ref;
 
--- A partition whose name the archive has already is kept, with a WARNING.
+-- If the archive already has a table of that name, the partition stays, with a WARNING.
 CREATE TABLE arc_log_p20040101 PARTITION OF arc_log
   FOR VALUES FROM ('2004-01-01Z') TO ('2004-02-01Z');
 CREATE TABLE arc_old.arc_log_p20040101 ();
@@ -98,7 +98,7 @@ DROP TABLE arc_old.arc_log_p20040101;
 CALL eventlog.maintain('arc_log');
 SELECT problems FROM arc_settings;
 
--- The archive is made by the owner of the log: it needs the right to.
+-- The owner of the log creates the archived tables and needs the right to.
 CREATE ROLE arc_role;
 GRANT CREATE ON SCHEMA public TO arc_role;
 SET ROLE arc_role;
@@ -117,7 +117,7 @@ GRANT CREATE ON SCHEMA arc_old TO arc_role;
 CALL eventlog.maintain('arc_theirs');
 SELECT tableowner FROM pg_tables WHERE schemaname = 'arc_old' AND tablename ~ 'theirs';
 
--- What cannot be set.
+-- Settings that are refused.
 SELECT eventlog.alter_log('arc_log', on_expiry => 'keep');
 SELECT eventlog.alter_log('arc_log', archive_schema => 'arc_none');
 SELECT eventlog.alter_log('arc_log', on_expiry => 'drop', archive_schema => 'arc_old');

@@ -77,8 +77,8 @@ BEGIN
 END $$;
 SELECT eventlog.count();
 
--- What is owed of purged events, dropped with their partition or one by one, is
--- cancelled and counted: by upkeep, or when it would be handed out.
+-- Deliveries of purged events, dropped with their partition or deleted, are
+-- cancelled and counted: by upkeep, or when they would be handed out.
 SELECT eventlog.subscribe('clear', log => 'clear_log');
 INSERT INTO clear_log (event_type, occurred_at)
   SELECT 'owed', '2022-08-29Z'::timestamptz + g * interval '1 day' FROM generate_series(1, 14) g;
@@ -92,13 +92,13 @@ CALL eventlog.purge('owed', before => '2022-09-01Z');
 SELECT (event).occurred_at FROM eventlog.fetch('clear', 10);
 SELECT pending, cancelled FROM eventlog.subscriptions WHERE name = 'clear';
 SELECT eventlog.unsubscribe('clear');
--- (a few rows to be vacuumed are not worth a word)
+-- (a few rows to be vacuumed are not reported)
 SET client_min_messages = notice;
 CALL eventlog.purge(source_service => 's2');
 SET client_min_messages = warning;
 
--- What is dropped with a partition is counted exactly, though most of it is not
--- looked at: vacuumed partitions, some of them written since, or never vacuumed.
+-- Events dropped with a partition are counted exactly, although few pages are read:
+-- partitions that were vacuumed, written since then, or never vacuumed.
 SELECT eventlog.create_log('clear_counted', '1 day', premake => 0);
 INSERT INTO clear_counted (event_type, message, occurred_at)
 SELECT 'a', 'one', '2022-08-01Z'::timestamptz + g * interval '2 minutes'
@@ -126,7 +126,7 @@ CALL eventlog.purge(before => '2022-08-05Z', log => 'clear_counted');
 SET client_min_messages = warning;
 DROP TABLE clear_counted;
 
--- Rules that do something instead of the DELETE.
+-- Rules that replace the DELETE.
 INSERT INTO clear_log (event_type, occurred_at) VALUES ('rule', '2001-01-01Z');
 CREATE RULE instead AS ON DELETE TO clear_log DO INSTEAD NOTHING;
 SELECT eventlog.delete(id) FROM clear_log WHERE event_type = 'rule';

@@ -1,6 +1,6 @@
 --
--- A collation of the owner's choice: what is equal is for SQL to tell, whichever
--- way events are read
+-- A collation that the owner chose decides what is equal, whichever way events are
+-- read
 --
 SET client_min_messages = warning;
 SELECT NOT EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i') AS skip \gset

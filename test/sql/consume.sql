@@ -18,7 +18,7 @@ CREATE TABLE consume.statement (sql text);
 GRANT SELECT ON consume.statement TO consume_reader;
 CREATE TABLE consume.told (message text);
 GRANT SELECT, INSERT ON consume.told TO consume_reader;
--- what a policy says is called for each event that is read
+-- a policy is evaluated for each event that is read
 CREATE FUNCTION consume.policy(event_type text) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
   s text;
@@ -42,7 +42,7 @@ SET ROLE consume_reader;
 SET eventlog.default_log = 'consume.log';
 SELECT eventlog.subscribe('s'), eventlog.subscribe('other', event_type => 'other.');
 
--- While a subscription is fetched from, its consumer is busy.
+-- During a fetch the consumer of the subscription is busy.
 SET ROLE consume_owner;
 INSERT INTO consume.log (event_type) VALUES ('a'), ('b'), ('other.c');
 INSERT INTO consume.statement
@@ -54,7 +54,7 @@ SELECT (event).event_type FROM eventlog.fetch('s', 2);
 SELECT message, count(*) FROM consume.told GROUP BY 1 ORDER BY 1;
 SELECT (event).event_type FROM eventlog.fetch('s', 2);
 SELECT (event).event_type FROM eventlog.fetch('s', 2);
--- Others may be used, and what does not touch the consumer.
+-- Other subscriptions can be used, and functions that do not need the consumer.
 SET ROLE consume_owner;
 TRUNCATE consume.told, consume.statement;
 INSERT INTO consume.statement VALUES
@@ -67,7 +67,7 @@ SET ROLE consume_reader;
 SELECT eventlog.release('s');
 SELECT (event).event_type FROM eventlog.fetch('s', 1);
 SELECT message, count(*) FROM consume.told GROUP BY 1 ORDER BY 1;
--- It is free again, also after an error, in a savepoint or a transaction.
+-- Afterwards it is free again, even after an error in a savepoint or transaction.
 SET ROLE consume_owner;
 TRUNCATE consume.told, consume.statement;
 INSERT INTO consume.statement VALUES ('SELECT pg_sleep(60)');
@@ -88,7 +88,7 @@ SET ROLE consume_reader;
 SELECT pending, dead FROM eventlog.subscriptions WHERE name = 's';
 SELECT (event).event_type FROM eventlog.fetch('s', 10);
 
--- An event that cannot be read is dead, whatever it raises; the others come.
+-- An event that cannot be read becomes dead, whatever error it raises; others come.
 SELECT eventlog.ack('s', array_agg(seq)) FROM eventlog.deliveries WHERE subscription = 's';
 SET ROLE consume_owner;
 INSERT INTO consume.log (event_type) VALUES
@@ -99,12 +99,12 @@ SELECT state, attempts, last_error FROM eventlog.deliveries WHERE subscription =
 SELECT cancelled, last_error FROM eventlog.subscriptions WHERE name = 's';
 SELECT eventlog.ack('s', array_agg(seq)) FROM eventlog.deliveries WHERE subscription = 's'
   AND state = 'pending';
--- so alone, and asked for alone; and again when it is retried
+-- also if it is the only one, and again when it is retried
 SELECT eventlog.retry('s');
 SELECT * FROM eventlog.fetch('s', 1);
 SELECT state, count(*) FROM eventlog.deliveries WHERE subscription = 's' GROUP BY 1;
 SELECT eventlog.ack('s', array_agg(seq)) FROM eventlog.deliveries WHERE subscription = 's';
--- What fails for no event in particular is told, and nothing is lost.
+-- An error that no single event causes is raised, and nothing is lost.
 SET ROLE consume_owner;
 INSERT INTO consume.log (event_type) VALUES ('d');
 REVOKE EXECUTE ON FUNCTION consume.policy FROM PUBLIC;
@@ -120,7 +120,7 @@ GRANT SELECT ON consume.log TO consume_reader;
 SET ROLE consume_reader;
 SELECT (event).event_type FROM eventlog.fetch('s', 10);
 
--- So many bytes and no more, but one event at least.
+-- max_bytes limits a fetch, but one event always comes.
 RESET ROLE;
 SELECT eventlog.subscribe('b', event_type => 'big.');
 INSERT INTO consume.log (event_type, message)
@@ -132,7 +132,7 @@ SELECT (event).event_type FROM eventlog.fetch('b', 10, 1);
 SELECT (event).event_type FROM eventlog.fetch('b', 10, NULL);
 SELECT (event).event_type FROM eventlog.fetch('b', 10, 2500);
 SELECT * FROM eventlog.fetch('b', 10, 0);
--- also of those to be retried
+-- also of events to be retried
 SELECT eventlog.fail_batch('b', array_agg(seq), array_agg('again'::text),
   array_agg('2022-08-24Z'::timestamptz)) FROM eventlog.deliveries WHERE subscription = 'b';
 SELECT (event).event_type, attempts FROM eventlog.fetch('b', 10, 2500);

@@ -1,5 +1,5 @@
 --
--- Damaged logs: the view tells what is wrong, create_log mends what it can
+-- Damaged logs: the view reports the damage, create_log repairs what it can
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS eventlog;
@@ -14,10 +14,10 @@ CREATE VIEW pg_temp.wrong AS
 SELECT premake, unnest(problems) AS problem FROM eventlog.logs WHERE log = 'damaged'::regclass;
 SELECT * FROM pg_temp.wrong;
 
--- A sound log is there already.
+-- A log without damage is left as it is.
 SELECT eventlog.create_log('damaged');
 
--- All that create_log can mend.
+-- Everything that create_log can repair.
 ALTER TABLE damaged ALTER id DROP DEFAULT, ALTER occurred_at DROP DEFAULT,
   DROP CONSTRAINT eventlog_check, DROP CONSTRAINT eventlog_level_check,
     DROP CONSTRAINT damaged_pkey,
@@ -29,10 +29,10 @@ SET client_min_messages = notice;
 SELECT eventlog.create_log('damaged', '7 days', '1 day', 9);
 SET client_min_messages = warning;
 SELECT * FROM pg_temp.wrong;
--- it has kept its settings
+-- it keeps its settings
 SELECT partition_interval, retention, premake FROM eventlog.logs WHERE log = 'damaged'::regclass;
 
--- Triggers that are disabled, in the log or in a partition alone.
+-- Disabled triggers, in the log or only in a partition.
 ALTER TABLE damaged DISABLE TRIGGER eventlog_fill;
 ALTER TABLE damaged ENABLE REPLICA TRIGGER eventlog_queue;
 SELECT * FROM pg_temp.wrong;
@@ -43,7 +43,7 @@ SELECT * FROM pg_temp.wrong;
 SELECT eventlog.create_log('damaged');
 SELECT * FROM pg_temp.wrong;
 
--- One trigger too many: which one is to stay is the owner's to say.
+-- A trigger too many: the owner must decide which one stays.
 CREATE TRIGGER owes_twice AFTER INSERT ON damaged FOR EACH ROW EXECUTE FUNCTION eventlog._owe();
 SELECT * FROM pg_temp.wrong;
 \set VERBOSITY default
@@ -62,7 +62,7 @@ ALTER TABLE damaged DROP CONSTRAINT eventlog_check, ADD CONSTRAINT eventlog_chec
   CHECK (eventlog._check(id, occurred_at)) NOT VALID;
 SELECT * FROM pg_temp.wrong;
 SELECT eventlog.create_log('damaged');
--- a CHECK on other columns is none
+-- a CHECK on other columns does not count
 ALTER TABLE damaged DROP CONSTRAINT eventlog_check, ADD CONSTRAINT eventlog_check
   CHECK (eventlog._check(id, created_at)) NOT VALID;
 SELECT * FROM pg_temp.wrong;
@@ -70,7 +70,7 @@ ALTER TABLE damaged DROP CONSTRAINT eventlog_check;
 SELECT eventlog.create_log('damaged');
 SELECT * FROM pg_temp.wrong;
 
--- The settings: the other triggers still say that it is a log.
+-- Lost settings: the other triggers still show that it is a log.
 DROP TRIGGER eventlog_settings ON damaged;
 SELECT * FROM pg_temp.wrong;
 SELECT count(*) FROM eventlog.list(log => 'damaged');
@@ -88,7 +88,7 @@ SELECT * FROM pg_temp.wrong;
 SELECT eventlog.create_log('damaged');
 SELECT * FROM pg_temp.wrong;
 
--- What cannot be mended: it is told, with the column.
+-- Damage that cannot be repaired is reported with the column.
 ALTER TABLE damaged RENAME level TO severity;
 SELECT * FROM pg_temp.wrong;
 SELECT eventlog.list(log => 'damaged');
@@ -107,7 +107,7 @@ ALTER TABLE damaged DROP CONSTRAINT damaged_pkey;
 SELECT eventlog.create_log('damaged');
 SELECT * FROM pg_temp.wrong;
 
--- Rights that are gone: who took them gives them back.
+-- Revoked rights: whoever revoked them must grant them again.
 CREATE ROLE damage_role;
 CREATE SCHEMA damage_schema AUTHORIZATION damage_role;
 SET ROLE damage_role;
@@ -123,7 +123,7 @@ SELECT log, unnest(problems) FROM eventlog.logs
 GRANT EXECUTE ON FUNCTION :signature, eventlog._fill(), eventlog._owe() TO PUBLIC;
 SELECT log, problems FROM eventlog.logs WHERE log = 'damage_schema.log'::regclass;
 
--- What lost all of the extension, and what never was a log.
+-- A table that lost everything of the extension, and one that never was a log.
 DROP SCHEMA damage_schema CASCADE;
 DROP ROLE damage_role;
 CREATE TABLE damage_other (LIKE damaged) PARTITION BY RANGE (occurred_at);
@@ -147,7 +147,7 @@ SELECT event_type FROM eventlog.list(log => 'damaged');
 
 DROP TABLE damaged;
 
--- Looked at while caches are thrown away at every turn, where a build can do it.
+-- With caches that are discarded all the time, if the build can do that.
 SELECT eventlog.create_log('damaged', premake => 0, indexes => '{}');
 SELECT set_config('debug_discard_caches', (SELECT max_val::int > 0 FROM pg_settings
   WHERE name = 'debug_discard_caches')::int::text, false) IS NOT NULL AS set;

@@ -1,5 +1,5 @@
 --
--- Bad input: every refusal has an SQLSTATE, names the value, and hints
+-- Bad input: every error has an SQLSTATE, the value and a hint
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS eventlog;
@@ -96,13 +96,13 @@ SELECT pg_temp.refused($$INSERT INTO errors_log (event_type, id)
   VALUES ('a', eventlog.new_id('2022-08-24Z'))$$) LIKE
   '22023: the time in id % does not match occurred_at%eventlog.emit%';
 
--- what is no event's id is simply not there; it is no place to go on from either
+-- an id that no event can have is not found, and no page continues after it
 SELECT count(*) FROM eventlog.get('8c179a3b-27a5-43fe-9285-cf4feb65561d');
 SELECT count(*) FROM eventlog.get('ffffffff-ffff-7fff-bfff-ffffffffffff');
 SELECT count(*) FROM eventlog.delete('8c179a3b-27a5-43fe-9285-cf4feb65561d');
 SELECT count(*) FROM eventlog.delete('ffffffff-ffff-7fff-bfff-ffffffffffff');
 
--- texts past their limits
+-- texts that are too long
 SELECT pg_temp.refused(format('SELECT eventlog.emit(''a'', %I => %L)', c, repeat('x', n + 1)))
   FROM (VALUES ('resource_id', 1024), ('user_id', 1024), ('resource_type', 255),
                ('source_service', 255), ('source_host', 255), ('category', 255),
@@ -110,7 +110,7 @@ SELECT pg_temp.refused(format('SELECT eventlog.emit(''a'', %I => %L)', c, repeat
 SELECT eventlog.emit('a', resource_id => repeat('ü', 512),
   user_id => repeat('x', 1024)) IS NOT NULL;
 
--- of a level that is refused only the beginning is told
+-- the error about a long level shows only its beginning
 SELECT pg_temp.refused($$SELECT eventlog.emit('a', repeat('ü', 1000000))$$);
 SELECT pg_temp.refused($$SELECT eventlog.count(min_level => repeat('x', 61))$$);
 
@@ -124,13 +124,13 @@ SELECT pg_temp.refused($$SELECT eventlog.list(page_size => -1)$$);
 SELECT pg_temp.refused($$SELECT eventlog.list(page => 2, page_size => NULL)$$);
 SELECT pg_temp.refused($$SELECT eventlog.list(page => 2, after => eventlog.new_id('2022-08-24Z',
   's'))$$);
--- behind an id that is no event's there is nothing
+-- no events follow an id that no event can have
 SELECT count(*) FROM eventlog.list(after => '8c179a3b-27a5-43fe-9285-cf4feb65561d');
 SELECT count(*) FROM eventlog.list(page_size => NULL,
   after => 'ffffffff-ffff-7fff-bfff-ffffffffffff');
 SELECT count(*) FROM eventlog.list(page_size => 2147483647);
 SELECT count(*) FROM eventlog.list(page => 2147483647, page_size => 2147483647);
--- of so many events that 64 times as many bytes are one too many for 64 bits
+-- a number of events at which the bytes needed would overflow 64 bits
 SELECT count(*) FROM eventlog.list(page => 536838145, page_size => 536903681);
 SELECT count(*) FROM eventlog.list(page_size => 0);
 SELECT pg_temp.refused($$SELECT eventlog.histogram(NULL)$$);
@@ -150,7 +150,7 @@ ROLLBACK;
 BEGIN;
 CALL eventlog.maintain();
 ROLLBACK;
--- a block with an EXCEPTION clause is a transaction in a transaction
+-- a block with an EXCEPTION clause is a subtransaction
 DO $$
 DECLARE n bigint := 0;
 BEGIN
@@ -191,7 +191,7 @@ SELECT eventlog.create_log('errors_other');
 SELECT pg_temp.refused($$SELECT eventlog.replay('errors', log => 'errors_other')$$);
 SELECT eventlog.unsubscribe('errors');
 
--- triggers on tables that are no logs
+-- triggers on tables that are not logs
 CREATE TABLE errors_hostile (id int, event_type text, level text, occurred_at timestamptz);
 CREATE TRIGGER t BEFORE INSERT ON errors_hostile FOR EACH ROW EXECUTE FUNCTION eventlog._fill();
 SELECT pg_temp.refused($$INSERT INTO errors_hostile VALUES (1, 'a', 'b', now())$$);

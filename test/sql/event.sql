@@ -33,7 +33,7 @@ SELECT eventlog.new_id('2022-08-24 23:08:30.54001Z', '8c179a3b27a543fe9285cf4feb
 SELECT eventlog.new_id('2022-08-24 23:08:30.54001Z', 'another') =
        eventlog.new_id('2022-08-24 23:08:30.54001Z', '8c179a3b27a543fe9285cf4feb65561d') AS same;
 
--- What is no such id, or no such time, is refused.
+-- Other ids and times are refused.
 SELECT eventlog.id_time('8c179a3b-27a5-43fe-9285-cf4feb65561d');
 SELECT eventlog.id_time('ffffffff-ffff-7fff-bfff-ffffffffffff');
 SELECT eventlog.new_id('1969-12-31 23:59:59.999999Z');
@@ -44,7 +44,7 @@ SELECT eventlog.new_id(NULL);
 -- Levels sort by how bad they are.
 SELECT 'warning'::eventlog.level > 'info'::eventlog.level AS worse;
 
--- What a writer leaves out is filled in, as the contract's table says.
+-- Values that a writer omits are filled in.
 SELECT eventlog.create_log('event_log');
 INSERT INTO event_log (event_type) VALUES ('neither.given');
 INSERT INTO event_log (event_type, occurred_at) VALUES ('time.given', '2022-08-24 23:00Z');
@@ -64,20 +64,20 @@ SELECT event_type, level, eventlog.id_time(id) = occurred_at AS agree,
        occurred_at > '2026-01-01' AS by_the_clock
   FROM event_log ORDER BY event_type;
 
--- An event is not moved in time, nor made another. The rest is the owner's.
+-- The time and the id of an event cannot be changed. The owner may change the rest.
 UPDATE event_log SET occurred_at = occurred_at + interval '1 day' WHERE event_type = 'both.agree';
 UPDATE event_log SET id = eventlog.new_id(occurred_at) WHERE event_type = 'both.agree';
 UPDATE event_log SET level = 'Critical', message = 'changed' WHERE event_type = 'both.agree';
 SELECT level, message FROM event_log WHERE event_type = 'both.agree';
 
--- Where triggers do not fire, the constraint holds all the same.
+-- The constraint holds even if triggers do not fire.
 SET session_replication_role = replica;
 INSERT INTO event_log (event_type, id, occurred_at)
   VALUES ('no.trigger', eventlog.new_id('2022-08-24Z', 'y'), '2022-08-25Z');
 INSERT INTO event_log (event_type, id, occurred_at, level)
   VALUES ('no.trigger', eventlog.new_id('2022-08-24Z', 'y'), '2022-08-24Z', 'loud');
 INSERT INTO event_log (event_type, occurred_at) VALUES ('no.trigger', '2022-08-24Z');
--- (the other rules are the trigger's, and what breaks them is read like any other)
+-- (the trigger enforces the other rules; rows that break them are read like others)
 INSERT INTO event_log (event_type, id, occurred_at, resource_type)
   VALUES ('No Type', eventlog.new_id('2022-08-24Z', 'z'), '2022-08-24Z', repeat('x', 256));
 RESET session_replication_role;

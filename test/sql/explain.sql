@@ -1,5 +1,5 @@
 --
--- What a page takes
+-- explain: how a page is read
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS eventlog;
@@ -24,14 +24,14 @@ SELECT pg_temp.steady(l) FROM eventlog.explain(user_id => 'u7', category => 'c',
 SELECT pg_temp.steady(l) FROM eventlog.explain(user_id => 'u7', category => 'c', page_size => 20) l;
 SELECT pg_temp.steady(l) FROM eventlog.explain(level => 'debug') l;
 SELECT count(*) > 3 AS planned FROM eventlog.explain(page_size => NULL) l;
--- rights are those of list
+-- it needs the same rights as list
 CREATE ROLE explain_role;
 SET ROLE explain_role;
 SELECT * FROM eventlog.explain();
 RESET ROLE;
 DROP ROLE explain_role;
 
--- the statistics count what was read, as of any query
+-- the statistics count scans and rows, as for any query
 SELECT pg_stat_force_next_flush();
 SELECT pg_stat_reset();
 SELECT count(*) FROM eventlog.list(user_id => 'u7', since => '2022-08-23Z',
@@ -43,8 +43,8 @@ SELECT idx_scan > 0 AS scans, idx_tup_fetch > 0 AS fetched FROM pg_stat_user_tab
   WHERE relname = 'explain_log_p20220823';
 DROP TABLE explain_log;
 
--- A log made by an older version gets its indexes renewed, partition by partition,
--- and is read rightly before.
+-- A log made by an older version gets new indexes, partition by partition, and is read
+-- correctly before that.
 SELECT eventlog.create_log('old_log', '1 day', premake => 0, indexes => '{}');
 SET eventlog.default_log = 'old_log';
 INSERT INTO old_log (event_type, level, source_host, occurred_at)
@@ -71,7 +71,7 @@ DROP INDEX old_log_class;
 SELECT * FROM pg_temp.answers();
 CREATE INDEX old_log_class ON old_log (event_type, level, source_service, resource_type,
   occurred_at, id);
--- with the half of it done
+-- halfway
 CREATE INDEX ON old_log_p20220821 (event_type, level, source_service, resource_type);
 CREATE INDEX ON old_log_p20220821 (source_host);
 SELECT * FROM pg_temp.answers();

@@ -13,7 +13,7 @@ DO $$ BEGIN EXECUTE
     current_setting('port')); END $$;
 CREATE USER MAPPING FOR CURRENT_USER SERVER loopback;
 
--- ten partitions there, of an event each, whose rows have the same ctid
+-- ten partitions there with one event each, whose rows have the same ctid
 SELECT eventlog.create_log('far_log', '1 day', premake => 0);
 INSERT INTO far_log (event_type, resource_id, occurred_at)
   SELECT 'a.' || g, 'r' || g % 3, '2022-08-01 12:00Z'::timestamptz + g * interval '1 day'
@@ -37,7 +37,7 @@ INSERT INTO near_log_default (event_type, occurred_at)
   VALUES ('b.old', '2022-07-01Z'), ('b.new', '2022-08-15 01:00Z');
 SELECT tableoid::regclass, count(*) FROM near_log GROUP BY 1 ORDER BY 1;
 
--- order, pages, cursor, filters: as plain SQL has it
+-- order, pages, cursor, filters: the same as plain SQL
 SELECT string_agg(event_type, ' ') FROM eventlog.list();
 SELECT p, string_agg(l.event_type, ' ')
   FROM generate_series(1, 5) p, eventlog.list(page => p, page_size => 3) l GROUP BY p ORDER BY p;
@@ -58,7 +58,7 @@ SELECT eventlog.count('a.'), eventlog.count(), eventlog.count(since => '2022-08-
   before => '2022-08-12Z');
 SELECT * FROM eventlog.types('b.');
 
--- who may read the log and not the partition sees the same
+-- a role that may read the log but not the partition sees the same
 CREATE ROLE near_reader;
 GRANT SELECT ON near_log TO near_reader;
 CREATE USER MAPPING FOR near_reader SERVER loopback OPTIONS (user 'postgres',
@@ -66,16 +66,16 @@ CREATE USER MAPPING FOR near_reader SERVER loopback OPTIONS (user 'postgres',
 SET ROLE near_reader;
 SELECT string_agg(event_type, ' ') FROM eventlog.list(page_size => 7);
 RESET ROLE;
--- a page that is too large to be kept, and all of the log, by one statement
+-- a page that is too large for memory, and the whole log, by one statement
 SELECT string_agg(event_type, ' ') FROM eventlog.list(page_size => 100000000);
 SELECT string_agg(event_type, ' ') FROM eventlog.list(page_size => NULL);
 
--- an event comes to its place
+-- an event is stored in its partition
 INSERT INTO near_log (event_type, occurred_at) VALUES ('a.there', '2022-08-02 15:00Z');
 SELECT event_type, id = (SELECT id FROM far_log WHERE event_type = 'a.there') AS same
   FROM eventlog.list('a.t');
 
--- one is deleted, cleared, purged: no other goes with it
+-- one is deleted, cleared, purged: no other event is lost
 SELECT count(*) FROM eventlog.delete((SELECT id FROM near_log WHERE event_type = 'a.there'));
 SELECT count(*) FROM far_log;
 SELECT count(*) FROM eventlog.clear('a.3');
@@ -86,7 +86,7 @@ CALL eventlog.purge(since => '2022-08-06Z', before => '2022-08-07Z');
 CALL eventlog.purge('a.8', batch_size => 1);
 SELECT string_agg(event_type, ' ' ORDER BY occurred_at) FROM far_log;
 
--- where the other server would not run the whole statement, nothing is deleted
+-- if the other server would not run the whole statement, nothing is deleted
 CREATE FUNCTION near_keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$;
 CREATE TRIGGER near_keep BEFORE DELETE ON near_log FOR EACH ROW EXECUTE FUNCTION near_keep();
 SELECT eventlog.clear('a.0');
@@ -103,13 +103,13 @@ INSERT INTO near_log (event_type, occurred_at)
 SELECT count(*) FROM eventlog.clear('many');
 SELECT string_agg(event_type, ' ' ORDER BY occurred_at) FROM near_log;
 
--- a foreign partition that has expired goes, its events stay where they are
+-- an expired foreign partition is removed; its events stay on their server
 SELECT eventlog.alter_log('near_log', retention => '1 year');
 CALL eventlog.maintain('near_log');
 SELECT count(*) FROM near_log;
 SELECT count(*) FROM far_log;
 
--- nor do others go with an expired event of a foreign default partition
+-- and no others are lost with an expired event of a foreign default partition
 INSERT INTO far_log (event_type, occurred_at)
   SELECT 'c.' || g, '2022-08-01 18:00Z'::timestamptz + g * interval '1 day'
   FROM generate_series(0, 9) g;

@@ -1,5 +1,5 @@
 --
--- Events of other systems: what eventlog.ingest makes of them
+-- Events of other systems, as eventlog.ingest stores them
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS eventlog;
@@ -9,7 +9,7 @@ SELECT eventlog.create_log('ing_log', '1 day', premake => 0);
 SET eventlog.default_log = 'ing_log';
 \set VERBOSITY terse
 \pset null '-'
--- what was ingested, and is gone then
+-- show and delete what was ingested
 CREATE FUNCTION pg_temp.look(OUT event_type text, OUT level text, OUT message text,
   OUT resource text, OUT source text, OUT request_id text, OUT occurred_at timestamptz,
   OUT details jsonb) RETURNS SETOF record LANGUAGE sql AS
@@ -34,11 +34,11 @@ SELECT eventlog.ingest('{"specversion": "1.0", "id": "A-1", "source": "/shop/ord
   eventlog.ingest('{"specversion": "1.0", "id": "A-1", "source": "/shop/orders",
   "type": "com.example.OrderPlaced", "time": "2022-08-24T22:48:45Z"}') AS same;
 SELECT * FROM pg_temp.look();
--- Without a time the clock is taken, and then two deliveries are two events.
+-- Without a time the clock is used, and then two deliveries are two events.
 SELECT count(DISTINCT id) FROM generate_series(1, 2), eventlog.ingest('{"specversion": "1.0",
   "id": "A-2", "source": "s", "type": "t", "data": "text"}') id;
 SELECT DISTINCT event_type, message, details FROM pg_temp.look();
--- A level that is none of ours is somebody else's attribute.
+-- An attribute "level" with another meaning goes into details.
 SELECT count(*) FROM eventlog.ingest('[
   {"specversion": "1.0", "id": "A-3", "source": "s", "type": "theirs", "level": "gold"},
   {"specversion": "1.0", "id": "A-4", "source": "s", "type": "ours", "level": "Error"}]');
@@ -117,8 +117,8 @@ SELECT pg_temp.refused(jsonb_build_object('event_type', 'a', 'occurred_at', t)) 
 SELECT name, eventlog._foreign_type(name) FROM unnest(ARRAY['com.example.SomeEvent', 'a//b', '.a.',
   'Ärger im Büro', 'A$B::c\d', '___', '...', '', repeat('x', 300)]) name;
 
--- What is wrong is told by the field's path, and of an array by the element; nothing
--- is written.
+-- An error names the path of the field, and in an array the element; nothing is
+-- written.
 SELECT pg_temp.refused(d) FROM unnest(ARRAY[
   '1', '"x"', 'null', '{}', '[1]', '{"event_type": {}}', '{"event_type": "..."}',
   '[{"event_type": "a"}, {"event_type": "b", "level": "loud"}]',

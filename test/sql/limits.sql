@@ -1,6 +1,6 @@
 --
--- More than is held at once: keys of a clear, plans and subscriptions of a
--- session, classes of a partition, what one fetch hands out
+-- More than the limits: keys of a clear, plans and subscriptions of a session, classes
+-- of a partition, events of one fetch
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS eventlog;
@@ -17,8 +17,8 @@ CREATE PROCEDURE pg_temp.load(n int) LANGUAGE sql AS $$
     SELECT 'other', 'error', '2022-08-24 01:00Z' FROM generate_series(1, 3)
 $$;
 
--- 10,000 are cleared by their keys, more of them by the filter: the ids are those
--- that list shows, and nothing else is gone.
+-- Up to 10,000 events are cleared by their keys, more by the filter: the ids are those
+-- that list shows, and no others are lost.
 CREATE TEMP TABLE cleared (id uuid);
 CREATE FUNCTION pg_temp.clear(n int) RETURNS TABLE (cleared bigint, shown boolean, others bigint)
   LANGUAGE plpgsql AS $$
@@ -52,7 +52,7 @@ SELECT count(*), eventlog.count(before => '2022-08-24 10:00Z'),
 DROP TABLE limits_first, limits_second;
 TRUNCATE limits_log;
 
--- What one fetch hands out at most, and a replay of more than is kept at once.
+-- The maximum of one fetch, and a replay of more events than are kept in memory.
 SELECT eventlog.subscribe('limits');
 CALL pg_temp.load(15000);
 SELECT count(*), count(DISTINCT seq) FROM eventlog.fetch('limits', 2147483647);
@@ -67,7 +67,7 @@ SELECT pending FROM eventlog.subscriptions WHERE name = 'limits';
 SELECT eventlog.unsubscribe('limits');
 TRUNCATE limits_log;
 
--- A partition of more classes than are listed.
+-- A partition with more classes than are listed.
 INSERT INTO limits_log (event_type, level, source_service, occurred_at)
   SELECT 'c' || g, (ARRAY['error', 'info'])[1 + g % 2], 's' || g % 5,
     '2022-08-24Z'::timestamptz + g * interval '1 s' FROM generate_series(1, 21000) g;
@@ -84,7 +84,7 @@ SELECT prefix, level, eventlog.count(prefix, level), (SELECT count(*) FROM limit
 SELECT count(*), sum(events) FROM eventlog.types();
 DROP TABLE limits_log;
 
--- More logs than a session keeps plans and subscriptions of, one renamed meanwhile.
+-- More logs than a session keeps plans and subscriptions for, one of them renamed.
 CREATE SCHEMA limits;
 DO $$ BEGIN
   FOR i IN 1..300 LOOP

@@ -1,5 +1,5 @@
 --
--- Logs: made, changed, listed, kept in order
+-- Logs: create, change, list, maintain
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS eventlog;
@@ -7,7 +7,7 @@ SET timezone = 'UTC';
 SET datestyle = 'ISO';
 SET intervalstyle = 'postgres';
 
--- A log is a table of one's own.
+-- A log is a table of the user.
 SELECT eventlog.create_log('log_log', '1 day', retention => '90 days', premake => 2,
   indexes => '{resource_id,user_id}');
 SELECT partition_interval, retention, premake, partitions, estimated_events, problems,
@@ -17,7 +17,7 @@ SELECT regexp_replace(pg_get_indexdef(indexrelid), '.* USING ', '') AS index, in
   FROM pg_index WHERE indrelid = 'log_log'::regclass ORDER BY 2 DESC, 1;
 SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'log_log'::regclass
   AND contype = 'c' ORDER BY 1;
--- the table and its columns say what they are
+-- the table and its columns have comments
 SELECT obj_description('log_log'::regclass);
 SELECT attname, col_description(attrelid, attnum) FROM pg_attribute
  WHERE attrelid = 'log_log'::regclass AND attnum > 0 ORDER BY attnum;
@@ -25,7 +25,7 @@ SELECT attname, col_description(attrelid, attnum) FROM pg_attribute
 SELECT count(*) FROM pg_attribute a JOIN pg_depend d ON d.refobjid = a.atttypid AND d.deptype = 'e'
  WHERE a.attrelid = 'log_log'::regclass AND a.attnum > 0;
 
--- Its settings go with it.
+-- Its settings follow it.
 SELECT eventlog.alter_log('log_log', premake => 3, retention => '0');
 ALTER TABLE log_log RENAME TO log_renamed;
 SELECT partition_interval, retention, premake FROM eventlog.logs
@@ -86,7 +86,7 @@ CREATE VIEW bounds AS
     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
    WHERE i.inhparent = 'log_keep'::regclass AND c.relname ~ 'p(19|200|2022|21)' ORDER BY c.relname;
 
--- What nobody made room for is kept, and finds its place.
+-- Events without a partition are kept, and moved into one later.
 INSERT INTO log_keep (event_type, occurred_at)
   SELECT 'day', '2022-03-26 12:00Z'::timestamptz + g * interval '8 hours'
   FROM generate_series(0, 5) g;
@@ -106,7 +106,7 @@ SELECT * FROM bounds;
 SELECT count(*), count(*) FILTER (WHERE tableoid = 'log_keep_default'::regclass) AS in_default
   FROM log_keep;
 
--- The interval is changed on a log with data: what is there stays, gaps are cut.
+-- A new interval on a log with data: partitions stay, new ones fill the gaps.
 SELECT eventlog.alter_log('log_keep', '1 month');
 INSERT INTO log_keep (event_type, occurred_at)
   VALUES ('before', '2022-03-05Z'), ('between', '2022-03-30Z'),
@@ -119,7 +119,7 @@ CALL eventlog.maintain('log_keep');
 SELECT * FROM bounds;
 SELECT count(*) FILTER (WHERE tableoid = 'log_keep_default'::regclass) AS in_default FROM log_keep;
 
--- Partitions made by hand are read, and kept to.
+-- Partitions made by hand are read and respected.
 CREATE TABLE log_keep_hand PARTITION OF log_keep FOR VALUES
   FROM ('2022-06-01Z') TO ('2022-06-02 12:34Z');
 INSERT INTO log_keep (event_type, occurred_at)
@@ -131,7 +131,7 @@ SELECT bounds FROM bounds WHERE bounds LIKE '%2022-06%';
 ALTER TABLE log_keep DETACH PARTITION log_keep_hand;
 SELECT eventlog.count('hand') AS detached;
 
--- Retention goes by the real bounds; the default partition expires too.
+-- Retention uses the real bounds; events of the default partition expire, too.
 INSERT INTO log_keep (event_type, occurred_at) VALUES ('expired', '2001-01-01Z');
 SELECT eventlog.alter_log('log_keep', retention => '10 years');
 SELECT problems FROM eventlog.logs WHERE log = 'log_keep'::regclass;
@@ -141,7 +141,7 @@ SET client_min_messages = warning;
 SELECT problems FROM eventlog.logs WHERE log = 'log_keep'::regclass;
 SELECT event_type, count(*) FROM log_keep GROUP BY 1 ORDER BY 1;
 
--- Events keep what they had: created_at too; moved ones owe nothing again.
+-- Moved events keep their values, also created_at, and are not enqueued again.
 SELECT eventlog.subscribe('keep');
 INSERT INTO log_keep (event_type, occurred_at, created_at, details)
   VALUES ('moved', '2022-12-24Z', '2022-12-25Z', '{"a": null}');
@@ -167,7 +167,7 @@ SELECT oldest FROM eventlog.logs WHERE log = 'log_since'::regclass;
 SELECT eventlog.alter_log('log_since', since => '2022-05-01Z'),
   eventlog.alter_log('log_since', since => now() + interval '1 year');
 SELECT oldest FROM eventlog.logs WHERE log = 'log_since'::regclass;
--- not where the default partition has events, nor too many
+-- not if the default partition has events, and not too many
 \set VERBOSITY terse
 SELECT eventlog.emit('april', occurred_at => '2022-04-01Z') IS NOT NULL AS emitted;
 SELECT eventlog.alter_log('log_since', since => '2022-03-01Z');
@@ -186,7 +186,7 @@ SELECT substring(pg_get_indexdef(indexrelid) FROM '\((.*)\)') AS columns, indisv
 SELECT * FROM pg_temp.indexed ORDER BY 1;
 SELECT eventlog.alter_log('log_since', indexes => '{user_id,source_host,user_id}');
 SELECT * FROM pg_temp.indexed ORDER BY 1;
--- one that a partition had is taken over
+-- an index that a partition already has is used
 SELECT relname AS a_partition FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
   WHERE inhparent = 'log_since'::regclass ORDER BY 1 LIMIT 1 \gset
 CREATE INDEX log_since_own ON :a_partition (category);
@@ -198,7 +198,7 @@ SELECT count(*) FROM pg_temp.indexed;
 SELECT eventlog.alter_log('log_since', indexes => '{}');
 SELECT * FROM pg_temp.indexed ORDER BY 1;
 SELECT eventlog.alter_log('log_since', indexes => '{message}');
--- on a log with much in it maintain builds them, partition by partition
+-- on a large log maintain builds them, partition by partition
 INSERT INTO log_since (event_type, occurred_at, message)
 SELECT 'much', '2022-07-01Z'::timestamptz + g * interval '1 minute',
   (SELECT string_agg(md5((g * h)::text), '') FROM generate_series(1, 60) h)
@@ -224,8 +224,8 @@ SELECT regexp_replace(pg_get_indexdef(indexrelid), '.* USING ', '') AS index FRO
   WHERE indrelid = 'log_defaults'::regclass ORDER BY 1;
 DROP TABLE log_defaults;
 
--- Every object of the extension, and every column, has a comment; from version 17
--- on PostgreSQL also counts the types that it makes by itself.
+-- Every object of the extension, and every column, has a comment; PostgreSQL 17 and
+-- newer also count the types that they create implicitly.
 SELECT pg_describe_object(classid, objid, objsubid) AS without_comment
   FROM pg_depend d
   JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid

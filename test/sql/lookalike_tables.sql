@@ -1,5 +1,5 @@
 --
--- Tables that somebody made to look like logs: they harm nobody
+-- Tables that somebody made look like logs do no harm
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS eventlog;
@@ -13,7 +13,7 @@ CREATE SCHEMA hostile AUTHORIZATION hostile_role;
 CREATE SCHEMA hostile_other;
 SELECT eventlog.create_log('hostile_other.log');
 
--- Anybody can make such a table, and put the trigger on it that says "a log".
+-- Anybody can create such a table with the trigger that makes it a log.
 GRANT USAGE ON SCHEMA hostile_other TO hostile_role;
 GRANT SELECT ON hostile_other.log TO hostile_role;
 SET ROLE hostile_role;
@@ -36,7 +36,7 @@ BEGIN
     AND partitions IS NOT NULL);
 END $$;
 
--- Settings that create_log would refuse make no log.
+-- A table with settings that create_log refuses is not a log.
 SELECT width, keep, premake, hostile.is_log(width, keep, premake)
   FROM (VALUES ('0 months 1 days 0 microseconds', '0 months 0 days 0 microseconds', '4'),
                ('0 months 0 days 0 microseconds', '0 months 0 days 0 microseconds', '4'),
@@ -54,7 +54,7 @@ SELECT width, keep, premake, hostile.is_log(width, keep, premake)
                ('1 day', '0', '4'),
                ('', '', '')) v (width, keep, premake);
 
--- Nor does one where what makes an event can be null.
+-- Nor is one with nulls where an event must have values.
 CALL hostile.settings('0 months 1 days 0 microseconds', '0 months 1 days 0 microseconds', '0');
 SELECT count(*) FROM eventlog.logs WHERE log = 'hostile.log'::regclass;
 ALTER TABLE hostile.log ALTER id DROP NOT NULL;
@@ -63,13 +63,13 @@ SELECT count(*) FROM eventlog.list(log => 'hostile.log');
 SELECT eventlog.create_log('hostile.log');
 DELETE FROM hostile.log;
 ALTER TABLE hostile.log ALTER id SET NOT NULL;
--- (the index still has what was deleted)
+-- (the index still has the deleted entries)
 SELECT count(*) FROM eventlog.list(log => 'hostile.log');
 SET eventlog.scan_method = lists;
 SELECT count(*) FROM eventlog.list(level => 'info', log => 'hostile.log');
 RESET eventlog.scan_method;
 
--- What stands in such a log need not be an event. Whoever reads is told, or gets it.
+-- Rows of such a log need not be valid events. Readers get them, or an error.
 CREATE TRIGGER owe AFTER INSERT ON hostile.log FOR EACH ROW EXECUTE FUNCTION eventlog._owe();
 SELECT eventlog.subscribe('hostile', log => 'hostile.log');
 INSERT INTO hostile.log (id, event_type, level, occurred_at)
@@ -100,7 +100,7 @@ SET client_min_messages = warning;
 SELECT problems FROM eventlog.logs WHERE log = 'hostile_other.log'::regclass;
 SELECT count(*) AS kept FROM hostile.log;
 
--- To make or change another's log is refused.
+-- Creating or changing another role's log is refused.
 SET ROLE hostile_role;
 SELECT eventlog.create_log('hostile_other.log');
 SELECT eventlog.alter_log('hostile_other.log', '1 day');
@@ -110,7 +110,7 @@ SELECT eventlog.unsubscribe('hostile', 'hostile.log');
 DROP SCHEMA hostile, hostile_other CASCADE;
 DROP ROLE hostile_role;
 
--- The extension's schema may be renamed, and somebody else may take its name.
+-- The extension's schema can be renamed, and another role can take its name.
 CREATE ROLE hostile_taker;
 SELECT current_database() AS db \gset
 GRANT CREATE ON DATABASE :"db" TO hostile_taker;

@@ -1,12 +1,12 @@
 --
--- Events moved out of the default partition: as they are, and without running
--- anything that users have hung on the log
+-- Events moved out of the default partition: unchanged, and without running code that
+-- users have attached to the log
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS eventlog;
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
--- (not a superuser's, whom no policy stops)
+-- (the owner is not a superuser, whom no policy stops)
 CREATE ROLE move_role;
 GRANT CREATE ON SCHEMA public TO move_role;
 SET ROLE move_role;
@@ -23,8 +23,8 @@ BEGIN
   RETURN coalesce(NEW, OLD);
 END $$;
 
--- Columns of one's own: one that was dropped, one with a default that older rows
--- do not store, a generated one whose function has changed since.
+-- Extra columns: a dropped one, one with a default that older rows do not store, a
+-- generated one whose function has changed since.
 CREATE FUNCTION move_made(text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT 'then ' || $1 $$;
 ALTER TABLE move_log ADD gone text,
   ADD made text GENERATED ALWAYS AS (move_made(event_type)) STORED;
@@ -38,7 +38,7 @@ ALTER TABLE move_log DROP gone, ADD later text DEFAULT 'missing';
 CREATE OR REPLACE FUNCTION move_made(text) RETURNS text IMMUTABLE LANGUAGE sql AS $$
   SELECT 'now ' || $1 $$;
 
--- What refers to them, and what fires.
+-- References to the events, and triggers.
 CREATE TABLE move_note (occurred_at timestamptz, id uuid,
   FOREIGN KEY (occurred_at, id) REFERENCES move_log ON DELETE CASCADE);
 CREATE TABLE move_ref (occurred_at timestamptz, id uuid,
@@ -83,7 +83,7 @@ SET enable_seqscan = off;
 SELECT count(*) FROM move_log WHERE occurred_at < '2022-08-25Z';
 SELECT count(*) FROM eventlog.list('old.5');
 RESET enable_seqscan;
--- and foreign keys hold on
+-- and foreign keys still hold
 DO $$ BEGIN
   DELETE FROM move_log WHERE event_type = 'old.3';
 EXCEPTION WHEN foreign_key_violation THEN RAISE WARNING 'referred to';
@@ -94,7 +94,7 @@ SELECT eventlog.unsubscribe('move');
 DROP TABLE move_note, move_ref, move_later, move_before;
 DROP TABLE move_log;
 
--- Where a move would break a promise, the events stay, and it is told why.
+-- If a move would break a guarantee, the events stay, and the reason is reported.
 SELECT eventlog.create_log('move_log', '1 day', premake => 0);
 INSERT INTO move_log (event_type, occurred_at)
   VALUES ('bad', '2022-08-24Z'), ('good', '2022-08-25Z');
@@ -105,7 +105,7 @@ DELETE FROM move_log WHERE event_type = 'bad';
 ALTER TABLE move_log VALIDATE CONSTRAINT no_bad;
 CALL eventlog.maintain('move_log');
 SELECT problems FROM eventlog.logs WHERE log = 'move_log'::regclass;
--- a published log whose replica identity is of no use
+-- a published log whose replica identity cannot be used
 INSERT INTO move_log (event_type, occurred_at) VALUES ('published', '2022-08-26Z');
 ALTER TABLE move_log REPLICA IDENTITY NOTHING;
 ALTER TABLE move_log_default REPLICA IDENTITY NOTHING;
@@ -119,7 +119,7 @@ CALL eventlog.maintain('move_log');
 SELECT problems FROM eventlog.logs WHERE log = 'move_log'::regclass;
 DROP PUBLICATION move_publication;
 
--- The replica identity of the log is that of its new partitions.
+-- New partitions get the replica identity of the log.
 CREATE FUNCTION move_identity() RETURNS TABLE (relreplident "char", index text) LANGUAGE sql AS $$
   SELECT c.relreplident, (SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = c.oid
     AND indisreplident)

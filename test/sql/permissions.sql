@@ -1,5 +1,5 @@
 --
--- Rights: what a role may not do by SQL, it may not do here
+-- Rights: a role can do nothing here that it cannot do by SQL
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS eventlog;
@@ -35,7 +35,7 @@ SELECT * FROM eventlog._queue;
 SELECT * FROM eventlog._subscription;
 SELECT nextval('eventlog._queue_seq');
 
--- A reader reads.
+-- A reader can read.
 SET ROLE rights_reader;
 SELECT event_type FROM eventlog.list();
 SELECT eventlog.count();
@@ -47,7 +47,7 @@ CALL eventlog.maintain('rights.log');
 SELECT eventlog.alter_log('rights.log', retention => '1 day');
 SELECT eventlog.subscribe('readers');
 
--- Nobody gets anything.
+-- Other roles can do nothing.
 SET ROLE rights_nobody;
 SELECT eventlog.list();
 SELECT eventlog.list('a', page_size => NULL);
@@ -74,14 +74,14 @@ SELECT count(*) FROM eventlog.deliveries;
 SELECT log FROM eventlog.logs;
 CALL eventlog.maintain();
 
--- Rights to some columns are not rights to all.
+-- Rights on some columns are not rights on all.
 RESET ROLE;
 GRANT SELECT (id, occurred_at) ON rights.log TO rights_nobody;
 SET ROLE rights_nobody;
 SELECT eventlog.list();
 SELECT eventlog.count();
 
--- Members of the owner may what the owner may.
+-- Members of the owner have the rights of the owner.
 RESET ROLE;
 GRANT rights_owner TO rights_reader;
 SET ROLE rights_reader;
@@ -110,14 +110,14 @@ SELECT count(*) FROM eventlog.clear(everything => true);
 CALL eventlog.purge(everything => true);
 RESET ROLE;
 SELECT event_type FROM eventlog.list();
--- a superuser and the owner see all of it
+-- a superuser and the owner see all events
 SET ROLE rights_owner;
 SELECT eventlog.count();
 ALTER TABLE rights.log FORCE ROW LEVEL SECURITY;
 SELECT eventlog.count();
 ALTER TABLE rights.log NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY;
 
--- Who may not use the schema may not use its log by number either.
+-- A role without USAGE on the schema cannot use its log by OID, either.
 RESET ROLE;
 SELECT 'rights.log'::regclass::oid AS log_oid \gset
 SELECT eventlog.emit('a') IS NOT NULL AS emitted;
@@ -136,7 +136,7 @@ SELECT eventlog.clear('a', log => :log_oid);
 CALL eventlog.purge('a', log => :log_oid);
 SELECT eventlog.subscribe('numbers', log => :log_oid);
 SELECT eventlog.alter_log(:log_oid, premake => 1);
--- nor is it read for a subscription that was made before
+-- and it is not read for a subscription that was made before
 SELECT eventlog.replay('readers');
 SELECT eventlog.fetch('readers', 10);
 SELECT eventlog.release('readers');
@@ -145,7 +145,7 @@ GRANT USAGE ON SCHEMA rights TO PUBLIC;
 REVOKE INSERT, UPDATE, TRUNCATE, REFERENCES, TRIGGER ON rights.log FROM rights_reader;
 SET ROLE rights_owner;
 
--- An owner's code runs as the owner, not as the superuser who keeps the log.
+-- Code of an owner runs as the owner, not as the superuser who maintains the log.
 CREATE TABLE rights.seen (who name, what text);
 GRANT INSERT ON rights.seen TO PUBLIC;
 CREATE FUNCTION rights.spy() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -176,7 +176,7 @@ CALL eventlog.maintain('rights.log');
 CALL eventlog.purge('purged');
 SELECT DISTINCT who, what FROM rights.seen ORDER BY 1, 2;
 
--- A schema of that name that somebody made before is not moved into.
+-- The extension does not use a schema of that name that somebody created before.
 DROP SCHEMA rights CASCADE;
 DROP EXTENSION eventlog CASCADE;
 CREATE SCHEMA eventlog AUTHORIZATION rights_nobody;

@@ -1,6 +1,6 @@
 --
--- What the owner of a log plants there runs as the owner at most, whoever keeps
--- the log in order: a superuser's upkeep gives nobody a superuser's rights
+-- Code that the owner of a log plants runs as the owner at most, whoever maintains the
+-- log: upkeep by a superuser gives nobody the rights of a superuser
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS eventlog;
@@ -10,13 +10,13 @@ SET intervalstyle = 'postgres';
 CREATE ROLE attack_alice LOGIN;
 CREATE SCHEMA attack AUTHORIZATION attack_alice;
 SELECT current_user AS superuser \gset
--- (a session of hers, so that there is nothing to go back to by RESET ROLE)
+-- (her own session, so that RESET ROLE changes nothing)
 \c - attack_alice
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 SELECT eventlog.create_log('attack.log', '1 month', premake => 0);
 
--- Her code notes as whom it runs and what it could get away with.
+-- Her code records as whom it runs and what it could do.
 CREATE TABLE attack.seen (who name, what text, loot text);
 CREATE FUNCTION attack.try(what text) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
@@ -38,7 +38,7 @@ BEGIN
   INSERT INTO attack.seen VALUES (current_user, what, loot);
   RETURN true;
 END $$;
--- the same for where PostgreSQL wants to know it immutable, and calls it early
+-- the same, declared immutable, so that PostgreSQL calls it early
 CREATE FUNCTION attack.early(what text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$
 BEGIN
   BEGIN
@@ -53,7 +53,7 @@ BEGIN
   RETURN coalesce(NEW, OLD);
 END $$;
 
--- Where code can be planted.
+-- All places for such code.
 INSERT INTO attack.log (event_type, occurred_at)
   VALUES ('moved', '2021-01-01Z'), ('purged', '2021-02-01Z'), ('dropped', '2021-03-01Z'),
   ('expired', '1990-01-01Z'), ('kept', '2020-12-01Z');
@@ -89,7 +89,7 @@ CREATE POLICY evil ON attack.log USING (attack.try('policy'));
 ALTER TABLE attack.log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY evil ON attack.log_default USING (attack.try('policy of a partition'));
 ALTER TABLE attack.log_default ENABLE ROW LEVEL SECURITY;
--- what a careless query would take for PostgreSQL's own
+-- objects that an unqualified query would use instead of PostgreSQL's
 CREATE FUNCTION attack.same(timestamptz, timestamptz) RETURNS boolean LANGUAGE sql AS $$
   SELECT attack.try('operator') $$;
 CREATE OPERATOR attack.= (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = attack.same);
@@ -100,20 +100,20 @@ CREATE FUNCTION attack.min(timestamptz) RETURNS timestamptz LANGUAGE sql AS $$
 CREATE FUNCTION attack.unnest(anyarray) RETURNS SETOF anyelement LANGUAGE sql AS $$
   SELECT NULL::anyelement FROM attack.try('function') $$;
 CREATE TABLE attack.moved (LIKE attack.log);
--- a table that is no log, whose partition key has her function in it
+-- a table that is not a log, with her function in its partition key
 CREATE TABLE attack.no_log (LIKE attack.log) PARTITION BY RANGE ((event_type ||
   CASE WHEN attack.early('partition key') THEN '' END));
 CREATE TRIGGER s BEFORE TRUNCATE ON attack.no_log
   EXECUTE FUNCTION eventlog._settings('0 months 1 days 0 microseconds',
   '0 months 0 days 0 microseconds', '0');
 ALTER TABLE attack.log VALIDATE CONSTRAINT evil;
--- (run by herself, it gets her nothing)
+-- (if she runs it herself, she gains nothing)
 SELECT count(*) FROM attack.seen WHERE who <> 'attack_alice' OR loot ~ 'ALTER|pg_read';
 DELETE FROM attack.seen;
 
--- The superuser does all that is done with a log to keep it in order.
+-- The superuser does everything that maintains a log.
 \c - :superuser
--- what ran since the last look as another role than her, or got her anything
+-- what ran since then as another role, or gained her anything
 CREATE FUNCTION attack_result() RETURNS TABLE (who name, what text, loot text) LANGUAGE sql AS $$
   WITH gone AS (DELETE FROM attack.seen RETURNING *)
   SELECT DISTINCT who, what, loot FROM gone WHERE who <> 'attack_alice' OR loot <> ''
@@ -126,10 +126,10 @@ SELECT log, problems FROM eventlog.logs WHERE log::text LIKE '%log' ORDER BY log
 SELECT eventlog.alter_log('attack.log', retention => '20 years');
 CALL eventlog.maintain();
 SELECT log, problems FROM eventlog.logs WHERE log::text LIKE '%log' ORDER BY log::text;
--- (it did run, as her)
+-- (it ran, as her)
 SELECT DISTINCT who, what FROM attack.seen WHERE what ~ 'trigger' ORDER BY 2;
 SELECT * FROM public.attack_result();
--- each in a session of its own, that has not loaded anything yet
+-- each in a new session, which has loaded nothing yet
 \c - :superuser
 SET client_min_messages = warning;
 SET search_path = attack, pg_catalog, public;
@@ -141,7 +141,7 @@ SET client_min_messages = warning;
 SET search_path = attack, pg_catalog, public;
 CALL eventlog.purge(since => '2021-03-01Z', before => '2021-04-01Z', log => 'attack.log');
 SELECT * FROM public.attack_result();
--- upkeep looks into the log for what is owed of events that are gone
+-- upkeep reads the log to find deliveries of events that are gone
 \c - :superuser
 SET client_min_messages = warning;
 SET search_path = attack, pg_catalog, public;
@@ -156,8 +156,8 @@ SET search_path = attack, pg_catalog, public;
 SELECT count(*) > 0 AS read FROM eventlog.list(page_size => 10, log => 'attack.log');
 SELECT * FROM public.attack_result();
 
--- Reading runs what a SELECT runs, no less and no more: PostgreSQL itself runs
--- functions in indexes, statistics and CHECK constraints when it plans.
+-- Reading runs what a SELECT runs: PostgreSQL itself runs functions in indexes,
+-- statistics and CHECK constraints when it plans.
 \c - attack_alice
 SET client_min_messages = warning;
 DO $$
@@ -191,7 +191,7 @@ SELECT count(*) FROM eventlog.get((SELECT id FROM attack.log LIMIT 1), log => 'a
 SELECT name, owner, pending FROM eventlog.subscriptions ORDER BY 1;
 SELECT * FROM public.attack_result();
 
--- A superuser who makes her table a log again does so as her.
+-- If a superuser repairs her log, that runs as her.
 SELECT eventlog.unsubscribe('attack_root', 'attack.log');
 DROP EXTENSION eventlog CASCADE;
 CREATE EXTENSION eventlog;

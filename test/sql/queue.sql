@@ -1,5 +1,5 @@
 --
--- The queue: handed out, acknowledged, failed, retried, replayed
+-- The queue: fetch, acknowledge, fail, retry, replay
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS eventlog;
@@ -12,7 +12,7 @@ ALTER SEQUENCE eventlog._queue_seq RESTART;
 
 SELECT eventlog.emit('e' || g, resource_id => 'r' || g) IS NOT NULL AS emitted
   FROM generate_series(1, 5) g;
--- fetch makes this session the consumer, and hands out each once
+-- fetch makes this session the consumer, and returns each event once
 SELECT seq, attempts, (event).event_type, (event).level, (event).resource_id
   FROM eventlog.fetch('q', 2);
 SELECT seq, attempts, (event).event_type FROM eventlog.fetch('q', 10);
@@ -20,10 +20,10 @@ SELECT * FROM eventlog.fetch('q', 10);
 SELECT consumer = pg_backend_pid() AS me, pending, retrying, dead, delivered
   FROM eventlog.subscriptions;
 
--- what is acknowledged is owed no more; numbers not owed are ignored
+-- acknowledged events are not owed any more; other numbers are ignored
 SELECT eventlog.ack('q', '{1,3,99,NULL}');
 SELECT eventlog.ack('q', '{1}');
--- what failed comes again when its time has come
+-- a failed event comes again at the given time
 SELECT eventlog.fail('q', 2, 'HTTP status 500', clock_timestamp());
 SELECT eventlog.fail('q', 4, 'later', 'infinity'::timestamptz - interval '0');
 SELECT eventlog.fail('q', 5, 'later', '2150-01-01Z');
@@ -32,30 +32,30 @@ SELECT seq, attempts, (event).event_type FROM eventlog.fetch('q', 10);
 SELECT * FROM eventlog.fetch('q', 10);
 SELECT subscription, seq, state, attempts, next_attempt_at < now() AS due, last_error
   FROM eventlog.deliveries ORDER BY seq;
--- or never: without a time it is dead
+-- or never: without a time the delivery is dead
 SELECT eventlog.fail('q', 2, repeat('ü', 2000));
 SELECT seq, state, attempts, next_attempt_at, octet_length(last_error) FROM eventlog.deliveries
   ORDER BY seq;
 SELECT pending, retrying, dead, delivered, cancelled, left(last_error, 3) AS last_error,
   last_error_at IS NOT NULL AS at FROM eventlog.subscriptions;
--- until somebody says so
+-- until somebody retries it
 SELECT eventlog.retry('q', 4), eventlog.retry('q', 4), eventlog.retry('q');
 SELECT seq, attempts, (event).event_type FROM eventlog.fetch('q', 10);
 SELECT * FROM eventlog.fetch('q', 10);
 SELECT eventlog.ack('q', '{2,4,5}');
 
--- what was handed out comes again after release
+-- events that were returned come again after release
 SELECT eventlog.emit('again') IS NOT NULL AS emitted;
 SELECT seq, (event).event_type FROM eventlog.fetch('q', 1);
 SELECT eventlog.release('q');
 SELECT consumer FROM eventlog.subscriptions;
 SELECT seq, (event).event_type FROM eventlog.fetch('q', 1);
--- and after all advisory locks of the session were let go
+-- and after all advisory locks of the session were released
 SELECT pg_advisory_unlock_all();
 SELECT seq, (event).event_type FROM eventlog.fetch('q', 1);
 SELECT eventlog.ack('q', '{6}');
 
--- paused, what is owed waits
+-- while it is paused, events wait
 SELECT eventlog.pause('q');
 SELECT eventlog.emit('while.paused') IS NOT NULL AS emitted;
 SELECT * FROM eventlog.fetch('q', 1);
@@ -64,7 +64,7 @@ SELECT eventlog.resume('q');
 SELECT seq, (event).event_type FROM eventlog.fetch('q', 1);
 SELECT eventlog.ack('q', '{7}');
 
--- the bell: armed when nothing is owed
+-- listen: a notification will come when nothing is owed now
 SELECT eventlog.fetch('q', 1);
 SELECT eventlog.listen('q');
 SELECT eventlog.emit('rings') IS NOT NULL AS emitted;
@@ -72,7 +72,7 @@ SELECT eventlog.listen('q') AS asleep;
 SELECT seq, (event).event_type FROM eventlog.fetch('q', 1);
 SELECT eventlog.ack('q', '{8}');
 
--- deleted meanwhile, it is cancelled
+-- an event that was deleted meanwhile is cancelled
 SELECT eventlog.emit('deleted') IS NOT NULL AS emitted FROM generate_series(1, 3);
 SELECT count(*) FROM eventlog.clear('deleted');
 SELECT eventlog.emit('there') IS NOT NULL AS emitted;
@@ -80,13 +80,13 @@ SELECT seq, (event).event_type FROM eventlog.fetch('q', 10);
 SELECT delivered, cancelled FROM eventlog.subscriptions;
 SELECT eventlog.ack('q', '{12}');
 
--- changed meanwhile, it is delivered as it is
+-- an event that was changed meanwhile is delivered as it is now
 SELECT eventlog.emit('changed', message => 'before') AS id \gset
 UPDATE queue_log SET message = 'after' WHERE id = :'id';
 SELECT seq, (event).message FROM eventlog.fetch('q', 10);
 SELECT eventlog.ack('q', '{13}');
 
--- replayed: what the filter and the subscription choose, oldest first
+-- replay enqueues the events that the filter and the subscription choose, oldest first
 SELECT eventlog.subscribe('q', '{info}', 'e');
 SELECT eventlog.replay('q', event_type => 'e', since => (SELECT occurred_at FROM queue_log
   WHERE event_type = 'e2'), before => (SELECT occurred_at FROM queue_log WHERE event_type = 'e5'));
@@ -100,7 +100,7 @@ SELECT eventlog.emit('e.large', message => repeat('x', 100000),
 SELECT seq, length((event).message), length((event).details ->> 's') FROM eventlog.fetch('q', 1);
 SELECT eventlog.ack('q', '{17}');
 
--- what was handed out in a transaction or savepoint that fails comes again
+-- events returned in a transaction or savepoint that fails come again
 SELECT eventlog.emit('e.again') IS NOT NULL AS emitted FROM generate_series(1, 2);
 BEGIN;
 SELECT seq FROM eventlog.fetch('q', 1);
@@ -113,7 +113,7 @@ ROLLBACK;
 SELECT seq FROM eventlog.fetch('q', 10);
 SELECT eventlog.ack('q', '{18,19}');
 
--- what a transaction owes is handed out when it has committed, to itself too
+-- events of a transaction are returned after its commit, to the same session, too
 BEGIN;
 SELECT eventlog.emit('e.own') IS NOT NULL AS emitted;
 SELECT seq FROM eventlog.fetch('q', 10);
@@ -121,12 +121,12 @@ COMMIT;
 SELECT seq FROM eventlog.fetch('q', 10);
 SELECT eventlog.ack('q', '{20}');
 
--- a consumer must see what was committed last
+-- fetch needs READ COMMITTED
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT * FROM eventlog.fetch('q', 1);
 ROLLBACK;
 
--- upkeep: what is owed of events that are gone, and what is dead for long
+-- upkeep removes deliveries of events that are gone, and old dead ones
 SELECT eventlog.emit('e.gone') IS NOT NULL AS emitted FROM generate_series(1, 2);
 SELECT eventlog.emit('e.stays') IS NOT NULL AS emitted;
 SELECT eventlog.fail('q', 23, 'dead');

@@ -22,14 +22,14 @@ SELECT (ARRAY['a', 'a.b', 'a.b.c', 'ab', 'b', 'b_c'])[1 + g % 6],
     interval '35 hours' AS t) x;
 CALL eventlog.maintain('read_log');
 
--- newest first; of one instant in an order that is always the same
+-- newest first; events of the same time always in the same order
 SELECT event_type, level, resource_id, resource_type, source_service, source_host, occurred_at
   FROM eventlog.list(page_size => 3);
 SELECT g.event_type = l.event_type AS same
   FROM eventlog.list(page_size => 1) l, eventlog.get(l.id) g;
 SELECT count(*) FROM eventlog.get(eventlog.new_id('2022-03-01Z', 'nobody'));
 
--- page by page or by cursor, all ways give what one statement gives
+-- page by page or by cursor, the events are those of one statement
 CREATE FUNCTION pg_temp.by_page(size int, method text, OUT ids uuid[]) LANGUAGE plpgsql AS $$
 DECLARE
   n int := 1; page_ids uuid[];
@@ -63,8 +63,8 @@ SELECT method, size,
        (SELECT array_agg(id ORDER BY occurred_at DESC, id DESC) AS expected FROM read_log
          WHERE level <> 'debug') e;
 
--- by number, what is passed over is only counted: deleted events do not count, and those of the
--- default partition do
+-- by page number, events before the page are only counted: deleted ones do not count,
+-- those of the default partition do
 CREATE FUNCTION pg_temp.wrong_pages(size int) RETURNS bigint LANGUAGE sql AS $$
   SELECT count(*) FROM generate_series(1, 700 / size) n
    WHERE ARRAY(SELECT id FROM eventlog.list(page => n, page_size => size)) <>
@@ -82,13 +82,13 @@ INSERT INTO read_log (event_type, occurred_at) VALUES ('read.default', '1999-01-
 SELECT size, pg_temp.wrong_pages(size) FROM unnest('{7,100}'::int[]) size;
 ROLLBACK;
 
--- the cursor's event need not be there any more
+-- the event of the cursor may have been deleted
 SELECT id AS gone FROM eventlog.list(page_size => 1, page => 10) \gset
 SELECT array_agg(id) AS expected FROM eventlog.list(page_size => 5, after => :'gone') \gset
 SELECT eventlog.delete(:'gone') = :'gone' AS deleted;
 SELECT array_agg(id) = :'expected' AS same FROM eventlog.list(page_size => 5, after => :'gone');
 
--- windows are half open, so that they tile
+-- windows are half open, so that they can be joined
 SELECT count(*), min(occurred_at), max(occurred_at)
   FROM eventlog.list(since => '2022-03-01Z', before => '2022-03-07 07:00Z', page_size => NULL);
 SELECT sum(eventlog.count(since => w, before => w + interval '1 week')) = eventlog.count() AS tiles
@@ -103,7 +103,7 @@ SELECT left(p, 10) AS prefix, length(p), eventlog.count(event_type => p)
 SELECT eventlog.count(level => 'ERROR'), eventlog.count(min_level => 'Error'),
        eventlog.count(level => 'info', min_level => 'error') AS never;
 
--- every filter, alone and with others, by every way, as plain SQL has it
+-- every filter, alone and with others, in every way of reading: the same as plain SQL
 CREATE FUNCTION pg_temp.plain(et text, lv text, ml text, rt text, ri text, ui text, ss text,
   sh text, ca text, rq text, si timestamptz, be timestamptz)
 RETURNS uuid[] LANGUAGE sql AS $$
@@ -156,7 +156,7 @@ SELECT count(*) FROM generate_series(1, 1000) g, LATERAL eventlog.list(source_ho
 DROP TABLE read_log;
 
 --
--- What a partition is known not to have, until it is written to
+-- Values that a partition does not have, until they are written
 --
 
 SELECT eventlog.create_log('known');
@@ -172,7 +172,7 @@ SELECT pg_temp.critical();
 SELECT pg_temp.critical();
 SELECT count(*) FROM eventlog.list(source_service => 's9', log => 'known');
 
--- inserted, rolled back, inserted again behind a VACUUM, updated
+-- inserted, rolled back, inserted again after a VACUUM, updated
 BEGIN;
 INSERT INTO known (event_type, level) VALUES ('in', 'critical');
 SELECT pg_temp.critical();
@@ -192,8 +192,8 @@ SELECT pg_temp.critical();
 SELECT count(*) FROM eventlog.list(source_service => 's9', log => 'known');
 DROP TABLE known;
 
--- more events of the last class than the first look at a type may read; and an
--- updated event of which the first look by time ends behind the dead version
+-- more events of the last class than the first read of a type may fetch; and an
+-- updated event whose dead version ends the first read by time
 SELECT eventlog.create_log('looks', '100 years');
 INSERT INTO looks (event_type, level, occurred_at) SELECT 'a', 'critical',
   '2022-08-20Z'::timestamptz + n * interval '1 s' FROM generate_series(1, 200) n;
@@ -216,7 +216,7 @@ SELECT n, count(*) FROM generate_series(590, 600) n,
   GROUP BY n ORDER BY n;
 DROP TABLE looks;
 
--- an event of which so many versions are there that its key has posting lists
+-- an event with so many versions that its key has posting lists
 SELECT eventlog.create_log('versions', '100 years', indexes => '{resource_id}');
 INSERT INTO versions (event_type, occurred_at) SELECT 'a', '2022-08-20Z'::timestamptz + n *
   interval '1 s' FROM generate_series(1, 100) n;

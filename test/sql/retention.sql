@@ -1,11 +1,11 @@
 --
--- Retention where something is in its way: foreign keys
+-- Retention and foreign keys
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS eventlog;
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
--- A log of two expired partitions and expired events in the default partition.
+-- A log with two expired partitions and expired events in the default partition.
 CREATE FUNCTION ret_make(default_too boolean DEFAULT true) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM eventlog.create_log('ret_log', '1 month', retention => '1 year', premake => 0);
@@ -23,7 +23,7 @@ BEGIN
     JOIN ret_ref r USING (occurred_at, id) GROUP BY 1 ORDER BY 1;
 END $$;
 
--- A foreign key, and nobody refers to anything: all that is expired goes.
+-- With a foreign key but no referring rows, all expired events are removed.
 SELECT ret_make();
 CREATE TABLE ret_ref (occurred_at timestamptz, id uuid,
   FOREIGN KEY (occurred_at, id) REFERENCES ret_log);
@@ -35,7 +35,7 @@ SELECT * FROM ret_look();
 SELECT count(*) FROM pg_class WHERE relname IN ('ret_a', 'ret_b');
 DROP TABLE ret_ref, ret_log;
 
--- Rows refer to some events: what nobody refers to goes, the rest is told.
+-- With rows that refer to some events, the others are removed, and these are reported.
 SELECT ret_make();
 CREATE TABLE ret_ref (occurred_at timestamptz, id uuid,
   FOREIGN KEY (occurred_at, id) REFERENCES ret_log);
@@ -43,14 +43,14 @@ INSERT INTO ret_ref SELECT occurred_at, id FROM ret_log WHERE event_type IN ('e.
 CALL eventlog.maintain('ret_log');
 SELECT problems FROM eventlog.logs WHERE log = 'ret_log'::regclass;
 SELECT * FROM ret_look();
--- and the next call goes on from there
+-- and the next call continues
 DELETE FROM ret_ref;
 CALL eventlog.maintain('ret_log');
 SELECT problems FROM eventlog.logs WHERE log = 'ret_log'::regclass;
 SELECT * FROM ret_look();
 DROP TABLE ret_ref, ret_log;
 
--- ON DELETE CASCADE and SET NULL do what they say.
+-- ON DELETE CASCADE and SET NULL take effect.
 SELECT ret_make();
 CREATE TABLE ret_ref (occurred_at timestamptz, id uuid, n int,
   FOREIGN KEY (occurred_at, id) REFERENCES ret_log ON DELETE CASCADE);
@@ -65,7 +65,7 @@ SELECT (SELECT count(*) FROM ret_ref) AS cascaded, (SELECT count(*) FROM ret_nul
   WHERE id IS NULL) AS nulled;
 DROP TABLE ret_ref, ret_null, ret_log;
 
--- purge likewise
+-- the same with purge
 SELECT ret_make();
 CREATE TABLE ret_ref (occurred_at timestamptz, id uuid,
   FOREIGN KEY (occurred_at, id) REFERENCES ret_log);
@@ -74,7 +74,7 @@ SET client_min_messages = notice;
 CALL eventlog.purge(before => '2002-01-01Z', log => 'ret_log');
 SET client_min_messages = warning;
 SELECT * FROM ret_look();
--- (delete is a DELETE)
+-- (delete runs a DELETE)
 DO $$ BEGIN
   PERFORM eventlog.delete(id, 'ret_log') FROM ret_ref;
 EXCEPTION WHEN foreign_key_violation THEN RAISE WARNING 'referred to';
@@ -83,7 +83,7 @@ DROP TABLE ret_ref;
 CALL eventlog.purge(before => '2002-01-01Z', log => 'ret_log');
 DROP TABLE ret_log;
 
--- What cannot be dropped keeps no other partition from that, and is deleted row by row.
+-- A partition that cannot be dropped does not block others; its rows are deleted.
 SELECT ret_make();
 CREATE TABLE ret_c PARTITION OF ret_log FOR VALUES FROM ('2001-05-01Z') TO ('2001-06-01Z');
 CREATE TABLE ret_d PARTITION OF ret_log FOR VALUES FROM ('2001-06-01Z') TO ('2001-07-01Z');
@@ -103,7 +103,7 @@ CALL eventlog.maintain('ret_log');
 DROP VIEW ret_view;
 DROP TABLE ret_ref, ret_log;
 
--- A role that may not look into the referring table is told so.
+-- A role that may not read the referring table gets an error.
 CREATE ROLE ret_role;
 GRANT CREATE ON SCHEMA public TO ret_role;
 SET ROLE ret_role;

@@ -24,7 +24,7 @@ SELECT eventlog.count(), eventlog.count('sync.'),
 SELECT * FROM eventlog.types();
 SELECT * FROM eventlog.types('sync.', min_level => 'warning');
 
--- buckets are of UTC; the empty ones between are there
+-- buckets are in UTC; empty ones in between are included
 SELECT * FROM eventlog.histogram('1 hour');
 SELECT * FROM eventlog.histogram('2 hours', level => 'critical');
 SELECT bucket, sum(events) FROM eventlog.histogram('1 day') GROUP BY 1 ORDER BY 1;
@@ -32,14 +32,14 @@ SELECT bucket, sum(events) FROM eventlog.histogram('1 month') GROUP BY 1 ORDER B
 SELECT to_char(bucket, 'Dy YYYY-MM-DD') AS week, sum(events) FROM eventlog.histogram('7 days')
   GROUP BY 1 ORDER BY 1;
 
--- whatever the session's time zone and its summer time
+-- whatever the session's time zone
 SET timezone = 'Europe/Berlin';
 SELECT bucket, sum(events) FROM eventlog.histogram('6 hours') GROUP BY 1 ORDER BY 1;
 SET intervalstyle = 'sql_standard';
 SELECT sum(events) FROM eventlog.histogram('1 day 12 hours 0.5 seconds');
 SET intervalstyle = 'postgres';
 
--- A histogram that nobody can look at is refused; what it counts may be few.
+-- A histogram with too many buckets is refused, even if it counts few events.
 \set VERBOSITY terse
 SELECT eventlog.histogram('1 microsecond');
 SELECT count(*) FROM eventlog.histogram('1 second', since => (SELECT max(occurred_at) FROM

@@ -16,7 +16,7 @@ SELECT eventlog.create_log('subs_a.log');
 SET ROLE subs_b;
 SELECT eventlog.create_log('subs_b.log');
 
--- A name is a log's own.
+-- Each log has its own names.
 SET ROLE subs_a;
 SELECT eventlog.subscribe('same', '{error}', 'a.', log => 'subs_a.log');
 SET ROLE subs_b;
@@ -32,7 +32,7 @@ SELECT log, name, paused FROM eventlog.subscriptions;
 SELECT eventlog.resume('same');
 RESET eventlog.default_log;
 
--- Everyone sees one's own, and members of pg_read_all_stats names and counts.
+-- Roles see their own subscriptions; members of pg_read_all_stats see names and counts.
 SELECT name, owner, log, levels, event_type, pending, dead, last_error FROM eventlog.subscriptions;
 SELECT log, subscription, state, last_error FROM eventlog.deliveries ORDER BY seq;
 SET ROLE subs_a;
@@ -42,7 +42,7 @@ SET ROLE subs_watch;
 SELECT name, owner, log, levels, event_type, consumer IS NOT NULL AS consumer, pending, dead,
   last_error, last_error_at IS NOT NULL AS at FROM eventlog.subscriptions ORDER BY log::text;
 SELECT * FROM eventlog.deliveries;
--- Not even a plan tells of others; a condition on the state leaves the rest out.
+-- Not even a plan reveals others; a condition on the state skips the rest.
 SET ROLE subs_a;
 -- PostgreSQL 18 writes "rows=1.00".
 CREATE FUNCTION subs_a.plan(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
@@ -59,7 +59,7 @@ SELECT * FROM subs_a.plan($$SELECT * FROM eventlog.deliveries WHERE subscription
 SELECT * FROM eventlog._deliveries((SELECT max(id) FROM eventlog._subscriptions()) + 1, 'pending');
 SELECT count(*) FROM generate_series(1, 1000) id, eventlog._deliveries(id, 'pending');
 
--- Subscribing again uses up no number.
+-- Subscribing again uses no new number.
 SET ROLE subs_a;
 SELECT id AS before FROM eventlog._subscriptions() \gset
 SELECT count(eventlog.subscribe('same', log => 'subs_a.log')::text) FROM generate_series(1, 100);
@@ -98,8 +98,8 @@ RESET eventlog.max_subscriptions;
 SELECT eventlog.unsubscribe(name, log) FROM eventlog.subscriptions WHERE name IN ('next', 'third')
   ORDER BY name;
 
--- A reader who fills a log with subscriptions does not keep its owner out: the
--- owner sees their names and counts, no more, and can remove them.
+-- If a reader creates the maximum of subscriptions, the owner of the log sees their
+-- names and counts and can remove them.
 GRANT USAGE ON SCHEMA subs_a TO subs_b;
 GRANT SELECT ON subs_a.log TO subs_b;
 SET ROLE subs_b;
@@ -117,7 +117,7 @@ REVOKE USAGE ON SCHEMA subs_a FROM subs_b;
 REVOKE SELECT ON subs_a.log FROM subs_b;
 \set VERBOSITY terse
 
--- What makes no sense in the table hurts no writer, and nothing makes one fail.
+-- Invalid rows in the table do not make writers fail.
 INSERT INTO eventlog._subscription (name, owner, log, levels, event_type) VALUES
   ('unknown', 'subs_a', 'subs_a.log', '{loud,error,NULL}', NULL),
   ('nested', 'subs_a', 'subs_a.log', '{{info,error},{error,info}}', NULL),
@@ -156,7 +156,7 @@ CALL eventlog.maintain('subs_a.log');
 SELECT count(*) FROM eventlog._queue WHERE subscription NOT IN (SELECT id
   FROM eventlog._subscription);
 
--- A second trigger on the same table owes nothing more.
+-- A second trigger on the same table enqueues nothing more.
 SET ROLE subs_a;
 SELECT eventlog.subscribe('once');
 CREATE TRIGGER a_second AFTER INSERT ON subs_a.log FOR EACH ROW EXECUTE FUNCTION eventlog._owe();
@@ -173,7 +173,7 @@ DROP TRIGGER a_second ON subs_a.log;
 DROP TRIGGER z_third ON subs_a.log;
 DROP TRIGGER later ON subs_a.log;
 ALTER TABLE subs_a.log ENABLE TRIGGER eventlog_queue;
--- Columns that are not what they were: nothing is owed, nothing fails.
+-- With changed columns nothing is enqueued, and nothing fails.
 CREATE TABLE subs_a.any (id text, event_type int);
 CREATE TRIGGER owe AFTER INSERT ON subs_a.any FOR EACH ROW EXECUTE FUNCTION eventlog._owe();
 INSERT INTO subs_a.any VALUES ('x', 1);
@@ -193,12 +193,12 @@ SELECT eventlog.alter_subscription('once', NULL);
 SELECT name, owner FROM eventlog.subscriptions;
 SET ROLE subs_b;
 SELECT eventlog.alter_subscription('once', 'subs_b', 'subs_a.log');
--- Again by a member: what counts is what the owner may read.
+-- Subscribing again by a member: the rights of the owner count.
 SET ROLE subs_a;
 SELECT eventlog.subscribe('once', '{info}');
 REVOKE SELECT ON subs_a.log FROM subs_gone;
 SELECT eventlog.subscribe('once', '{info}');
--- Whose owner is gone, counts as paused, and is told.
+-- A subscription without owner counts as paused, which is reported.
 RESET ROLE;
 DROP OWNED BY subs_gone;
 DROP ROLE subs_gone;
@@ -219,12 +219,12 @@ CREATE TRIGGER s BEFORE TRUNCATE ON t
 SELECT left(pg_temp.refused($$SELECT eventlog.subscribe('t', log => 'pg_temp.t')$$), 5);
 DROP TABLE t;
 
--- Whoever drops a subscription is its consumer no more.
+-- A session that drops a subscription stops being its consumer.
 SELECT count(*) FROM eventlog.fetch('once', 1);
 SELECT count(*) FROM pg_locks WHERE locktype = 'advisory';
 SELECT eventlog.unsubscribe('once');
 SELECT count(*) FROM pg_locks WHERE locktype = 'advisory';
--- Numbers that are used up come again, but for those that are taken.
+-- Numbers start again at the end of their range, without those in use.
 SELECT setval('eventlog._subscription_id', 2147483646);
 SELECT eventlog.subscribe('n' || n) FROM generate_series(1, 3) n;
 SELECT count(*), count(*) FILTER (WHERE id = 2147483647) AS last, count(*) FILTER (WHERE id < 100)

@@ -1,5 +1,5 @@
 --
--- Subscriptions: who is owed what
+-- Subscriptions: which events are owed to whom
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS eventlog;
@@ -87,7 +87,7 @@ SELECT * FROM owed;
 ROLLBACK;
 SELECT levels, event_type FROM eventlog.subscriptions WHERE name = 'errors';
 
--- Unsubscribed, it is owed nothing, and what it was owed is gone.
+-- After unsubscribe, its deliveries are gone, and nothing new is enqueued.
 SELECT eventlog.emit('last', 'error') IS NOT NULL AS emitted;
 SELECT eventlog.unsubscribe('all');
 SELECT eventlog.emit('after', 'info') IS NOT NULL AS emitted;
@@ -95,18 +95,18 @@ SELECT * FROM owed;
 SELECT count(*) FROM eventlog._queue;
 CALL pg_temp.reset();
 
--- Another log's events are another matter.
+-- Events of other logs are not enqueued.
 SELECT eventlog.create_log('sub_other');
 SELECT eventlog.emit('sync', 'error', log => 'sub_other') IS NOT NULL AS emitted;
 SELECT * FROM owed;
 
--- Changed by hand, or restored, the subscriptions count at once.
+-- Subscriptions that are changed by hand or restored take effect at once.
 UPDATE eventlog._subscription SET levels = '{info}' WHERE name = 'errors';
 SELECT eventlog.emit('x', 'info') IS NOT NULL AS emitted;
 SELECT * FROM owed;
 CALL pg_temp.reset();
 
--- A dropped log shows as NULL, and what was owed of it is cancelled.
+-- A dropped log shows as NULL, and its deliveries are cancelled.
 SELECT eventlog.subscribe('other', log => 'sub_other');
 SELECT eventlog.emit('gone', log => 'sub_other') IS NOT NULL AS emitted;
 SELECT 'sub_other'::regclass::oid AS gone \gset

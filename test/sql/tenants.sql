@@ -1,5 +1,5 @@
 --
--- Tenants: what one log's owner does costs the upkeep of others nothing
+-- Tenants: the owner of one log cannot disturb the upkeep of others
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS eventlog;
@@ -12,7 +12,7 @@ BEGIN
   DELETE FROM ten_good;
   INSERT INTO ten_good (event_type, occurred_at) VALUES ('due', '2001-01-01Z');
 END $$;
--- what upkeep says, and what it did for the other log
+-- the messages of upkeep, and what it did for the other log
 CREATE FUNCTION ten_trigger() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   CASE current_setting('ten.does')
@@ -49,7 +49,7 @@ CALL eventlog.maintain(); SELECT count(*) FROM ten_good;
 SELECT ten_due(); SET ten.does = 'swallow all';
 CALL eventlog.maintain(); SELECT count(*) FROM ten_good;
 RESET eventlog.step_timeout;
--- rows that come again as they are deleted, which never ends in purge either
+-- rows that are inserted again when they are deleted; purge ends all the same
 DROP TRIGGER bad ON ten_bad;
 CREATE TRIGGER bad AFTER DELETE ON ten_bad FOR EACH ROW EXECUTE FUNCTION ten_trigger();
 SELECT ten_due(); SET ten.does = 'insert'; CALL eventlog.maintain(); SELECT count(*) FROM ten_good;
@@ -67,7 +67,7 @@ SET ten.does = '';
 DROP TABLE ten_bad, ten_good;
 DROP FUNCTION ten_due, ten_trigger;
 
--- Steps that are slow, but none of them too slow, do not go on for ever either.
+-- Many slow steps, none of which exceeds its limit, end, too.
 SELECT eventlog.create_log('ten_slow', '1 day', retention => '1 year', premake => 0);
 CREATE TABLE ten_ref (t timestamptz, i uuid, FOREIGN KEY (t, i) REFERENCES ten_slow);
 INSERT INTO ten_slow (event_type, occurred_at) SELECT 'slow', '2001-01-01Z'
@@ -85,8 +85,8 @@ SELECT count(*) > 0 AS some_left FROM ten_slow;
 DROP TABLE ten_ref, ten_slow;
 DROP FUNCTION ten_sleep;
 
--- Whoever may INSERT may write events of any time.  One call does so much about
--- it, and few events far ahead get no partitions.
+-- A writer can insert events of any time.  One call limits what it does about them,
+-- and a few events far ahead get no partitions.
 SELECT eventlog.create_log('ten_log', '7 days', premake => 1);
 INSERT INTO ten_log (event_type, occurred_at) SELECT 'ahead', now() + g * interval '7 days'
   FROM generate_series(10, 3009) g;
@@ -110,15 +110,15 @@ SET client_min_messages = notice;
 CALL eventlog.maintain('ten_log');
 SET client_min_messages = warning;
 
--- Where nothing can be written, it is said once.
+-- In a read-only session the error is raised once.
 SET default_transaction_read_only = on;
 CALL eventlog.maintain();
 CALL eventlog.purge(everything => true, log => 'ten_log');
 RESET default_transaction_read_only;
 DROP TABLE ten_log;
 
--- What is owed to subscriptions that are gone is swept up, once a call, whoever's
--- log it is; what is owed to others stays.
+-- Deliveries of dropped subscriptions are removed, once a call, for all logs; others
+-- stay.
 SELECT eventlog.create_log('ten_log', '1 day', premake => 0);
 SELECT eventlog.subscribe('ten', log => 'ten_log');
 SELECT count(eventlog.emit('owed', log => 'ten_log')) FROM generate_series(1, 3);

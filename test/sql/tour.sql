@@ -1,6 +1,6 @@
 --
--- Each function once, on a small log, in a session that begins with each of
--- them: the suite "discard" runs this with caches that are emptied at each look.
+-- Each function once, on a small log, as the first one of a session: the suite
+-- "discard" runs this with caches that are discarded all the time.
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS eventlog;

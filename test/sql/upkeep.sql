@@ -1,5 +1,5 @@
 --
--- Upkeep: logs in states that people and the years bring them into
+-- Upkeep of logs in unusual states
 --
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS eventlog;
@@ -33,14 +33,14 @@ CALL eventlog.maintain('upkeep_log');
 SELECT problems FROM eventlog.logs WHERE log = 'upkeep_log'::regclass;
 SELECT upkeep_gaps(), newest = date_trunc('month', now()) + interval '3 months' AS ahead
   FROM eventlog.logs WHERE log = 'upkeep_log'::regclass;
--- and back: the months that are there are enough for days
+-- and back: the existing months cover the days
 SELECT eventlog.alter_log('upkeep_log', '1 day');
 SELECT problems FROM eventlog.logs WHERE log = 'upkeep_log'::regclass;
 CREATE TEMP TABLE before AS SELECT * FROM upkeep_bounds('upkeep_log');
 CALL eventlog.maintain('upkeep_log');
 TABLE before EXCEPT SELECT * FROM upkeep_bounds('upkeep_log');
 SELECT upkeep_gaps();
--- a partition that was dropped from among those ahead is missing, and made again
+-- a partition ahead that was dropped is created again
 SELECT partition AS third FROM upkeep_bounds('upkeep_log') OFFSET 2 LIMIT 1 \gset
 DROP TABLE :third;
 SELECT problems FROM eventlog.logs WHERE log = 'upkeep_log'::regclass;
@@ -50,8 +50,8 @@ SELECT problems FROM eventlog.logs WHERE log = 'upkeep_log'::regclass;
 SELECT upkeep_gaps();
 DROP TABLE upkeep_log;
 
--- The session's time zone and styles make no difference to bounds, nor does a
--- change of the clocks.
+-- The session's time zone and styles do not change bounds, nor does daylight saving
+-- time.
 CREATE TABLE upkeep_zones (zone text, bounds text);
 DO $$
 DECLARE
@@ -121,7 +121,7 @@ SELECT tableoid::regclass AS partition, message::int, occurred_at FROM upkeep_lo
 SELECT array_agg(message::int ORDER BY occurred_at DESC) FROM eventlog.list(page_size => NULL);
 SELECT problems FROM eventlog.logs WHERE log = 'upkeep_log'::regclass;
 
--- They expire by their bounds as any other does, and whole.
+-- They expire as a whole, by their bounds, like others.
 SELECT eventlog.alter_log('upkeep_log', retention => '20 years');
 SELECT problems FROM eventlog.logs WHERE log = 'upkeep_log'::regclass;
 SET client_min_messages = notice;
@@ -145,8 +145,8 @@ CALL eventlog.purge(everything => true);
 SELECT lower, upper FROM upkeep_bounds('upkeep_log') WHERE upper NOT LIKE '20%';
 SELECT count(*) FROM upkeep_log;
 
--- A partition that is detached is no part of the log: it is left alone, and what
--- comes into its place gets a partition of its own.
+-- A detached partition is not part of the log and is left alone; new events of its
+-- range get a new partition.
 INSERT INTO upkeep_log (event_type, message, occurred_at) VALUES ('a', 'before', '2020-01-15Z');
 SELECT eventlog.alter_log('upkeep_log', retention => '0');
 CALL eventlog.maintain('upkeep_log');
@@ -167,8 +167,8 @@ CALL eventlog.purge('a');
 SELECT count(*) FROM upkeep_log;
 DROP TABLE upkeep_log;
 
--- Nothing goes before its time, and what is due goes: partitions by when they
--- end, events in the default partition by when they occurred.
+-- Nothing is removed too early, and what has expired is removed: partitions by their
+-- end, events in the default partition by their time.
 SELECT eventlog.create_log('upkeep_log', '1 hour', retention => '2 days', premake => 0);
 DO $$
 DECLARE
@@ -188,7 +188,7 @@ SELECT event_type FROM upkeep_log ORDER BY 1;
 SELECT problems FROM eventlog.logs WHERE log = 'upkeep_log'::regclass;
 DROP TABLE upkeep_log;
 
--- What stands in the way of one step is told, and keeps no other from being done.
+-- A problem with one step is reported and does not prevent the others.
 SELECT eventlog.create_log('upkeep_log', '1 month', premake => 0);
 INSERT INTO upkeep_log (event_type, occurred_at)
   SELECT 'a', '2001-01-01Z'::timestamptz + g * interval '1 month' FROM generate_series(0, 3) g;
@@ -201,7 +201,7 @@ SELECT problems FROM eventlog.logs WHERE log = 'upkeep_log'::regclass;
 DROP VIEW upkeep_view;
 CALL eventlog.maintain('upkeep_log');
 SELECT problems FROM eventlog.logs WHERE log = 'upkeep_log'::regclass;
--- no trigger of the log's keeps events from being moved, and none is owed again
+-- no trigger prevents that events are moved, and they are not enqueued again
 SELECT eventlog.alter_log('upkeep_log', retention => '0');
 INSERT INTO upkeep_log (event_type, occurred_at)
   VALUES ('lost', '2001-01-01Z'), ('kept', '2002-01-01Z'), ('stubborn', '2003-01-01Z');
@@ -214,7 +214,7 @@ CREATE TRIGGER upkeep_stop BEFORE INSERT ON upkeep_log FOR EACH ROW EXECUTE FUNC
 SELECT eventlog.subscribe('upkeep');
 CALL eventlog.maintain('upkeep_log');
 SELECT tableoid::regclass, event_type FROM upkeep_log ORDER BY 2;
--- (events of this session are owed after that as before)
+-- (later events of this session are enqueued as before)
 BEGIN;
 SAVEPOINT a; SAVEPOINT b; SAVEPOINT c; SAVEPOINT d; SAVEPOINT e; SAVEPOINT f; SAVEPOINT g;
 SAVEPOINT h;
@@ -225,7 +225,7 @@ SELECT eventlog.unsubscribe('upkeep');
 DROP TRIGGER upkeep_stop ON upkeep_log;
 DROP FUNCTION upkeep_stop;
 
--- Columns of one's own move with the event: generated ones, also behind a dropped one.
+-- Extra columns move with the event, also generated ones after a dropped one.
 ALTER TABLE upkeep_log ADD gone int, ADD n serial,
   ADD "Größe" int GENERATED ALWAYS AS (length(event_type)) STORED;
 ALTER TABLE upkeep_log DROP gone;
@@ -235,7 +235,7 @@ CALL eventlog.maintain('upkeep_log');
 SELECT tableoid::regclass, event_type, n, "Größe" FROM upkeep_log WHERE n IN (7, 8) ORDER BY n;
 DROP TABLE upkeep_log;
 
--- Partitions go to the tablespace that the log says.
+-- Partitions use the tablespace of the log.
 SET allow_in_place_tablespaces = true;
 CREATE TABLESPACE upkeep_space LOCATION '';
 SELECT eventlog.create_log('upkeep_log', '1 month', premake => 0);
@@ -247,8 +247,8 @@ SELECT spcname FROM pg_class c JOIN pg_tablespace t ON t.oid = c.reltablespace
 DROP TABLE upkeep_log;
 DROP TABLESPACE upkeep_space;
 
--- A log that was given to another role, as ALTER TABLE does it: without its
--- partitions, which the new owner may not empty or drop.
+-- A log whose owner was changed by ALTER TABLE, which does not change the owner of its
+-- partitions, so that the new owner may not empty or drop them.
 CREATE ROLE upkeep_role;
 CREATE SCHEMA upkeep AUTHORIZATION upkeep_role;
 SELECT eventlog.create_log('upkeep.log', '1 month', retention => '20 years', premake => 0);
@@ -269,7 +269,7 @@ SET client_min_messages = notice;
 CALL eventlog.maintain('upkeep.log');
 SET client_min_messages = warning;
 SELECT problems FROM eventlog.logs WHERE log = 'upkeep.log'::regclass;
--- What a superuser has made of it is its owner's too.
+-- What a superuser creates for a log belongs to its owner, too.
 DROP EXTENSION eventlog CASCADE;
 CREATE EXTENSION eventlog;
 SELECT eventlog.create_log('upkeep.log', '1 day', retention => '1 year', premake => 1);

@@ -34,7 +34,7 @@ SELECT eventlog.emit('b', id => eventlog.new_id('2022-08-24Z', '1')) =
   eventlog.new_id('2022-08-24Z', '1') AS there;
 RESET ROLE;
 DROP INDEX write_request;
--- also in one transaction, and after it is gone
+-- also in one transaction, and after it was deleted
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT count(*) FROM write_log;
 SELECT eventlog.emit('t', id => eventlog.new_id('2022-08-26Z', '4')) =
@@ -71,7 +71,7 @@ SELECT eventlog.emit('first', id => eventlog.new_id('2022-08-24 03:00Z',
 SELECT count(*) FROM write_log WHERE event_type IN ('first', 'also');
 DROP TRIGGER also ON write_log;
 
--- Rules that do something instead of the INSERT.
+-- Rules that replace the INSERT.
 CREATE RULE instead AS ON INSERT TO write_log DO INSTEAD NOTHING;
 SELECT eventlog.emit('a');
 CREATE OR REPLACE RULE instead AS ON INSERT TO write_log DO INSTEAD SELECT 1;
@@ -81,7 +81,7 @@ CREATE OR REPLACE RULE instead AS ON INSERT TO write_log
 SELECT eventlog.emit('ruled') IS NULL AS none, eventlog.emit('not.ruled') IS NOT NULL AS stored;
 DROP RULE instead ON write_log;
 
--- A trigger that renames the log and emits frees no plan that is running.
+-- A trigger that renames the log and emits does not free the running plan.
 CREATE FUNCTION pg_temp.nests() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF NEW.event_type = 'outer' THEN
@@ -121,7 +121,7 @@ BEGIN
   END LOOP;
 END $$;
 
--- Levels by their neighbours' names, in any case, wherever one comes in.
+-- Other names of the levels, in any case, in all functions.
 TRUNCATE write_log;
 SELECT eventlog.emit('level', l) IS NOT NULL
   FROM
@@ -142,14 +142,14 @@ SELECT eventlog.unsubscribe('write');
 SELECT eventlog.emit('null', NULL) IS NOT NULL AS stored;
 SELECT level FROM write_log WHERE event_type = 'null';
 
--- What programs that look into the catalog see as defaults.
+-- The defaults that programs find in the catalog.
 SELECT attname, pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_attribute
   ON attrelid = adrelid AND attnum = adnum
  WHERE adrelid = 'write_log'::regclass ORDER BY attnum;
 INSERT INTO write_log (id, event_type, occurred_at)
   VALUES (DEFAULT, 'default', DEFAULT) RETURNING id IS NOT NULL AS id;
 
--- Limits, and what an error about a value carries.
+-- Limits, and the fields of errors about a value.
 CREATE FUNCTION pg_temp.refused(statement text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE s text; t text; c text; k text; m text;
 BEGIN
@@ -190,7 +190,7 @@ SELECT pg_temp.refused($$SELECT eventlog.emit('a',
   id => '8c179a3b-27a5-43fe-9285-cf4feb65561d')$$);
 SELECT pg_temp.refused($$SELECT eventlog.emit('a', id => eventlog.new_id('2022-08-24Z'),
   occurred_at => '2022-08-25Z')$$) LIKE '22023 | public.write_log | id | eventlog_check | %';
--- no table is known here, and none is named
+-- the table is not known here, so the error names none
 SELECT pg_temp.refused($$SELECT eventlog._check(eventlog.new_id('2022-08-24Z', 'x'),
   '2022-08-25Z')$$);
 
