@@ -1,8 +1,7 @@
 /*
  * auth_config.c
- *		Secrets to sign with, credentials, and headers (RFC 9110).
- *
- * Errors never contain secrets.
+ *		Reads a webhook's signing secrets, credentials and headers (RFC 9110).
+ *		No error message contains a secret.
  */
 #include "config/auth_config.h"
 
@@ -16,51 +15,52 @@
 #define MAX_NAME_BYTES	255
 
 /*
- * add_key: add a signing secret.
+ * add_key: add a signing secret to a webhook.
  */
 static void
 add_key(Reader *reader, WebhookConfig *webhook, const char *key,
 		const char *text)
 {
 	if (webhook->nkeys == CONFIG_MAX_KEYS)
-		reader_wrong(reader, key, "at most %d secrets", CONFIG_MAX_KEYS);
+		reader_wrong(reader, key, "too many secrets; the limit is %d", CONFIG_MAX_KEYS);
 	else if (!signing_key_parse(text, &webhook->keys[webhook->nkeys]))
-		reader_wrong(reader, key, "must be whsec_ and the base64 of 24 to 64 bytes, or whsk_ and that of an Ed25519 private key");
+		reader_wrong(reader, key, "must be whsec_ and 24 to 64 bytes in base64, or whsk_ and an Ed25519 private key in base64");
 	else
 		webhook->nkeys++;
 }
 
 /*
- * read_secrets: read "secret" or "secret_file", one or a list; the first one
- * signs first.  A file has one a line.
+ * read_secrets: read "secret", a string or a list, or "secret_file".  A string
+ * or a file may hold several secrets, one a line.  Their order is that of the
+ * signatures.
  */
 static void
 read_secrets(Reader *reader, json_t *object, WebhookConfig *webhook)
 {
 	json_t	   *secret = json_object_get(object, "secret");
-	char	   *file;
+	char	   *text;
 	json_t	   *item;
 	size_t		i;
 
 	if (json_is_array(secret))
 	{
 		if (json_object_get(object, "secret_file"))
-			reader_wrong(reader, "secret_file", "cannot go with \"secret\"");
+			reader_wrong(reader, "secret_file", "cannot be combined with \"secret\"");
 		json_array_foreach(secret, i, item)
 			add_key(reader, webhook, "secret",
 					json_is_string(item) ? json_string_value(item) : "");
 		return;
 	}
-	file = reader_secret(reader, object, "secret");
-	if (file)
+	text = reader_secret(reader, object, "secret");
+	if (text)
 	{
 		char	   *save;
 
-		for (char *line = strtok_r(file, "\r\n", &save); line;
+		for (char *line = strtok_r(text, "\r\n", &save); line;
 			 line = strtok_r(NULL, "\r\n", &save))
 			add_key(reader, webhook, secret ? "secret" : "secret_file", line);
 	}
-	free(file);
+	free(text);
 }
 
 static void
@@ -86,7 +86,7 @@ read_basic_auth(Reader *reader, json_t *object, WebhookConfig *webhook)
 }
 
 /*
- * is_token: is it a token (RFC 9110, 5.6.2)?
+ * is_token: is this a token (RFC 9110, 5.6.2), such as the name of a header?
  */
 static bool
 is_token(const char *text)
@@ -99,8 +99,8 @@ is_token(const char *text)
 }
 
 /*
- * is_field_value: is it a field value (RFC 9110, 5.5): no control characters
- * except tabs, and no blanks at either end?
+ * is_field_value: is this the value of a header (RFC 9110, 5.5)?  It has no
+ * control characters except tabs, and no blanks at either end.
  */
 static bool
 is_field_value(const char *text)
@@ -131,7 +131,7 @@ read_authorization(Reader *reader, json_t *object, WebhookConfig *webhook)
 	if (auth == NULL)
 		return;
 	if (webhook->username)
-		reader_wrong(reader, "authorization", "cannot go with basic_auth");
+		reader_wrong(reader, "authorization", "cannot be combined with basic_auth");
 	path = reader_enter(reader, "authorization");
 	reader_check_keys(reader, auth, known);
 	type = reader_string(reader, auth, "type");
@@ -141,7 +141,7 @@ read_authorization(Reader *reader, json_t *object, WebhookConfig *webhook)
 	else if (type && !is_token(type))
 		reader_wrong(reader, "type", "is not the name of a scheme, such as \"Bearer\"");
 	else if (!is_field_value(credentials))
-		reader_wrong(reader, "credentials", "cannot stand in a header");
+		reader_wrong(reader, "credentials", "is not a valid header value");
 	else
 	{
 		size = strlen(credentials) + (type ? strlen(type) : 6) + 2;
@@ -158,20 +158,20 @@ read_authorization(Reader *reader, json_t *object, WebhookConfig *webhook)
 }
 
 /*
- * is_ours: does the notifier write this header itself?
+ * is_reserved: does the notifier write this header itself?
  */
 static bool
-is_ours(const WebhookConfig *webhook, const char *name)
+is_reserved(const WebhookConfig *webhook, const char *name)
 {
-	static const char *const ours[] = {
+	static const char *const reserved[] = {
 		"connection", "content-length", "content-type", "expect", "host",
 		"transfer-encoding", "webhook-id", "webhook-signature",
 		"webhook-timestamp"
 	};
 
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
 	{
-		if (strcasecmp(ours[i], name) == 0)
+		if (strcasecmp(reserved[i], name) == 0)
 			return true;
 	}
 	return (webhook->username || webhook->authorization) &&
@@ -179,8 +179,8 @@ is_ours(const WebhookConfig *webhook, const char *name)
 }
 
 /*
- * add_header: add a header in the form that libcurl takes, where a header
- * without a value ends in a semicolon.
+ * add_header: add a header in libcurl's form, "Name: value", or "Name;" where
+ * the value is empty.
  */
 static void
 add_header(Reader *reader, WebhookConfig *webhook, const char *key,
@@ -192,13 +192,13 @@ add_header(Reader *reader, WebhookConfig *webhook, const char *key,
 	value += strspn(value, " \t");
 	if (!is_field_value(value))
 	{
-		reader_wrong(reader, key, "the value of %s cannot stand in a header",
+		reader_wrong(reader, key, "the value of %s is not a valid header value",
 					 name);
 		return;
 	}
 	if (webhook->nheaders == CONFIG_MAX_HEADERS)
 	{
-		reader_wrong(reader, key, "at most %d headers", CONFIG_MAX_HEADERS);
+		reader_wrong(reader, key, "too many headers; the limit is %d", CONFIG_MAX_HEADERS);
 		return;
 	}
 	header = malloc(size);
@@ -212,8 +212,7 @@ add_header(Reader *reader, WebhookConfig *webhook, const char *key,
 }
 
 /*
- * read_header_list: read a list of values of one header, or of files with
- * them.
+ * read_header_list: read a list of one header's values, or of files with them.
  */
 static void
 read_header_list(Reader *reader, WebhookConfig *webhook, json_t *object,
@@ -261,7 +260,7 @@ read_header(Reader *reader, WebhookConfig *webhook, const char *name,
 		reader_leave(reader, path);
 	}
 	else
-		reader_wrong(reader, name, "must be a string, or lists of values, secrets or files");
+		reader_wrong(reader, name, "must be a string, or an object with lists of values, secrets or files");
 }
 
 static void
@@ -279,7 +278,7 @@ read_headers(Reader *reader, json_t *object, WebhookConfig *webhook)
 		printable(shown, sizeof(shown), name, strlen(name));
 		if (!is_token(name) || strlen(name) > MAX_NAME_BYTES)
 			reader_wrong(reader, shown, "is not the name of a header");
-		else if (is_ours(webhook, name))
+		else if (is_reserved(webhook, name))
 			reader_wrong(reader, name, "is a header that the notifier writes itself");
 		else
 			read_header(reader, webhook, name, value);

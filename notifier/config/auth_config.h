@@ -1,6 +1,6 @@
 /*
  * auth_config.h
- *		How the requests of a webhook are authenticated.
+ *		Signatures, credentials and headers of a webhook's requests.
  */
 #ifndef NOTIFIER_AUTH_CONFIG_H
 #define NOTIFIER_AUTH_CONFIG_H
@@ -9,7 +9,7 @@
 #include "config/webhook_config.h"
 
 /*
- * auth_config_read: read secrets to sign with, basic_auth, authorization and
+ * auth_config_read: read the signing secrets, basic_auth, authorization and
  * http_headers.
  */
 extern void auth_config_read(Reader *reader, json_t *object,

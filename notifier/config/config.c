@@ -1,10 +1,11 @@
 /*
  * config.c
- *		Reads JSON (with jansson) into a Config.
+ *		Turns JSON (parsed by jansson) into a Config.
  *
- * Unknown keys, wrong types and unreadable files are errors, which are
- * reported here with their path, and not when the first event is sent.  Errors
- * never contain secrets.
+ * Each object of the file has a table of its keys.  An unknown key, a wrong
+ * type or an unreadable file is an error, reported here with its path in the
+ * JSON and not when the first event is sent.  No error message contains a
+ * secret.
  */
 #include "config/config.h"
 
@@ -24,8 +25,8 @@
 #define MAX_WAIT		(365 * READER_DAY)
 
 /*
- * read_webhooks: read all webhooks.  Events go to event_update, or to general
- * if there is no event_update, and to every webhook with another name.
+ * read_webhooks: read all webhooks.  Each of them gets events, but "general"
+ * only if there is no "event_update".
  */
 static void
 read_webhooks(Reader *reader, json_t *root, const WebhookDefaults *defaults,
@@ -39,7 +40,7 @@ read_webhooks(Reader *reader, json_t *root, const WebhookDefaults *defaults,
 	if (webhooks == NULL || json_object_size(webhooks) == 0)
 	{
 		if (config->enabled)
-			reader_wrong(reader, "webhooks", "is missing, and notification is enabled");
+			reader_wrong(reader, "webhooks", "is missing although notification is enabled");
 		return;
 	}
 	config->webhooks = calloc(json_object_size(webhooks),
@@ -65,8 +66,8 @@ read_webhooks(Reader *reader, json_t *root, const WebhookDefaults *defaults,
 }
 
 /*
- * read_notification: read event_log.notification; returns the defaults that it
- * has for webhooks, or NULL.
+ * read_notification: read event_log.notification, and return it for the filter
+ * that webhooks inherit; NULL if it is absent or wrong.
  */
 static json_t *
 read_notification(Reader *reader, json_t *root, Config *config)
@@ -105,8 +106,8 @@ read_notification(Reader *reader, json_t *root, Config *config)
 }
 
 /*
- * read_http_config: returns the defaults in http_config; NULL if there are
- * none or they are wrong.
+ * read_http_config: check http_config, which webhooks inherit, and return it;
+ * NULL if it is absent or wrong.
  */
 static json_t *
 read_http_config(Reader *reader, json_t *root)
@@ -131,9 +132,9 @@ read_http_config(Reader *reader, json_t *root)
  * check_database: can libpq parse the connection string?  (A plain word is the
  * name of a database.)
  *
- * libpq's own message would quote the string, which can contain the password.
- * In a URI whose password is not percent-encoded, even the host, port or
- * database that libpq finds can be a part of it.
+ * libpq's own message is not shown: it would quote the string, and any part of
+ * that may be the password.  If a password in a URI is not percent-encoded,
+ * part of it may end up in the host, the port or the database name.
  */
 static void
 check_database(Reader *reader, const char *database)
@@ -160,14 +161,14 @@ check_database(Reader *reader, const char *database)
 		else if (uri && strchr(option->val, '@') &&
 				 (strcmp(option->keyword, "host") == 0 ||
 				  strcmp(option->keyword, "dbname") == 0))
-			reader_wrong(reader, "database", "has \"@\" in its %s; in a URI user and password are percent-encoded",
+			reader_wrong(reader, "database", "has \"@\" in its %s; user and password must be percent-encoded in a URI",
 						 option->keyword);
 	}
 	PQconninfoFree(options);
 }
 
 /*
- * parse_address: parse "ADDR:PORT"; ADDR is numeric, IPv6 in brackets.
+ * parse_address: parse "ADDR:PORT".  ADDR is numeric, IPv6 in brackets.
  */
 static bool
 parse_address(const char *text, struct sockaddr_storage *address)
@@ -240,7 +241,7 @@ read_root(Reader *reader, json_t *root, Config *config)
 }
 
 /*
- * parse_json: returns NULL if the text is not JSON.
+ * parse_json: parse a text; an error and NULL if it is not JSON.
  */
 static json_t *
 parse_json(Reader *reader, const char *text, size_t len)
@@ -253,7 +254,7 @@ parse_json(Reader *reader, const char *text, size_t len)
 		const char *quoted = strstr(error.text, " near ");
 		char		shown[JSON_ERROR_TEXT_LENGTH];
 
-		/* jansson's message quotes the text, which might be a secret */
+		/* jansson quotes some of the text, which may be part of a secret */
 		printable(shown, sizeof(shown), error.text,
 				  quoted ? (size_t) (quoted - error.text) : strlen(error.text));
 		reader_wrong(reader, "", "line %d, column %d: not JSON: %s", error.line,
@@ -263,10 +264,10 @@ parse_json(Reader *reader, const char *text, size_t len)
 }
 
 /*
- * make: create a Config; NULL if anything is wrong.
+ * make_config: make a Config of parsed JSON; NULL if there was any error.
  */
 static Config *
-make(Reader *reader, json_t *root)
+make_config(Reader *reader, json_t *root)
 {
 	Config	   *config = calloc(1, sizeof(Config));
 
@@ -289,14 +290,14 @@ config_parse(const char *text, size_t len, const char *dir,
 	Config	   *config;
 
 	reader_anchor_files(root, dir);
-	config = make(&reader, root);
+	config = make_config(&reader, root);
 	json_decref(root);
 	return config;
 }
 
 /*
- * load_json: load one file and make the file names in it absolute; NULL if
- * that fails.
+ * load_json: load and parse a file, and resolve the file names in it from its
+ * own directory; NULL on errors.
  */
 static json_t *
 load_json(Reader *reader, const char *path)
@@ -345,11 +346,11 @@ config_load(const char *const *paths, size_t npaths, ReaderComplain complain)
 		{
 			if (json_is_object(part) &&
 				json_object_update_recursive(root, part) != 0)
-				reader_wrong(&reader, "", "cannot be put together");
+				reader_wrong(&reader, "", "cannot be merged with the files before it");
 			json_decref(part);
 		}
 	}
-	config = make(&reader, root);
+	config = make_config(&reader, root);
 	json_decref(root);
 	return config;
 }

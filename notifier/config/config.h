@@ -16,8 +16,8 @@
 
 typedef struct Config
 {
-	char	   *database;		/* connection string, may contain a password;
-								 * "": libpq's environment */
+	char	   *database;		/* connection string, may hold a password; "":
+								 * use libpq's environment */
 	char	   *log;			/* NULL: the database's default */
 	LogLevel	log_level;
 	char	   *listen;			/* ADDR:PORT; NULL: none */
@@ -29,30 +29,29 @@ typedef struct Config
 } Config;
 
 /*
- * config_load: read and check files; later ones override earlier ones, key by
- * key.  Each error is passed to `complain` as "path.into.file: what is wrong",
- * and then NULL is returned; so are warnings.  File names are relative to the
- * directory of the configuration that has them.
+ * config_load: read and check files.  A key in a later file overrides the same
+ * key in earlier ones.  Each error and warning is passed to `complain` as
+ * "path.into.file: what is wrong"; after an error the result is NULL.  File
+ * names in a file are relative to its directory.
  */
 extern Config *config_load(const char *const *paths, size_t npaths,
 						   ReaderComplain complain);
 
 /*
- * config_parse: the same for one text.  dir: the directory that file names are
- * relative to.
+ * config_parse: the same for a text.  File names in it are relative to dir.
  */
 extern Config *config_parse(const char *text, size_t len, const char *dir,
 							ReaderComplain complain);
 
 /*
- * config_find_active: the webhook with this name, if it gets events; else
- * NULL.
+ * config_find_active: find the webhook of that name, if events go to it.
+ * Returns its place in config->webhooks; NULL if there is none.
  */
 extern WebhookConfig **config_find_active(const Config *config,
 										  const char *name);
 
 /*
- * config_same_text: are two strings equal?  Either may be NULL.
+ * config_same_text: are two texts equal?  Either may be NULL.
  */
 extern bool config_same_text(const char *one, const char *other);
 extern void config_destroy(Config *config);

@@ -1,9 +1,7 @@
 /*
  * filter_config.c
- *		Which events a webhook gets.
- *
- * A filter that no event can match is an error, not a webhook that stays
- * silent.
+ *		Reads which events a webhook gets.  A filter that no event can match is
+ *		an error, so that no webhook stays silent for ever.
  */
 #include "config/filter_config.h"
 
@@ -14,7 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define MAX_WORD_BYTES	255		/* as of event_type and its like */
+#define MAX_WORD_BYTES	255		/* the database's own limit */
 
 #define NLEVELS			CONFIG_NLEVELS
 
@@ -23,20 +21,20 @@ const char *const filter_level_names[NLEVELS + 1] = {
 };
 
 /*
- * Other names of these levels, as in the database.
+ * Other names that the database accepts for these levels.
  */
 static const struct
 {
 	const char *name;
 	int			level;
-}			neighbours[] = {
+}			aliases[] = {
 	{"trace", 0}, {"information", 1}, {"notice", 1}, {"warn", 2}, {"err", 3},
 	{"crit", 4}, {"fatal", 4}, {"alert", 4}, {"emerg", 4}, {"emergency", 4},
 	{"panic", 4}
 };
 
 /*
- * find_level: the number of a level; -1 if it is unknown.
+ * find_level: return the number of a level; -1 if there is no such level.
  */
 static int
 find_level(json_t *value)
@@ -48,16 +46,16 @@ find_level(json_t *value)
 		if (strcasecmp(filter_level_names[i], name) == 0)
 			return i;
 	}
-	for (size_t i = 0; i < sizeof(neighbours) / sizeof(neighbours[0]); i++)
+	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
 	{
-		if (strcasecmp(neighbours[i].name, name) == 0)
-			return neighbours[i].level;
+		if (strcasecmp(aliases[i].name, name) == 0)
+			return aliases[i].level;
 	}
 	return -1;
 }
 
 static void
-unknown_level(Reader *reader, const char *key, json_t *value)
+report_unknown_level(Reader *reader, const char *key, json_t *value)
 {
 	char		shown[64] = "";
 
@@ -69,8 +67,8 @@ unknown_level(Reader *reader, const char *key, json_t *value)
 }
 
 /*
- * read_levels: read "level", a list, or "min_level"; returns a bit for each, 0
- * for all.
+ * read_levels: read "level", a list, or "min_level".  Returns a bit for each
+ * level; 0 for all of them.
  */
 static unsigned int
 read_levels(Reader *reader, json_t *object)
@@ -82,11 +80,11 @@ read_levels(Reader *reader, json_t *object)
 	size_t		i;
 
 	if (list && min)
-		reader_wrong(reader, "min_level", "cannot go with \"level\"");
+		reader_wrong(reader, "min_level", "cannot be combined with \"level\"");
 	else if (min)
 	{
 		if (find_level(min) < 0)
-			unknown_level(reader, "min_level", min);
+			report_unknown_level(reader, "min_level", min);
 		else
 			levels = 0x1fu & (0x1fu << find_level(min));
 	}
@@ -97,7 +95,7 @@ read_levels(Reader *reader, json_t *object)
 		json_array_foreach(list, i, item)
 		{
 			if (find_level(item) < 0)
-				unknown_level(reader, "level", item);
+				report_unknown_level(reader, "level", item);
 			else
 				levels |= 1u << find_level(item);
 		}
@@ -106,7 +104,7 @@ read_levels(Reader *reader, json_t *object)
 }
 
 /*
- * level_array: levels as an array literal of SQL.  Allocated; NULL: all.
+ * level_array: format levels as an SQL array literal; allocated, NULL for all.
  */
 static char *
 level_array(unsigned int levels)
@@ -127,7 +125,7 @@ level_array(unsigned int levels)
 }
 
 /*
- * read_prefix: read a prefix of event types.
+ * read_prefix: read "event_type", a prefix of the event_type of events.
  */
 static char *
 read_prefix(Reader *reader, json_t *object)
@@ -138,12 +136,12 @@ read_prefix(Reader *reader, json_t *object)
 	if (prefix == NULL)
 		return NULL;
 	if (strlen(prefix) > MAX_WORD_BYTES)
-		reader_wrong(reader, "event_type", "is longer than %d bytes, the limit for events",
+		reader_wrong(reader, "event_type", "is longer than %d bytes, so no event can match it",
 					 MAX_WORD_BYTES);
 	else if (prefix[strspn(prefix, chars)] != '\0')
-		reader_wrong(reader, "event_type", "no event type begins like this: a prefix consists of lower-case letters, digits, \"_\", \"-\" and dots");
+		reader_wrong(reader, "event_type", "no event can match it: it must be a plain prefix of lower-case letters, digits, \"_\", \"-\" and dots");
 	else if (prefix[0] == '.' || strstr(prefix, ".."))
-		reader_wrong(reader, "event_type", "no event type begins like this: there must be a word between dots");
+		reader_wrong(reader, "event_type", "no event can match it: there must be a word before each dot");
 	return prefix;
 }
 
@@ -153,7 +151,7 @@ read_word(Reader *reader, json_t *object, const char *key)
 	char	   *word = reader_string(reader, object, key);
 
 	if (word && strlen(word) > MAX_WORD_BYTES)
-		reader_wrong(reader, key, "is longer than %d bytes, the limit for events",
+		reader_wrong(reader, key, "is longer than %d bytes, so no event can match it",
 					 MAX_WORD_BYTES);
 	return word;
 }
@@ -173,7 +171,7 @@ filter_config_inherit(json_t *object, json_t *common)
 	static const char *const keys[] = {
 		"event_type", "resource_type", "source_service"
 	};
-	bool		leveled = json_object_get(object, "level") ||
+	bool		has_level = json_object_get(object, "level") ||
 		json_object_get(object, "min_level");
 
 	for (size_t i = 0; common && i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -181,8 +179,8 @@ filter_config_inherit(json_t *object, json_t *common)
 		if (json_object_get(common, keys[i]) && !json_object_get(object, keys[i]))
 			json_object_set(object, keys[i], json_object_get(common, keys[i]));
 	}
-	if (!leveled && json_object_get(common, "level"))
+	if (!has_level && json_object_get(common, "level"))
 		json_object_set(object, "level", json_object_get(common, "level"));
-	if (!leveled && json_object_get(common, "min_level"))
+	if (!has_level && json_object_get(common, "min_level"))
 		json_object_set(object, "min_level", json_object_get(common, "min_level"));
 }

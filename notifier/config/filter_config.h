@@ -9,7 +9,7 @@
 #include "config/webhook_config.h"
 
 /*
- * filter_level_names: the levels, ascending, ended by NULL.
+ * filter_level_names: the names of the levels, lowest first, ended by NULL.
  */
 extern const char *const filter_level_names[CONFIG_NLEVELS + 1];
 
@@ -21,8 +21,8 @@ extern void filter_config_read(Reader *reader, json_t *object,
 							   WebhookConfig *webhook);
 
 /*
- * filter_config_inherit: copy these keys from common if the object does not
- * have them.
+ * filter_config_inherit: copy from common whichever of these keys object
+ * lacks. common may be NULL.
  */
 extern void filter_config_inherit(json_t *object, json_t *common);
 

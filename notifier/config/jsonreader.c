@@ -1,8 +1,9 @@
 /*
  * jsonreader.c
- *		Reads values of the configuration, and complains of wrong ones.
+ *		Turns JSON values into C values, and reports those that are wrong.
  *
- * Errors have the path into the file, and never secrets.
+ * A Reader keeps the path in the file, which errors name.  No error message
+ * contains a secret.
  */
 #include "config/jsonreader.h"
 
@@ -15,7 +16,7 @@
 #include <string.h>
 
 /*
- * complain: pass on a message about a key, with the path to it.
+ * complain: report a problem of a key, with the path to it.
  */
 static void
 complain(Reader *reader, LogLevel level, const char *key, const char *format,
@@ -53,7 +54,7 @@ reader_warn(Reader *reader, const char *key, const char *format,...)
 }
 
 /*
- * reader_enter, reader_leave: append a key to the path, or cut it again.
+ * reader_enter, reader_leave: append a key to the path, and remove it again.
  */
 size_t
 reader_enter(Reader *reader, const char *key)
@@ -72,7 +73,7 @@ reader_leave(Reader *reader, size_t len)
 }
 
 /*
- * reader_check_keys: report an error for each key that is not in the list.
+ * reader_check_keys: report each key that is not in the list, which NULL ends.
  */
 void
 reader_check_keys(Reader *reader, json_t *object, const char *const *known)
@@ -94,7 +95,7 @@ reader_check_keys(Reader *reader, json_t *object, const char *const *known)
 }
 
 /*
- * reader_object: the object with this key; NULL if there is none.
+ * reader_object: return the object under a key; NULL if it is absent or wrong.
  */
 json_t *
 reader_object(Reader *reader, json_t *object, const char *key)
@@ -110,7 +111,8 @@ reader_object(Reader *reader, json_t *object, const char *key)
 }
 
 /*
- * reader_string: a copy of the string with this key; NULL if there is none.
+ * reader_string: return a copy of the string under a key; NULL if it is absent
+ * or wrong.
  */
 char *
 reader_string(Reader *reader, json_t *object, const char *key)
@@ -123,7 +125,7 @@ reader_string(Reader *reader, json_t *object, const char *key)
 	if (!json_is_string(value) || json_string_length(value) == 0 ||
 		strlen(json_string_value(value)) != json_string_length(value))
 	{
-		reader_wrong(reader, key, "must be a string that is not empty");
+		reader_wrong(reader, key, "must be a non-empty string");
 		return NULL;
 	}
 	copy = strdup(json_string_value(value));
@@ -162,8 +164,8 @@ reader_int(Reader *reader, json_t *object, const char *key, int absent, int min,
 }
 
 /*
- * parse_count: parse the whole number at the beginning of a text, at most a
- * thousand million; -1 if there is none. *rest: what follows it.
+ * parse_count: return the whole number that a text begins with, at most a
+ * thousand million; -1 if there is none.  *rest is what follows it.
  */
 static long
 parse_count(const char *text, char **rest)
@@ -178,8 +180,8 @@ parse_count(const char *text, char **rest)
 }
 
 /*
- * parse_duration: parse "500ms", "15s", "5m", "2h" or "7d" to ms; -1 if it is
- * not a duration.
+ * parse_duration: convert "500ms", "15s", "5m", "2h" or "7d" to milliseconds;
+ * -1 if the text is not a duration.
  */
 static int64_t
 parse_duration(const char *text)
@@ -228,8 +230,8 @@ reader_duration(Reader *reader, json_t *object, const char *key, int64_t absent,
 }
 
 /*
- * parse_rate: parse "10/s", "100/m" or "1000/h" to a number per second; -1 if
- * it is not a rate.
+ * parse_rate: convert "10/s", "100/m" or "1000/h" to a number a second; -1 if
+ * the text is not a rate.
  */
 static double
 parse_rate(const char *text)
@@ -259,7 +261,7 @@ reader_rate(Reader *reader, json_t *object, const char *key, double max)
 	rate = json_is_string(value) ? parse_rate(json_string_value(value)) : -1;
 	if (rate > 0 && rate <= max)
 		return rate;
-	reader_wrong(reader, key, "must be a rate such as \"10/s\", \"100/m\" or \"1000/h\", above zero%s",
-				 rate > max ? ", and not that many" : "");
+	reader_wrong(reader, key, "must be a rate such as \"10/s\", \"100/m\" or \"1000/h\", above zero and at most %.0f/s",
+				 max);
 	return 0;
 }

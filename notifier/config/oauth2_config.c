@@ -1,9 +1,9 @@
 /*
  * oauth2_config.c
- *		OAuth 2.0 client credentials.
+ *		Reads a webhook's OAuth 2.0 settings.
  *
- * The token endpoint is configured like a webhook with basic authentication,
- * so the same code makes requests to it.
+ * The token endpoint becomes a WebhookConfig with user and password, so
+ * requests to it are made like all others.
  */
 #include "config/oauth2_config.h"
 
@@ -19,23 +19,23 @@
 #define MAX_SCOPES		64
 
 /*
- * escaped: encode a text for a form.  NULL: out of memory.
+ * form_encode: percent-encode a text; allocated, NULL if out of memory.
  */
 static char *
-escaped(const char *text)
+form_encode(const char *text)
 {
-	char	   *made = curl_easy_escape(NULL, text, 0);
-	char	   *copy = made ? strdup(made) : NULL;
+	char	   *encoded = curl_easy_escape(NULL, text, 0);
+	char	   *copy = encoded ? strdup(encoded) : NULL;
 
-	curl_free(made);
+	curl_free(encoded);
 	return copy;
 }
 
 static void
 write_field(FILE *out, const char *name, const char *value)
 {
-	char	   *key = escaped(name);
-	char	   *text = escaped(value);
+	char	   *key = form_encode(name);
+	char	   *text = form_encode(value);
 
 	if (key && text)
 		fprintf(out, "&%s=%s", key, text);
@@ -44,7 +44,7 @@ write_field(FILE *out, const char *name, const char *value)
 }
 
 /*
- * write_scopes: write a list of strings, separated by blanks.
+ * write_scopes: write the list of scopes as one field, separated by blanks.
  */
 static void
 write_scopes(Reader *reader, FILE *out, json_t *scopes)
@@ -75,7 +75,8 @@ write_scopes(Reader *reader, FILE *out, json_t *scopes)
 }
 
 /*
- * make_form: the body of a request for a token.
+ * make_form: make the body of a token request; allocated, NULL if out of
+ * memory.
  */
 static char *
 make_form(Reader *reader, json_t *oauth2)
@@ -104,8 +105,8 @@ make_form(Reader *reader, json_t *oauth2)
 }
 
 /*
- * read_client: read the client's id and secret.  In the header each is encoded
- * as in a form (RFC 6749, 2.3.1).
+ * read_client: read the client's id and secret.  The Authorization header
+ * carries both percent-encoded, as in a form (RFC 6749, 2.3.1).
  */
 static void
 read_client(Reader *reader, json_t *oauth2, WebhookConfig *endpoint)
@@ -118,8 +119,8 @@ read_client(Reader *reader, json_t *oauth2, WebhookConfig *endpoint)
 	if (secret == NULL && json_object_get(oauth2, "client_secret") == NULL &&
 		json_object_get(oauth2, "client_secret_file") == NULL)
 		reader_wrong(reader, "client_secret", "is missing");
-	endpoint->username = id ? escaped(id) : NULL;
-	endpoint->password = secret ? escaped(secret) : NULL;
+	endpoint->username = id ? form_encode(id) : NULL;
+	endpoint->password = secret ? form_encode(secret) : NULL;
 	free(id);
 	free(secret);
 }
@@ -161,11 +162,11 @@ oauth2_config_read(Reader *reader, json_t *object, WebhookConfig *webhook)
 	if (oauth2 == NULL)
 		return;
 	if (webhook->username || webhook->authorization)
-		reader_wrong(reader, "oauth2", "cannot go with basic_auth or authorization");
+		reader_wrong(reader, "oauth2", "cannot be combined with basic_auth or authorization");
 	for (size_t i = 0; i < webhook->nheaders; i++)
 	{
 		if (strncasecmp(webhook->headers[i], "authorization", 13) == 0)
-			reader_wrong(reader, "oauth2", "cannot go with a header Authorization");
+			reader_wrong(reader, "oauth2", "cannot be combined with an Authorization header");
 	}
 	path = reader_enter(reader, "oauth2");
 	reader_check_keys(reader, oauth2, known);

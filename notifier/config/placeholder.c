@@ -1,6 +1,6 @@
 /*
  * placeholder.c
- *		Parses placeholders.
+ *		Parses placeholders, and looks up the words of their paths.
  */
 #include "config/placeholder.h"
 
@@ -33,15 +33,15 @@ placeholder_parse(const char *text, Placeholder *found)
 }
 
 bool
-placeholder_next(const char **at, size_t *left, char until, const char **word,
-				 size_t *len)
+placeholder_next(const char **at, size_t *left, char separator,
+				 const char **word, size_t *len)
 {
 	const char *end;
 
 	if (*at == NULL)
 		return false;
 	*word = *at;
-	end = memchr(*at, until, *left);
+	end = memchr(*at, separator, *left);
 	*len = end ? (size_t) (end - *at) : *left;
 	*at = end ? end + 1 : NULL;
 	*left -= end ? *len + 1 : *left;

@@ -1,6 +1,6 @@
 /*
  * reader_file.c
- *		Reads files that the configuration names: secrets, keys and
+ *		Reads the files that a configuration names: secrets, keys,
  *		certificates.
  */
 #include "config/jsonreader.h"
@@ -12,14 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_VALUE_BYTES	65536	/* bytes of a file with one value */
+#define MAX_VALUE_BYTES	65536	/* of a file that holds one value */
 #define MAX_CERTIFICATES	(4 * 1024 * 1024)
 
 /*
- * anchored: make a file name relative to a directory, unless it is absolute.
+ * anchor: put dir before a relative file name; NULL if it is to stay as it is.
  */
 static json_t *
-anchored(const char *dir, json_t *name)
+anchor(const char *dir, json_t *name)
 {
 	const char *text = json_string_value(name);
 
@@ -34,7 +34,7 @@ anchor_list(json_t *list, const char *dir)
 {
 	for (size_t i = 0; i < json_array_size(list); i++)
 	{
-		json_t	   *name = anchored(dir, json_array_get(list, i));
+		json_t	   *name = anchor(dir, json_array_get(list, i));
 
 		if (name)
 			json_array_set_new(list, i, name);
@@ -58,26 +58,26 @@ reader_anchor_files(json_t *object, const char *dir)
 
 	json_object_foreach_safe(object, next, key, value)
 	{
-		json_t	   *name = names_file(key) ? anchored(dir, value) : NULL;
+		json_t	   *name = names_file(key) ? anchor(dir, value) : NULL;
 
 		if (strcmp(key, "http_headers") == 0)
 		{
 			const char *header;
-			json_t	   *how;
+			json_t	   *settings;
 
-			json_object_foreach(value, header, how)
-				anchor_list(json_object_get(how, "files"), dir);
+			json_object_foreach(value, header, settings)
+				anchor_list(json_object_get(settings, "files"), dir);
 		}
 		else if (name)
 			json_object_set_new(object, key, name);
-		else if (strcmp(key, "body") != 0)	/* which is the receiver's */
+		else if (strcmp(key, "body") != 0)	/* any JSON of the operator's */
 			reader_anchor_files(value, dir);
 	}
 }
 
 /*
- * is_exposed: can others read the file?  As with libpq's keys, a file of root
- * may be readable by a group.
+ * is_exposed: can other users read the file?  As with libpq's keys, the group
+ * may read a file that belongs to root.
  */
 static bool
 is_exposed(const struct stat *stat)
@@ -119,7 +119,8 @@ reader_load(const char *path, size_t max, size_t *len, bool *exposed)
 }
 
 /*
- * load_value: read a file, without line ends and blanks at its end.
+ * load_value: return the text in a file without trailing line ends and blanks;
+ * allocated, NULL on errors.
  */
 static char *
 load_value(Reader *reader, const char *key, const char *name, size_t max,
@@ -132,7 +133,7 @@ load_value(Reader *reader, const char *key, const char *name, size_t max,
 	if (strncmp(name, "whsec_", 6) == 0 || strstr(name, "/whsec_") ||
 		strncmp(name, "whsk_", 5) == 0 || strstr(name, "/whsk_"))
 	{
-		reader_wrong(reader, key, "seems to be a secret instead of the name of a file");
+		reader_wrong(reader, key, "must name a file, but looks like a secret itself");
 		return NULL;
 	}
 	text = reader_load(name, max, &len, &exposed);
@@ -143,7 +144,7 @@ load_value(Reader *reader, const char *key, const char *name, size_t max,
 		return NULL;
 	}
 	if (secret && exposed)
-		reader_warn(reader, key, "others may read \"%s\"; its mode should be 0600",
+		reader_warn(reader, key, "other users can read \"%s\"; its mode should be 0600",
 					name);
 	while (len > 0 && strchr("\r\n \t", text[len - 1]))
 		text[--len] = '\0';
@@ -170,7 +171,7 @@ reader_secret(Reader *reader, json_t *object, const char *key)
 	snprintf(file_key, sizeof(file_key), "%s_file", key);
 	if (json_object_get(object, key) && json_object_get(object, file_key))
 	{
-		reader_wrong(reader, file_key, "cannot go with \"%s\"", key);
+		reader_wrong(reader, file_key, "cannot be combined with \"%s\"", key);
 		return NULL;
 	}
 	if (json_object_get(object, file_key) == NULL)
@@ -178,7 +179,7 @@ reader_secret(Reader *reader, json_t *object, const char *key)
 		text = reader_string(reader, object, key);
 		if (text && reader->exposed && strcmp(key, "url") != 0 &&
 			strcmp(key, "database") != 0 && strcmp(key, "proxy_url") != 0)
-			reader_warn(reader, key, "others may read the configuration that it stands in; its mode should be 0600");
+			reader_warn(reader, key, "other users can read the configuration file that contains it; the mode should be 0600");
 		return text;
 	}
 	name = reader_string(reader, object, file_key);

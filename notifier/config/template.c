@@ -1,6 +1,6 @@
 /*
  * template.c
- *		Fills the placeholders of a template.
+ *		Fills in the placeholders in the strings of a body, for each event.
  */
 #include "config/template.h"
 
@@ -13,18 +13,19 @@
 #define MAX_RENDERED	(16 * 1024 * 1024)	/* bytes */
 
 /*
- * Rendering: of one body.
+ * Rendering: the state of rendering one body.
  */
 typedef struct Rendering
 {
 	const WebhookConfig *webhook;
 	json_t	   *row;			/* attempt and event */
-	size_t		left;			/* bytes that may still be filled in */
-	const char *problem;
+	size_t		left;			/* bytes that may still be written */
+	const char *problem;		/* why it failed; NULL: it has not */
 } Rendering;
 
 /*
- * append: append text to the body or to one of its strings, within the limit.
+ * append: write text to a body, or to a string of it; both have the same
+ * limit.
  */
 static bool
 append(Rendering *rendering, FILE *out, const char *text, size_t len)
@@ -39,7 +40,8 @@ append(Rendering *rendering, FILE *out, const char *text, size_t len)
 }
 
 /*
- * receiver_level: the receiver's word or number for the event's level.
+ * receiver_level: return the receiver's name for the event's level; a new
+ * reference, NULL if the event has none.
  */
 static json_t *
 receiver_level(const Rendering *rendering)
@@ -54,7 +56,7 @@ receiver_level(const Rendering *rendering)
 }
 
 /*
- * find_value: the value of a path, as a new reference; NULL: there is none.
+ * find_value: return the value at a path; a new reference, or NULL.
  */
 static json_t *
 find_value(const Rendering *rendering, const char *path, size_t len)
@@ -77,7 +79,7 @@ find_value(const Rendering *rendering, const char *path, size_t len)
 }
 
 /*
- * as_text: a value as it stands in a string.  Allocated; NULL: empty.
+ * as_text: format a value for use in a string; allocated, NULL if it is empty.
  */
 static char *
 as_text(json_t *value)
@@ -90,12 +92,11 @@ as_text(json_t *value)
 }
 
 /*
- * cut: limit a text to max characters; if any are left out, the last is an
- * ellipsis.
- * NULL: out of memory.
+ * shorten: cut a text to at most max characters; the last one is an ellipsis
+ * if any were left out.  Takes the text; NULL if out of memory.
  */
 static char *
-cut(char *text, long max)
+shorten(char *text, long max)
 {
 	static const char ellipsis[] = "\xe2\x80\xa6";
 	size_t		last = 0;
@@ -141,7 +142,7 @@ fill_in(Rendering *rendering, FILE *out, Placeholder placeholder)
 	if (text == NULL)
 		return;
 	if (placeholder.max > 0)
-		text = cut(text, placeholder.max);
+		text = shorten(text, placeholder.max);
 	if (text == NULL)
 		return;
 	append(rendering, out, text, strlen(text));
@@ -149,7 +150,7 @@ fill_in(Rendering *rendering, FILE *out, Placeholder placeholder)
 }
 
 /*
- * is_value: does a string become a value of any type?
+ * is_value: is a string replaced by a value of any type, not by text?
  */
 static bool
 is_value(const char *text, Placeholder *found)
@@ -164,7 +165,7 @@ is_value(const char *text, Placeholder *found)
 }
 
 /*
- * render_string: replace the placeholders of a string.
+ * render_string: fill in the placeholders of a string; NULL if out of memory.
  */
 static json_t *
 render_string(Rendering *rendering, const char *text)
@@ -203,7 +204,8 @@ render_string(Rendering *rendering, const char *text)
 }
 
 /*
- * render: render a value of the template, and all in it; NULL: out of memory.
+ * render: render a value of the body and everything in it; NULL if out of
+ * memory.
  */
 static json_t *
 render(Rendering *rendering, json_t *value)
@@ -236,7 +238,7 @@ fail:
 }
 
 /*
- * Output: where the text of a body goes.
+ * Output: the file that the text of a body is written to.
  */
 typedef struct Output
 {
@@ -253,9 +255,9 @@ write_text(const char *text, size_t len, void *arg)
 }
 
 /*
- * as_json: serialize a body.  Allocated; NULL: out of memory, or it is too
- * long.  The limit applies here too, since a value of details can be in the
- * body many times.
+ * as_json: write a body as text; allocated, NULL if it is too long or out of
+ * memory.  A value of details may occur in it many times, so the length is
+ * limited here again.
  */
 static char *
 as_json(Rendering *rendering, json_t *body)

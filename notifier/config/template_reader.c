@@ -1,6 +1,7 @@
 /*
  * template_reader.c
- *		Reads templates from the configuration, and checks their placeholders.
+ *		Reads a body with placeholders, and checks that each placeholder names
+ *		something that exists.
  */
 #include "config/filter_config.h"
 #include "config/placeholder.h"
@@ -20,7 +21,7 @@ static const char *const columns[] = {
 };
 
 /*
- * is_path: can this path have a value?
+ * is_path: does a path name something that exists, or may exist in an event?
  */
 static bool
 is_path(json_t *secrets, const char *path, size_t len)
@@ -48,7 +49,7 @@ is_path(json_t *secrets, const char *path, size_t len)
 }
 
 /*
- * check_string: complain of placeholders that cannot have a value.
+ * check_string: report placeholders that name nothing.
  */
 static void
 check_string(Reader *reader, json_t *secrets, const char *text)
@@ -62,7 +63,7 @@ check_string(Reader *reader, json_t *secrets, const char *text)
 
 		if (!placeholder_parse(text, &found))
 		{
-			reader_wrong(reader, "", "a placeholder is {{PATH}}, {{PATH|PATH}} or {{PATH:CHARACTERS}}");
+			reader_wrong(reader, "", "a placeholder must be {{PATH}}, {{PATH|PATH}} or {{PATH:CHARACTERS}}");
 			return;
 		}
 		while (placeholder_next(&found.paths, &found.len, '|', &path, &len))
@@ -70,7 +71,7 @@ check_string(Reader *reader, json_t *secrets, const char *text)
 			if (is_path(secrets, path, len))
 				continue;
 			printable(shown, sizeof(shown), path, len);
-			reader_wrong(reader, "", "there is no \"%s\"; there are event.COLUMN, event.details.KEY, level, webhook, attempt, secret.NAME and \'text\'",
+			reader_wrong(reader, "", "unknown placeholder \"%s\"; there are event.COLUMN, event.details.KEY, level, webhook, attempt, secret.NAME and \'text\'",
 						 shown);
 		}
 		text += found.size;
@@ -104,7 +105,7 @@ check_value(Reader *reader, json_t *secrets, json_t *value)
 }
 
 /*
- * load_body: read the template from the file that body_file names.
+ * load_body: load the body from the file that body_file names; NULL on errors.
  */
 static json_t *
 load_body(Reader *reader, json_t *object)
@@ -125,7 +126,7 @@ load_body(Reader *reader, json_t *object)
 }
 
 /*
- * read_levels: read the receiver's words or numbers for the levels.
+ * read_levels: read the receiver's own words or numbers for our levels.
  */
 static void
 read_levels(Reader *reader, json_t *object, WebhookConfig *webhook)
@@ -146,8 +147,8 @@ read_levels(Reader *reader, json_t *object, WebhookConfig *webhook)
 }
 
 /*
- * read_secrets: read secrets, each in the configuration or in a file that
- * NAME_file names.
+ * read_secrets: read the secrets by name.  Each is given as NAME, or as
+ * NAME_file, which names a file.
  */
 static void
 read_secrets(Reader *reader, json_t *object, WebhookConfig *webhook)
@@ -169,7 +170,7 @@ read_secrets(Reader *reader, json_t *object, WebhookConfig *webhook)
 			len -= 5;
 		if (len > MAX_SECRET_NAME)
 		{
-			reader_wrong(reader, "", "a name has at most %d bytes", MAX_SECRET_NAME);
+			reader_wrong(reader, "", "a name can have at most %d bytes", MAX_SECRET_NAME);
 			continue;
 		}
 		memcpy(name, key, len);
@@ -186,8 +187,8 @@ void
 template_read(Reader *reader, json_t *object, WebhookConfig *webhook)
 {
 	json_t	   *body = json_object_get(object, "body");
-	bool		named = json_object_get(object, "body_file") != NULL;
-	const char *key = named ? "body_file" : "body";
+	bool		from_file = json_object_get(object, "body_file") != NULL;
+	const char *key = from_file ? "body_file" : "body";
 	size_t		path;
 
 	if (webhook->format != FORMAT_TEMPLATE)
@@ -203,10 +204,10 @@ template_read(Reader *reader, json_t *object, WebhookConfig *webhook)
 		}
 		return;
 	}
-	if (body && named)
-		reader_wrong(reader, "body_file", "cannot go with \"body\"");
-	else if (!body && !named)
-		reader_wrong(reader, "body", "is missing: the JSON to send");
+	if (body && from_file)
+		reader_wrong(reader, "body_file", "cannot be combined with \"body\"");
+	else if (!body && !from_file)
+		reader_wrong(reader, "body", "is missing; it is the JSON to send");
 	webhook->body = body ? json_incref(body) : load_body(reader, object);
 	if (json_dumpb(webhook->body, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) > MAX_BODY)
 		reader_wrong(reader, key, "is longer than %d bytes", MAX_BODY);

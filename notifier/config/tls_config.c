@@ -1,7 +1,7 @@
 /*
  * tls_config.c
- *		Reads certificates and keys with the configuration, so that errors in
- *		them are reported then.
+ *		Reads certificates and keys together with the configuration, so that
+ *		errors in them are reported at once.
  */
 #include "config/tls_config.h"
 
@@ -15,7 +15,7 @@
 #include <string.h>
 
 /*
- * no_password: do not ask at the terminal for the password of a key.
+ * no_password: keep OpenSSL from asking for a key's password at the terminal.
  */
 static int
 no_password(char *to, int size, int writing, void *arg)
@@ -28,46 +28,41 @@ no_password(char *to, int size, int writing, void *arg)
 }
 
 /*
- * read_certificate: the first certificate of a text; NULL if there is none.
+ * read_pem: read the first certificate or private key of a text, whichever the
+ * caller asks for.  Leaves it alone if text is NULL or holds none.
  */
-static X509 *
-read_certificate(const char *text)
+static void
+read_pem(const char *text, X509 **certificate, EVP_PKEY **key)
 {
-	BIO		   *bio = BIO_new_mem_buf(text, -1);
-	X509	   *certificate = bio ?
-		PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL) : NULL;
+	BIO		   *bio = text ? BIO_new_mem_buf(text, -1) : NULL;
 
+	if (bio && certificate)
+		*certificate = PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL);
+	if (bio && key)
+		*key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
 	BIO_free(bio);
-	return certificate;
-}
-
-static EVP_PKEY *
-read_private_key(const char *text)
-{
-	BIO		   *bio = BIO_new_mem_buf(text, -1);
-	EVP_PKEY   *key = bio ?
-		PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
-
-	BIO_free(bio);
-	return key;
 }
 
 /*
- * check_certificates: do the files contain what they should?
+ * check_certificates: report files without a certificate or key, or that do
+ * not belong together.
  */
 static void
 check_certificates(Reader *reader, const WebhookConfig *webhook)
 {
-	X509	   *ca = webhook->ca ? read_certificate(webhook->ca) : NULL;
-	X509	   *cert = webhook->cert ? read_certificate(webhook->cert) : NULL;
-	EVP_PKEY   *key = webhook->key ? read_private_key(webhook->key) : NULL;
+	X509	   *ca = NULL;
+	X509	   *cert = NULL;
+	EVP_PKEY   *key = NULL;
 
+	read_pem(webhook->ca, &ca, NULL);
+	read_pem(webhook->cert, &cert, NULL);
+	read_pem(webhook->key, NULL, &key);
 	if (webhook->ca && ca == NULL)
 		reader_wrong(reader, "ca_file", "holds no certificate in PEM format");
 	if (webhook->cert && cert == NULL)
 		reader_wrong(reader, "cert_file", "holds no certificate in PEM format");
 	if (webhook->key && key == NULL)
-		reader_wrong(reader, "key_file", "holds no private key in PEM format, or one that needs a password");
+		reader_wrong(reader, "key_file", "holds no private key in PEM format, or the key needs a password");
 	if (cert && key && X509_check_private_key(cert, key) != 1)
 		reader_wrong(reader, "key_file", "is not the key of the certificate in cert_file");
 	X509_free(ca);

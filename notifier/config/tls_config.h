@@ -1,6 +1,7 @@
 /*
  * tls_config.h
- *		How the server and the client are authenticated by TLS.
+ *		How a server's certificate is verified, and which one the client
+ *		presents.
  */
 #ifndef NOTIFIER_TLS_CONFIG_H
 #define NOTIFIER_TLS_CONFIG_H
@@ -9,7 +10,7 @@
 #include "config/webhook_config.h"
 
 /*
- * tls_config_read: read tls_config, or set the defaults.
+ * tls_config_read: read tls_config, or set the defaults if it is absent.
  */
 extern void tls_config_read(Reader *reader, json_t *object,
 							WebhookConfig *webhook);

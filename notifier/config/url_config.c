@@ -1,6 +1,6 @@
 /*
  * url_config.c
- *		Checks URLs in the configuration, as libcurl parses them.
+ *		Checks URLs by libcurl's parser, and the placeholders in them.
  */
 #include "config/url_config.h"
 
@@ -12,7 +12,8 @@
 #include <strings.h>
 
 /*
- * is_url: can libcurl parse the URL, with text in place of the placeholders?
+ * is_url: can libcurl parse it?  The angle brackets of placeholders are hidden
+ * from libcurl.
  */
 static bool
 is_url(const char *url)
@@ -81,7 +82,7 @@ url_problem(const char *url, bool batched)
 		return "must begin with http:// or https://";
 	rest = at + strcspn(at, "/?#");
 	if (memchr(at, '<', (size_t) (rest - at)))
-		return "placeholders may stand in its path and query alone";
+		return "placeholders are allowed only in its path and query";
 	if (rest == at || !is_url(url))
 		return "is not a URL";
 	if (strchr(rest, '#'))
@@ -93,8 +94,8 @@ url_problem(const char *url, bool batched)
 			return "unknown placeholder; there are <notification_type> and <userId>";
 	}
 	if (strstr(rest, "<userId>") && url_path_climbs(url, "user"))
-		return "must not have segments of dots beside <userId>";
+		return "must not have segments made of dots along with <userId>";
 	if (batched && strstr(rest, "<userId>"))
-		return "<userId> cannot go with batches, whose events are of several users";
+		return "<userId> cannot be combined with batches, whose events belong to several users";
 	return NULL;
 }

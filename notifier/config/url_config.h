@@ -1,6 +1,6 @@
 /*
  * url_config.h
- *		Checks URLs in the configuration.
+ *		Checks of the URLs in a configuration.
  */
 #ifndef NOTIFIER_URL_CONFIG_H
 #define NOTIFIER_URL_CONFIG_H
@@ -8,19 +8,19 @@
 #include <stdbool.h>
 
 /*
- * url_problem: what is wrong with the URL of a webhook; NULL: nothing.
- * batched: its requests contain several events.
+ * url_problem: return what is wrong with a webhook's url; NULL if nothing is.
+ * batched: its requests carry several events.
  */
 extern const char *url_problem(const char *url, bool batched);
 
 /*
- * url_is_host: can this be the host of a URL?
+ * url_is_host: can the name be the host of a URL?
  */
 extern bool url_is_host(const char *name);
 
 /*
- * url_is_proxy: does libcurl accept this URL as a proxy?  Without a scheme it
- * is http.
+ * url_is_proxy: can libcurl use this URL as a proxy's?  Without a scheme it is
+ * http.
  */
 extern bool url_is_proxy(const char *url);
 

@@ -1,11 +1,11 @@
 /*
  * url_path.c
- *		Finds URL paths that lead elsewhere than they seem to.
+ *		Finds paths that climb out of their directory.
  *
  * Receivers, and proxies before them, decode a path before they split it.
- * Some decode twice, some take a backslash for a slash, and some cut
- * parameters off a segment.  For them "..%2Fadmin" leads to the parent.  No
- * encoding of ours prevents that, so such a path is not requested.
+ * Some decode it twice, some take a backslash for a slash, and some cut
+ * parameters off a segment.  So "..%2Fadmin" leads to the parent directory.
+ * No encoding on our side prevents that, so such a path is not requested.
  */
 #include "config/url_path.h"
 
@@ -15,7 +15,7 @@
 #define USER_ID			"<userId>"
 
 /*
- * has_dots: does any segment, without its parameters, consist of dots?
+ * has_dots: does any segment consist of dots, apart from its parameters?
  */
 static bool
 has_dots(const char *path)
@@ -34,7 +34,7 @@ has_dots(const char *path)
 }
 
 static int
-digit(char c)
+hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -46,8 +46,8 @@ digit(char c)
 }
 
 /*
- * decode: decode percent-encoding in place; true if there was any.  A NUL ends
- * the text, as it does for some receivers.
+ * decode: undo percent-encoding in place; true if there was any.  A decoded
+ * NUL ends the text, as it does for some receivers.
  */
 static bool
 decode(char *text)
@@ -57,9 +57,9 @@ decode(char *text)
 
 	for (const char *from = text; *from; from++)
 	{
-		if (*from == '%' && digit(from[1]) >= 0 && digit(from[2]) >= 0)
+		if (*from == '%' && hex_digit(from[1]) >= 0 && hex_digit(from[2]) >= 0)
 		{
-			*to++ = (char) (digit(from[1]) * 16 + digit(from[2]));
+			*to++ = (char) (hex_digit(from[1]) * 16 + hex_digit(from[2]));
 			from += 2;
 			any = true;
 		}
@@ -71,7 +71,8 @@ decode(char *text)
 }
 
 /*
- * fill_in: the path of a URL with the user in it.  Allocated.
+ * fill_in: fill a user into the path of a url; allocated, NULL if out of
+ * memory.
  */
 static char *
 fill_in(const char *path, size_t len, const char *user_id)
@@ -112,7 +113,7 @@ url_path_climbs(const char *url, const char *user_id)
 	if (filled == NULL)
 		return true;
 	climbs = has_dots(filled);
-	/* each round makes the text shorter, so this ends */
+	/* each round shortens the text, so this ends */
 	while (!climbs && decode(filled))
 		climbs = has_dots(filled);
 	free(filled);

@@ -1,6 +1,6 @@
 /*
  * url_path.h
- *		Finds URL paths that lead elsewhere than they seem to.
+ *		Finds paths of URLs that climb out of their directory.
  */
 #ifndef NOTIFIER_URL_PATH_H
 #define NOTIFIER_URL_PATH_H
@@ -8,9 +8,9 @@
 #include <stdbool.h>
 
 /*
- * url_path_climbs: does the path of a URL, with this user in place of
- * <userId>, have a segment of dots alone for any receiver that decodes it?
- * True also if memory ran out.
+ * url_path_climbs: fill user_id in for <userId>; may a receiver that decodes
+ * the path then see a segment that consists of dots?  True also if out of
+ * memory.
  */
 extern bool url_path_climbs(const char *url, const char *user_id);
 

@@ -1,6 +1,6 @@
 /*
  * webhook_config.c
- *		Compares and frees the configuration of one webhook.
+ *		Compares and frees the configuration of a webhook.
  */
 #include "config/webhook_config.h"
 
@@ -8,7 +8,7 @@
 #include <string.h>
 
 /*
- * same: are two strings equal?  Either may be NULL.
+ * same: are two texts equal?  Either may be NULL.
  */
 static bool
 same(const char *one, const char *other)
@@ -17,7 +17,7 @@ same(const char *one, const char *other)
 }
 
 /*
- * same_texts: are the strings of two webhooks equal, except for headers?
+ * same_texts: compare all texts of two webhooks except the headers.
  */
 static bool
 same_texts(const WebhookConfig *one, const WebhookConfig *other)

@@ -27,31 +27,33 @@ typedef enum PayloadFormat
 } PayloadFormat;
 
 /*
- * WebhookConfig: strings are owned; NULL: not given.
+ * WebhookConfig: one webhook.  It owns its strings; NULL: not given.
  */
 typedef struct WebhookConfig
 {
 	char	   *name;			/* of the webhook and of its subscription */
-	bool		active;			/* it gets events */
+	bool		active;			/* events go there */
 	char	   *url;
-	char	   *levels;			/* as an array literal; NULL: all */
+	char	   *levels;			/* SQL array literal; NULL: all */
 	char	   *event_type;		/* prefix; NULL: any */
-	char	   *resource_type;	/* applied by the notifier, before sending */
+	char	   *resource_type;	/* the notifier applies it before sending */
 	char	   *source_service; /* the same */
 	PayloadFormat format;
-	json_t	   *body;			/* a template; NULL: the format's own body */
-	json_t	   *level_words;	/* the receiver's words for our levels */
-	json_t	   *secrets;		/* of the template, by name */
+	json_t	   *body;			/* with placeholders; NULL: made by format */
+	json_t	   *level_words;	/* the receiver's names of levels, by our
+								 * names */
+	json_t	   *secrets;		/* for the body, by name */
 	SigningKey	keys[CONFIG_MAX_KEYS];
 	size_t		nkeys;
 	char	   *username;		/* basic authentication */
 	char	   *password;
 	char	   *authorization;	/* the whole value of the header */
-	struct WebhookConfig *token_endpoint;	/* for OAuth 2.0; NULL: none */
-	char	   *token_form;		/* body of a request for a token */
+	struct WebhookConfig *token_endpoint;	/* of OAuth 2.0; NULL: none */
+	char	   *token_form;		/* the body of a request to it */
 	char	   *headers[CONFIG_MAX_HEADERS];	/* "Name: value" or "Name;" */
 	size_t		nheaders;
-	char	   *ca;				/* the contents of the files, PEM */
+	char	   *ca;				/* this and the next two: PEM, the contents of
+								 * the files */
 	char	   *cert;
 	char	   *key;
 	char	   *server_name;
@@ -61,7 +63,7 @@ typedef struct WebhookConfig
 	char	   *no_proxy;
 	int64_t		timeout;		/* ms, for the whole transfer */
 	int			max_concurrency;
-	double		rate_limit;		/* requests per second; 0: no limit */
+	double		rate_limit;		/* requests a second; 0: no limit */
 	bool		enable_http2;
 	bool		ordered;
 	int			max_events;		/* in one request; 1: no batches */

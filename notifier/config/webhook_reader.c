@@ -1,7 +1,7 @@
 /*
  * webhook_reader.c
- *		Reads the configuration of one webhook: its own keys, then what all
- *		webhooks have in common, then defaults.
+ *		Reads one webhook: its own settings, those that all webhooks share, and
+ *		the defaults.
  */
 #include "config/webhook_reader.h"
 
@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_NAME_BYTES	63		/* as of a subscription */
+#define MAX_NAME_BYTES	63		/* the limit for a subscription's name */
 #define MAX_TIMEOUT		READER_DAY
 #define MAX_WAIT		(365 * READER_DAY)
 #define MAX_RATE		1e6
@@ -90,7 +90,7 @@ read_format(Reader *reader, json_t *object, WebhookConfig *webhook)
 }
 
 /*
- * read_http: read how requests are made, which can also stand in http_config.
+ * read_http: read the HTTP settings, which http_config may have too.
  */
 static void
 read_http(Reader *reader, json_t *object, WebhookConfig *webhook)
@@ -112,10 +112,10 @@ read_http(Reader *reader, json_t *object, WebhookConfig *webhook)
 }
 
 /*
- * says: does the object have the key, or one that excludes it?
+ * overrides: does the object have the key, or one that excludes it?
  */
 static bool
-says(json_t *object, const char *key)
+overrides(json_t *object, const char *key)
 {
 	static const char *const pairs[][2] = {
 		{"basic_auth", "authorization"}, {"basic_auth", "oauth2"},
@@ -134,29 +134,30 @@ says(json_t *object, const char *key)
 }
 
 /*
- * with_defaults: a copy of the object of a webhook, with the defaults for
- * missing keys.
+ * with_defaults: copy a webhook's object, and add the defaults that it does
+ * not override; NULL if out of memory.
  */
 static json_t *
 with_defaults(json_t *object, const WebhookDefaults *defaults)
 {
-	json_t	   *whole = json_copy(object);
+	json_t	   *merged = json_copy(object);
 	const char *key;
 	json_t	   *value;
 
-	if (whole == NULL)
+	if (merged == NULL)
 		return NULL;
 	json_object_foreach(defaults->http, key, value)
 	{
-		if (!says(object, key))
-			json_object_set(whole, key, value);
+		if (!overrides(object, key))
+			json_object_set(merged, key, value);
 	}
-	filter_config_inherit(whole, defaults->filter);
-	return whole;
+	filter_config_inherit(merged, defaults->filter);
+	return merged;
 }
 
 /*
- * read_object: read the object of a webhook.
+ * read_object: read the settings of a webhook, with the defaults in the
+ * object.
  */
 static void
 read_object(Reader *reader, json_t *object, WebhookConfig *webhook)
@@ -178,7 +179,7 @@ read_object(Reader *reader, json_t *object, WebhookConfig *webhook)
 		reader_wrong(reader, "url", "is missing");
 	read_http(reader, object, webhook);
 	if (webhook->ordered && webhook->max_concurrency > 1)
-		reader_wrong(reader, "max_concurrency", "must be 1 where \"ordered\" is true");
+		reader_wrong(reader, "max_concurrency", "must be 1 if \"ordered\" is true");
 }
 
 WebhookConfig *
@@ -187,13 +188,14 @@ webhook_read(Reader *reader, const char *name, json_t *object,
 {
 	static const char *const known[] = {
 		"url", "url_file", "level", "min_level", "event_type", "resource_type",
-		"source_service", "format", "body", "body_file", "levels", "secrets", "secret", "secret_file", "basic_auth",
-		"authorization", "http_headers", "tls_config", "proxy_url",
-		"proxy_url_file", "no_proxy", "timeout", "max_concurrency", "rate_limit",
-		"enable_http2", "ordered", "batch", "retry", "oauth2", NULL
+		"source_service", "format", "body", "body_file", "levels", "secrets",
+		"secret", "secret_file", "basic_auth", "authorization", "http_headers",
+		"tls_config", "proxy_url", "proxy_url_file", "no_proxy", "timeout",
+		"max_concurrency", "rate_limit", "enable_http2", "ordered", "batch",
+		"retry", "oauth2", NULL
 	};
 	WebhookConfig *webhook = calloc(1, sizeof(WebhookConfig));
-	json_t	   *whole;
+	json_t	   *merged;
 	char		shown[4 * MAX_NAME_BYTES];
 	size_t		path;
 
@@ -202,16 +204,16 @@ webhook_read(Reader *reader, const char *name, json_t *object,
 	if (webhook == NULL || (webhook->name = strdup(name)) == NULL)
 		reader_wrong(reader, "", "out of memory");
 	else if (*name == '\0' || strlen(name) > MAX_NAME_BYTES)
-		reader_wrong(reader, "", "a name is 1 to %d bytes", MAX_NAME_BYTES);
+		reader_wrong(reader, "", "a name must have 1 to %d bytes", MAX_NAME_BYTES);
 	else if (!json_is_object(object))
 		reader_wrong(reader, "", "must be an object");
-	else if ((whole = with_defaults(object, defaults)) == NULL)
+	else if ((merged = with_defaults(object, defaults)) == NULL)
 		reader_wrong(reader, "", "out of memory");
 	else
 	{
 		reader_check_keys(reader, object, known);
-		read_object(reader, whole, webhook);
-		json_decref(whole);
+		read_object(reader, merged, webhook);
+		json_decref(merged);
 	}
 	reader_leave(reader, path);
 	return webhook;

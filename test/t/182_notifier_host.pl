@@ -71,7 +71,7 @@ chmod 0644, "$dir/open";
 chmod 0600, "$dir/shut";
 $config = write_config({ open => { url => "$url/", secret_file => "$dir/open" }, shut => { url => "$url/", secret_file => "$dir/shut" } });
 my $said = `eventlog-notifier --check --config $config 2>&1`;
-like($said, qr{^eventlog-notifier: warning: webhooks\.open\.secret_file: others may read "\Q$dir\E/open"}m, 'a secret that all may read is told');
+like($said, qr{^eventlog-notifier: warning: webhooks\.open\.secret_file: other users can read "\Q$dir\E/open"}m, 'a secret that all may read is told');
 unlike($said, qr/shut/, 'and no other');
 like($said, qr/^eventlog-notifier: the configuration and the database are all right/m, 'it is a warning alone');
 $notifier = start_notifier($config, qw(open shut));

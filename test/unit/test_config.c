@@ -178,11 +178,11 @@ test_bad(void)
 	bad("{\"database\": \"host=h password=it's secret\"}",
 		"database: is not a connection string that libpq can parse");
 	bad("{\"database\": \"postgresql://u:sec@ret@h/d\"}",
-		"database: has \"@\" in its host; in a URI user and password are percent-encoded");
+		"database: has \"@\" in its host; user and password must be percent-encoded in a URI");
 	bad("{\"database\": \"postgresql://u:sec/ret@h/d\"}",
-		"database: has \"@\" in its dbname; in a URI user and password are percent-encoded\n"
+		"database: has \"@\" in its dbname; user and password must be percent-encoded in a URI\n"
 		"database: has a port that is not a number");
-	bad("{\"database\": 1}", "database: must be a string that is not empty");
+	bad("{\"database\": 1}", "database: must be a non-empty string");
 	bad("{\"database\": \"x\", \"databse\": \"y\"}", "databse: unknown key");
 	bad("{\"database\": \"x\", \"log_level\": \"loud\"}",
 		"log_level: must be debug, info, warning or error");
@@ -197,7 +197,7 @@ test_bad(void)
 	bad("{\"database\": \"x\", \"listen\": \"127.0.0.1:0\"}",
 		"listen: must be ADDR:PORT, with a numeric address, IPv6 in brackets");
 	bad("{\"database\": \"x\", \"database_file\": \"y\"}",
-		"database_file: cannot go with \"database\"");
+		"database_file: cannot be combined with \"database\"");
 	bad("{\"database\": \"x\", \"event_log\": []}", "event_log: must be an object");
 	bad("{\"database\": \"x\", \"event_log\": {\"x\": 1}}", "event_log.x: unknown key");
 	bad("{\"database\": \"x\", \"event_log\": {\"notification\": {\"enabled\": \"yes\"}}}",
@@ -210,14 +210,14 @@ test_bad(void)
 		" \"webhooks\": {\"w\": {\"url\": \"http://h/\"}}}",
 		"event_log.notification.level: unknown level \"loud\"; levels are debug, info, warning, error and critical");
 	bad("{\"database\": \"x\", \"event_log\": {\"notification\": {\"enabled\": true}}}",
-		"webhooks: is missing, and notification is enabled");
+		"webhooks: is missing although notification is enabled");
 	bad("{\"database\": \"x\", \"event_log\": {\"notification\": {\"min_level\": \"loud\"}}}",
 		"event_log.notification.min_level: unknown level \"loud\"; levels are debug, info, warning, error and critical");
 	bad("{\"database\": \"x\", \"http_config\": {\"timeout\": \"0s\", \"url\": \"x\"}}",
 		"http_config.url: unknown key\n"
 		"http_config.timeout: must be a duration such as \"500ms\", \"15s\" or \"2h\", above zero");
 	bad("{\"database\": \"x\", \"webhooks\": {\"0123456789012345678901234567890123456789012345678901234567890123\": {\"url\": \"http://h/\"}}}",
-		"webhooks.0123456789012345678901234567890123456789012345678901234567890123: a name is 1 to 63 bytes");
+		"webhooks.0123456789012345678901234567890123456789012345678901234567890123: a name must have 1 to 63 bytes");
 	bad("{\"database\": \"x\", \"webhooks\": {\"w\": \"https://h/\"}}",
 		"webhooks.w: must be an object");
 
@@ -232,7 +232,7 @@ test_bad(void)
 	bad_webhook("\"url\": \"https://h/\", \"tls_config\": {\"server_name\": \"a b\"}",
 				".tls_config.server_name: is not the name of a host");
 	bad_webhook("\"url\": \"https://<userId>/\"",
-				".url: placeholders may stand in its path and query alone");
+				".url: placeholders are allowed only in its path and query");
 	bad_webhook("\"url\": \"https://h/<user>\"",
 				".url: unknown placeholder; there are <notification_type> and <userId>");
 	bad_webhook("\"url\": \"https://h/\", \"format\": \"xml\"",
@@ -244,19 +244,19 @@ test_bad(void)
 	bad_webhook("\"url\":\"http://h/\",\"oauth2\":{\"client_id\":\"c\",\"client_secret\":\"s\"}",
 				".oauth2.token_url: is missing");
 	bad_webhook("\"url\":\"http://h/\",\"authorization\":{\"credentials\":\"x\"},\"oauth2\":{\"client_id\":\"c\",\"client_secret\":\"s\",\"token_url\":\"http://t/\"}",
-				".oauth2: cannot go with basic_auth or authorization");
+				".oauth2: cannot be combined with basic_auth or authorization");
 	bad_webhook("\"url\":\"http://h/\",\"http_headers\":{\"AUTHORIZATION\":\"x\"},\"oauth2\":{\"client_id\":\"c\",\"client_secret\":\"s\",\"token_url\":\"http://t/\",\"scopes\":[\"a b\"]}",
-				".oauth2: cannot go with a header Authorization\nwebhooks.w.oauth2.scopes: must be a list of words");
+				".oauth2: cannot be combined with an Authorization header\nwebhooks.w.oauth2.scopes: must be a list of words");
 	bad_webhook("\"url\": \"https://h/\", \"batch\": {}",
 				".batch: needs \"format\": \"cloudevents\" or \"otlp\", the ones that define batches");
 	bad_webhook("\"url\": \"https://h/<userId>\", \"format\": \"cloudevents\", \"batch\": {}",
-				".url: <userId> cannot go with batches, whose events are of several users");
+				".url: <userId> cannot be combined with batches, whose events belong to several users");
 	bad_webhook("\"url\": \"https://h/\", \"secret\": \"hunter2\"",
-				".secret: must be whsec_ and the base64 of 24 to 64 bytes, or whsk_ and that of an Ed25519 private key");
+				".secret: must be whsec_ and 24 to 64 bytes in base64, or whsk_ and an Ed25519 private key in base64");
 	bad_webhook("\"url\": \"https://h/\", \"secret_file\": \"none\"",
 				".secret_file: cannot read \"/nonexistent/none\": No such file or directory");
 	bad_webhook("\"url\": \"https://h/\", \"secret\": \"" SECRET "\", \"secret_file\": \"f\"",
-				".secret_file: cannot go with \"secret\"");
+				".secret_file: cannot be combined with \"secret\"");
 	bad_webhook("\"url\": \"https://h/\", \"timeout\": \"0s\"",
 				".timeout: must be a duration such as \"500ms\", \"15s\" or \"2h\", above zero");
 	bad_webhook("\"url\": \"https://h/\", \"timeout\": \"1y\"",
@@ -266,70 +266,70 @@ test_bad(void)
 	bad_webhook("\"url\": \"https://h/\", \"retry\": {\"max_backoff\": \"1000000000d\"}",
 				".retry.max_backoff: must be at most 365 days");
 	bad_webhook("\"url\": \"https://h/\", \"event_type\": \"System.\"",
-				".event_type: no event type begins like this: a prefix consists of lower-case letters, digits, \"_\", \"-\" and dots");
+				".event_type: no event can match it: it must be a plain prefix of lower-case letters, digits, \"_\", \"-\" and dots");
 	bad_webhook("\"url\": \"https://h/\", \"event_type\": \"system.*\"",
-				".event_type: no event type begins like this: a prefix consists of lower-case letters, digits, \"_\", \"-\" and dots");
+				".event_type: no event can match it: it must be a plain prefix of lower-case letters, digits, \"_\", \"-\" and dots");
 	bad_webhook("\"url\": \"https://h/\", \"event_type\": \"system..a\"",
-				".event_type: no event type begins like this: there must be a word between dots");
+				".event_type: no event can match it: there must be a word before each dot");
 	bad_webhook("\"url\": \"https://h/\", \"level\": [\"error\"], \"min_level\": \"error\"",
-				".min_level: cannot go with \"level\"");
+				".min_level: cannot be combined with \"level\"");
 	bad_webhook("\"url\": \"https://h/\", \"body\": {}",
 				".body: needs \"format\": \"template\"");
 	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\"",
-				".body: is missing: the JSON to send");
+				".body: is missing; it is the JSON to send");
 	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\", \"body\": {}, \"body_file\": \"x\"",
-				".body_file: cannot go with \"body\"");
+				".body_file: cannot be combined with \"body\"");
 	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\", \"body\": [{\"a\": \"{{event.massage}}\"}]",
-				".body.a: there is no \"event.massage\"; there are event.COLUMN, event.details.KEY, level, webhook, attempt, secret.NAME and 'text'");
+				".body.a: unknown placeholder \"event.massage\"; there are event.COLUMN, event.details.KEY, level, webhook, attempt, secret.NAME and 'text'");
 	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\", \"body\": {\"a\": \"{{secret.key}}\"}",
-				".body.a: there is no \"secret.key\"; there are event.COLUMN, event.details.KEY, level, webhook, attempt, secret.NAME and 'text'");
+				".body.a: unknown placeholder \"secret.key\"; there are event.COLUMN, event.details.KEY, level, webhook, attempt, secret.NAME and 'text'");
 	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\", \"body\": \"{{event.message:0}}\"",
-				".body: a placeholder is {{PATH}}, {{PATH|PATH}} or {{PATH:CHARACTERS}}");
+				".body: a placeholder must be {{PATH}}, {{PATH|PATH}} or {{PATH:CHARACTERS}}");
 	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\", \"body\": \"{{event.message\"",
-				".body: a placeholder is {{PATH}}, {{PATH|PATH}} or {{PATH:CHARACTERS}}");
+				".body: a placeholder must be {{PATH}}, {{PATH|PATH}} or {{PATH:CHARACTERS}}");
 	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\", \"body\": 1, \"levels\": {\"error\": []}",
 				".levels.error: must be a string or a whole number");
 	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\", \"body\": 1, \"levels\": {\"err\": 1}",
 				".levels.err: unknown key");
 	long_body();
 	bad_webhook("\"url\": \"https://h/\", \"rate_limit\": \"10\"",
-				".rate_limit: must be a rate such as \"10/s\", \"100/m\" or \"1000/h\", above zero");
+				".rate_limit: must be a rate such as \"10/s\", \"100/m\" or \"1000/h\", above zero and at most 1000000/s");
 	bad_webhook("\"url\": \"https://h/\", \"rate_limit\": \"0/s\"",
-				".rate_limit: must be a rate such as \"10/s\", \"100/m\" or \"1000/h\", above zero");
+				".rate_limit: must be a rate such as \"10/s\", \"100/m\" or \"1000/h\", above zero and at most 1000000/s");
 	bad_webhook("\"url\": \"https://h/\", \"enable_http2\": 1",
 				".enable_http2: must be true or false");
 	bad_webhook("\"url\": \"https://h/../<userId>\"",
-				".url: must not have segments of dots beside <userId>");
+				".url: must not have segments made of dots along with <userId>");
 	bad_webhook("\"url\": \"https://h/\", \"tls_config\": {\"ca_file\": \"/etc/hostname\"}",
 				".tls_config.ca_file: holds no certificate in PEM format");
 	bad_webhook("\"url\": \"https://h/\", \"tls_config\": {\"cert_file\": \"/etc/hostname\", \"key_file\": \"/etc/passwd\"}",
-				"\002.tls_config.key_file: others may read \"/etc/passwd\"; its mode should be 0600\n"
+				"\002.tls_config.key_file: other users can read \"/etc/passwd\"; its mode should be 0600\n"
 				"webhooks.w.tls_config.cert_file: holds no certificate in PEM format\n"
-				"webhooks.w.tls_config.key_file: holds no private key in PEM format, or one that needs a password");
+				"webhooks.w.tls_config.key_file: holds no private key in PEM format, or the key needs a password");
 	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"X Y\": \"b\"}",
 				".http_headers.X Y: is not the name of a header");
 	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"X(Y)\": \"b\"}",
 				".http_headers.X(Y): is not the name of a header");
 	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"X-Y\": \"b \"}",
-				".http_headers.X-Y: the value of X-Y cannot stand in a header");
+				".http_headers.X-Y: the value of X-Y is not a valid header value");
 	bad_webhook("\"url\": \"https://h/\", \"authorization\": {\"type\": \"A B\", \"credentials\": \"c\"}",
 				".authorization.type: is not the name of a scheme, such as \"Bearer\"");
 	bad_webhook("\"url\": \"https://h/\", \"secret_file\": \"whsec_c2VjcmV0\"",
-				".secret_file: seems to be a secret instead of the name of a file");
+				".secret_file: must name a file, but looks like a secret itself");
 	bad_webhook("\"url\": \"https://h/\", \"max_concurrency\": 0",
 				".max_concurrency: must be a whole number from 1 to 1000");
 	bad_webhook("\"url\": \"https://h/\", \"ordered\": true, \"max_concurrency\": 2",
-				".max_concurrency: must be 1 where \"ordered\" is true");
+				".max_concurrency: must be 1 if \"ordered\" is true");
 	bad_webhook("\"url\": \"https://h/\", \"basic_auth\": {\"password\": \"hunter2\"}",
 				".basic_auth.username: is missing");
 	bad_webhook("\"url\": \"https://h/\", \"authorization\": {\"credentials\": \"a\\nb\"}",
-				".authorization.credentials: cannot stand in a header");
+				".authorization.credentials: is not a valid header value");
 	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"A:\": \"b\"}",
 				".http_headers.A:: is not the name of a header");
 	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"A\": \"b\\r\\nC: d\"}",
-				".http_headers.A: the value of A cannot stand in a header");
+				".http_headers.A: the value of A is not a valid header value");
 	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"A\": 1}",
-				".http_headers.A: must be a string, or lists of values, secrets or files");
+				".http_headers.A: must be a string, or an object with lists of values, secrets or files");
 	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"A\": {\"files\": [\"none\"]}}",
 				".http_headers.A.files: cannot read \"/nonexistent/none\": No such file or directory");
 	bad_webhook("\"url\": \"https://h/\", \"http_headers\": {\"A\": {\"secret\": [\"b\"]}}",
