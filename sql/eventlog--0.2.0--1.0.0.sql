@@ -856,7 +856,8 @@ SELECT CASE shape
       'source_host', left(r->>'host', 255),
       'source_service', left(r->>'program', 255),
       'details', nullif(jsonb_strip_nulls(
-        jsonb_build_object('facility', r->'facility', 'pid', r->'pid', 'tag', r->'tag')), '{}')))
+        jsonb_build_object('facility', r->'facility', 'pid', nullif(r->>'pid', ''),
+                           'tag', nullif(r->>'tag', ''))), '{}')))
   END
   FROM (SELECT CASE jsonb_typeof(r->'data') WHEN 'object' THEN r->'data'
                     ELSE jsonb_strip_nulls(jsonb_build_object('message', r->>'data')) END AS d) x;

@@ -98,9 +98,9 @@ is(events("event_type, level, message, source_service, source_host, details"),
 
 # syslog-ng's SQL destination: how it looks for the table, and a row.
 query("GRANT SELECT ON app.messages TO shipper; SET ROLE shipper; SELECT * FROM app.messages WHERE 0=1");
-query(q(SET ROLE shipper; INSERT INTO app.messages (datetime, host, facility, priority, program, pid, msg) VALUES ('2022-08-24T22:48:45+00:00', 'web3', 'auth', 'err', 'su', '77', 'failed')));
+query(q(SET ROLE shipper; INSERT INTO app.messages (datetime, host, facility, priority, program, pid, msg) VALUES ('2022-08-24T22:48:45+00:00', 'web3', 'auth', 'err', 'su', '77', 'failed'), ('2022-08-24T22:48:46+00:00', 'web3', 'daemon', 'info', 'cron', '', 'no pid')));
 query(q(SET ROLE shipper; INSERT INTO app.messages (msg) VALUES ('bare')));
-is(events("event_type, level, message, source_host, details"), qq(syslog.message|info|bare||\nsyslog.su|error|failed|web3|{"pid": "77", "facility": "auth"}), 'syslog-ng');
+is(events("event_type, level, message, source_host, details"), qq(syslog.cron|info|no pid|web3|{"facility": "daemon"}\nsyslog.message|info|bare||\nsyslog.su|error|failed|web3|{"pid": "77", "facility": "auth"}), 'syslog-ng');
 
 # Rights: those of whoever inserts.
 my (undef, undef, $err) = $node->psql('postgres', "SET ROLE curious; INSERT INTO systemevents (message) VALUES ('x')");
