@@ -306,9 +306,11 @@ load_json(Reader *reader, const char *path)
 	char	   *slash;
 	char	   *text;
 	size_t		len;
+	bool		exposed = false;
 	json_t	   *root;
 
-	text = reader_load(path, MAX_FILE_BYTES, &len, &reader->exposed);
+	text = reader_load(path, MAX_FILE_BYTES, &len, &exposed);
+	reader->exposed |= exposed;
 	if (text == NULL)
 	{
 		char		message[PATH_MAX + 128];
@@ -344,8 +346,9 @@ config_load(const char *const *paths, size_t npaths, ReaderComplain complain)
 			root = part;
 		else
 		{
-			if (json_is_object(part) &&
-				json_object_update_recursive(root, part) != 0)
+			if (part && !json_is_object(part))
+				reader_wrong(&reader, "", "must be an object");
+			else if (part && json_object_update_recursive(root, part) != 0)
 				reader_wrong(&reader, "", "cannot be merged with the files before it");
 			json_decref(part);
 		}
@@ -365,12 +368,6 @@ config_find_active(const Config *config, const char *name)
 			return &config->webhooks[i];
 	}
 	return NULL;
-}
-
-bool
-config_same_text(const char *one, const char *other)
-{
-	return one && other ? strcmp(one, other) == 0 : one == other;
 }
 
 void

@@ -50,10 +50,6 @@ extern Config *config_parse(const char *text, size_t len, const char *dir,
 extern WebhookConfig **config_find_active(const Config *config,
 										  const char *name);
 
-/*
- * config_same_text: are two texts equal?  Either may be NULL.
- */
-extern bool config_same_text(const char *one, const char *other);
 extern void config_destroy(Config *config);
 
 #endif							/* NOTIFIER_CONFIG_H */

@@ -107,9 +107,10 @@ read_levels(Reader *reader, json_t *object)
  * level_array: format levels as an SQL array literal; allocated, NULL for all.
  */
 static char *
-level_array(unsigned int levels)
+level_array(Reader *reader, unsigned int levels)
 {
 	char		literal[64] = "";
+	char	   *copy;
 
 	if (levels == 0)
 		return NULL;
@@ -121,7 +122,10 @@ level_array(unsigned int levels)
 		strcat(literal, filter_level_names[i]);
 	}
 	strcat(literal, "}");
-	return strdup(literal);
+	copy = strdup(literal);
+	if (copy == NULL)
+		reader_wrong(reader, "level", "out of memory");
+	return copy;
 }
 
 /*
@@ -159,7 +163,7 @@ read_word(Reader *reader, json_t *object, const char *key)
 void
 filter_config_read(Reader *reader, json_t *object, WebhookConfig *webhook)
 {
-	webhook->levels = level_array(read_levels(reader, object));
+	webhook->levels = level_array(reader, read_levels(reader, object));
 	webhook->event_type = read_prefix(reader, object);
 	webhook->resource_type = read_word(reader, object, "resource_type");
 	webhook->source_service = read_word(reader, object, "source_service");

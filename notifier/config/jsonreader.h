@@ -82,6 +82,12 @@ extern double reader_rate(Reader *reader, json_t *object, const char *key,
 extern char *reader_secret(Reader *reader, json_t *object, const char *key);
 
 /*
+ * reader_warn_exposed: warn if others can read the configuration, which has
+ * this secret.
+ */
+extern void reader_warn_exposed(Reader *reader, const char *key);
+
+/*
  * reader_contents: return the contents of the file called name, which are a
  * secret; allocated, NULL if they are wrong.
  */

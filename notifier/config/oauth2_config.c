@@ -18,27 +18,16 @@
 
 #define MAX_SCOPES		64
 
-/*
- * form_encode: percent-encode a text; allocated, NULL if out of memory.
- */
-static char *
-form_encode(const char *text)
-{
-	char	   *encoded = curl_easy_escape(NULL, text, 0);
-	char	   *copy = encoded ? strdup(encoded) : NULL;
-
-	curl_free(encoded);
-	return copy;
-}
-
 static void
-write_field(FILE *out, const char *name, const char *value)
+write_field(Reader *reader, FILE *out, const char *name, const char *value)
 {
-	char	   *key = form_encode(name);
-	char	   *text = form_encode(value);
+	char	   *key = url_escape(name);
+	char	   *text = url_escape(value);
 
 	if (key && text)
 		fprintf(out, "&%s=%s", key, text);
+	else
+		reader_wrong(reader, "", "out of memory");
 	free(key);
 	free(text);
 }
@@ -70,7 +59,7 @@ write_scopes(Reader *reader, FILE *out, json_t *scopes)
 			fprintf(list, "%s%s", i > 0 ? " " : "", text);
 	}
 	if (fclose(list) == 0 && size > 0)
-		write_field(out, "scope", joined);
+		write_field(reader, out, "scope", joined);
 	free(joined);
 }
 
@@ -96,7 +85,7 @@ make_form(Reader *reader, json_t *oauth2)
 		if (!json_is_string(value))
 			reader_wrong(reader, "endpoint_params", "must have strings as values");
 		else
-			write_field(out, name, json_string_value(value));
+			write_field(reader, out, name, json_string_value(value));
 	}
 	if (fclose(out) == 0)
 		return form;
@@ -119,8 +108,11 @@ read_client(Reader *reader, json_t *oauth2, WebhookConfig *endpoint)
 	if (secret == NULL && json_object_get(oauth2, "client_secret") == NULL &&
 		json_object_get(oauth2, "client_secret_file") == NULL)
 		reader_wrong(reader, "client_secret", "is missing");
-	endpoint->username = id ? form_encode(id) : NULL;
-	endpoint->password = secret ? form_encode(secret) : NULL;
+	endpoint->username = id ? url_escape(id) : NULL;
+	endpoint->password = secret ? url_escape(secret) : NULL;
+	if ((id && endpoint->username == NULL) ||
+		(secret && endpoint->password == NULL))
+		reader_wrong(reader, "", "out of memory");
 	free(id);
 	free(secret);
 }
@@ -165,7 +157,7 @@ oauth2_config_read(Reader *reader, json_t *object, WebhookConfig *webhook)
 		reader_wrong(reader, "oauth2", "cannot be combined with basic_auth or authorization");
 	for (size_t i = 0; i < webhook->nheaders; i++)
 	{
-		if (strncasecmp(webhook->headers[i], "authorization", 13) == 0)
+		if (strncasecmp(webhook->headers[i], "authorization:", 14) == 0)
 			reader_wrong(reader, "oauth2", "cannot be combined with an Authorization header");
 	}
 	path = reader_enter(reader, "oauth2");

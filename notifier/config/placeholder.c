@@ -28,7 +28,7 @@ placeholder_parse(const char *text, Placeholder *found)
 		return true;
 	found->len = (size_t) (colon - found->paths);
 	found->max = strtol(colon + 1, &rest, 10);
-	return rest == end && rest > colon + 1 && found->max >= 1 &&
+	return rest == end && colon[1] >= '1' && colon[1] <= '9' &&
 		found->max <= MAX_CHARACTERS;
 }
 

@@ -161,6 +161,13 @@ reader_contents(Reader *reader, const char *key, const char *name)
 	return load_value(reader, key, name, MAX_VALUE_BYTES, true);
 }
 
+void
+reader_warn_exposed(Reader *reader, const char *key)
+{
+	if (reader->exposed)
+		reader_warn(reader, key, "other users can read the configuration file that contains it; the mode should be 0600");
+}
+
 char *
 reader_secret(Reader *reader, json_t *object, const char *key)
 {
@@ -177,9 +184,9 @@ reader_secret(Reader *reader, json_t *object, const char *key)
 	if (json_object_get(object, file_key) == NULL)
 	{
 		text = reader_string(reader, object, key);
-		if (text && reader->exposed && strcmp(key, "url") != 0 &&
+		if (text && strcmp(key, "url") != 0 &&
 			strcmp(key, "database") != 0 && strcmp(key, "proxy_url") != 0)
-			reader_warn(reader, key, "other users can read the configuration file that contains it; the mode should be 0600");
+			reader_warn_exposed(reader, key);
 		return text;
 	}
 	name = reader_string(reader, object, file_key);

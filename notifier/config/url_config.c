@@ -31,6 +31,16 @@ is_url(const char *url)
 	return ok;
 }
 
+char *
+url_escape(const char *text)
+{
+	char	   *escaped = curl_easy_escape(NULL, text, 0);
+	char	   *copy = escaped ? strdup(escaped) : NULL;
+
+	curl_free(escaped);
+	return copy;
+}
+
 bool
 url_is_host(const char *name)
 {

@@ -14,6 +14,11 @@
 extern const char *url_problem(const char *url, bool batched);
 
 /*
+ * url_escape: percent-encode a text.  Allocated; NULL: out of memory.
+ */
+extern char *url_escape(const char *text);
+
+/*
  * url_is_host: can the name be the host of a URL?
  */
 extern bool url_is_host(const char *name);

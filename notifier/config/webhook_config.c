@@ -7,11 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * same: are two texts equal?  Either may be NULL.
- */
-static bool
-same(const char *one, const char *other)
+bool
+config_same_text(const char *one, const char *other)
 {
 	return one && other ? strcmp(one, other) == 0 : one == other;
 }
@@ -22,19 +19,19 @@ same(const char *one, const char *other)
 static bool
 same_texts(const WebhookConfig *one, const WebhookConfig *other)
 {
-	return same(one->name, other->name) && same(one->url, other->url) &&
-		same(one->levels, other->levels) &&
-		same(one->event_type, other->event_type) &&
-		same(one->resource_type, other->resource_type) &&
-		same(one->source_service, other->source_service) &&
-		same(one->username, other->username) &&
-		same(one->password, other->password) &&
-		same(one->authorization, other->authorization) &&
-		same(one->ca, other->ca) && same(one->cert, other->cert) &&
-		same(one->key, other->key) &&
-		same(one->server_name, other->server_name) &&
-		same(one->proxy_url, other->proxy_url) &&
-		same(one->no_proxy, other->no_proxy);
+	return config_same_text(one->name, other->name) && config_same_text(one->url, other->url) &&
+		config_same_text(one->levels, other->levels) &&
+		config_same_text(one->event_type, other->event_type) &&
+		config_same_text(one->resource_type, other->resource_type) &&
+		config_same_text(one->source_service, other->source_service) &&
+		config_same_text(one->username, other->username) &&
+		config_same_text(one->password, other->password) &&
+		config_same_text(one->authorization, other->authorization) &&
+		config_same_text(one->ca, other->ca) && config_same_text(one->cert, other->cert) &&
+		config_same_text(one->key, other->key) &&
+		config_same_text(one->server_name, other->server_name) &&
+		config_same_text(one->proxy_url, other->proxy_url) &&
+		config_same_text(one->no_proxy, other->no_proxy);
 }
 
 /*
@@ -68,7 +65,7 @@ same_keys_and_headers(const WebhookConfig *one, const WebhookConfig *other)
 	}
 	for (size_t i = 0; i < one->nheaders; i++)
 	{
-		if (!same(one->headers[i], other->headers[i]))
+		if (!config_same_text(one->headers[i], other->headers[i]))
 			return false;
 	}
 	return true;
@@ -85,7 +82,7 @@ webhook_config_equal(const WebhookConfig *one, const WebhookConfig *other)
 		if (one->token_endpoint != other->token_endpoint)
 			return false;
 	}
-	else if (!same(one->token_form, other->token_form) ||
+	else if (!config_same_text(one->token_form, other->token_form) ||
 			 !webhook_config_equal(one->token_endpoint, other->token_endpoint))
 		return false;
 	return same_texts(one, other) && same_bodies(one, other) &&

@@ -74,4 +74,9 @@ extern bool webhook_config_equal(const WebhookConfig *one,
 								 const WebhookConfig *other);
 extern void webhook_config_destroy(WebhookConfig *webhook);
 
+/*
+ * config_same_text: are two texts equal?  Either may be NULL.
+ */
+extern bool config_same_text(const char *one, const char *other);
+
 #endif							/* NOTIFIER_WEBHOOK_CONFIG_H */

@@ -25,10 +25,17 @@ count(const char *list)
 	return n;
 }
 
+/*
+ * copy: copy a text that is not empty; else NULL.  *ok becomes false if memory
+ * runs out.
+ */
 static char *
-copy(const char *text)
+copy(const char *text, bool *ok)
 {
-	return text && *text ? strdup(text) : NULL;
+	char	   *copied = text && *text ? strdup(text) : NULL;
+
+	*ok = *ok && (copied || text == NULL || *text == '\0');
+	return copied;
 }
 
 /*
@@ -63,10 +70,10 @@ all_options(const char *database)
  * libpq was built.
  */
 static char *
-find_usual_host(void)
+find_usual_host(bool *ok)
 {
 	PGconn	   *conn = begin_nothing("host", ",");
-	char	   *host = copy(PQhost(conn));
+	char	   *host = copy(PQhost(conn), ok);
 
 	PQfinish(conn);
 	return host;
@@ -76,6 +83,7 @@ bool
 hosts_learn(Hosts *hosts, const char *database)
 {
 	PQconninfoOption *options;
+	bool		ok = true;
 
 	if (hosts->n > 0)
 		return true;
@@ -86,20 +94,25 @@ hosts_learn(Hosts *hosts, const char *database)
 	for (const PQconninfoOption *option = options; option->keyword; option++)
 	{
 		if (strcmp(option->keyword, "host") == 0)
-			hosts->host = copy(option->val);
+			hosts->host = copy(option->val, &ok);
 		else if (strcmp(option->keyword, "hostaddr") == 0)
-			hosts->hostaddr = copy(option->val);
+			hosts->hostaddr = copy(option->val, &ok);
 		else if (strcmp(option->keyword, "port") == 0)
 		{
-			hosts->port = copy(option->val);
-			hosts->usual_port = copy(option->compiled);
+			hosts->port = copy(option->val, &ok);
+			hosts->usual_port = copy(option->compiled, &ok);
 		}
 		else if (strcmp(option->keyword, "connect_timeout") == 0 &&
 				 option->val && atoi(option->val) > 0)
 			hosts->timeout = (int64_t) atoi(option->val) * 1000;
 	}
 	PQconninfoFree(options);
-	hosts->usual_host = find_usual_host();
+	hosts->usual_host = find_usual_host(&ok);
+	if (!ok)
+	{
+		hosts_destroy(hosts);
+		return false;
+	}
 	hosts->n = hosts->hostaddr ? count(hosts->hostaddr) :
 		hosts->host ? count(hosts->host) : 1;
 	return true;
@@ -168,4 +181,5 @@ hosts_destroy(Hosts *hosts)
 	free(hosts->port);
 	free(hosts->usual_host);
 	free(hosts->usual_port);
+	memset(hosts, 0, sizeof(*hosts));
 }

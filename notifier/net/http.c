@@ -62,16 +62,6 @@ http_cleanup(void)
 	curl_global_cleanup();
 }
 
-char *
-http_escape(const char *text)
-{
-	char	   *escaped = curl_easy_escape(NULL, text, 0);
-	char	   *copy = escaped ? strdup(escaped) : NULL;
-
-	curl_free(escaped);
-	return copy;
-}
-
 /*
  * keep_answer: keep the beginning of an answer, count the rest, and refuse too
  * much.

@@ -49,9 +49,4 @@ extern bool http_post(HttpClient *client, const char *url, const char *body,
 					  size_t len, const char *const *headers, size_t nheaders,
 					  HttpCallback callback, void *arg);
 
-/*
- * http_escape: URL-encode a text.  Allocated; NULL: out of memory.
- */
-extern char *http_escape(const char *text);
-
 #endif							/* NOTIFIER_HTTP_H */

@@ -35,13 +35,14 @@ overwrite(char *text, size_t len, const char *secret, size_t secret_len)
 
 /*
  * overwrite_credentials: overwrite user and password as they are in the
- * header.
+ * header, and the password; without one, the user is the secret.
  */
 static void
 overwrite_credentials(char *text, size_t len, const char *username,
 					  const char *password)
 {
 	size_t		size = strlen(username) + strlen(password) + 2;
+	const char *secret = *password ? password : username;
 	char	   *plain = malloc(size);
 	char	   *encoded = malloc(size / 3 * 4 + 5);
 
@@ -56,7 +57,34 @@ overwrite_credentials(char *text, size_t len, const char *username,
 		memset(text, '*', len);
 	free(plain);
 	free(encoded);
-	overwrite(text, len, password, strlen(password));
+	overwrite(text, len, secret, strlen(secret));
+}
+
+/*
+ * overwrite_userinfo: overwrite user and password of a URL.  If it cannot be
+ * parsed, overwrite the whole text.
+ */
+static void
+overwrite_userinfo(char *text, size_t len, const char *url)
+{
+	CURLU	   *parts = curl_url();
+	char	   *user = NULL;
+	char	   *password = NULL;
+
+	if (parts == NULL ||
+		curl_url_set(parts, CURLUPART_URL, url,
+					 CURLU_DEFAULT_SCHEME | CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
+		memset(text, '*', len);
+	else if (curl_url_get(parts, CURLUPART_USER, &user,
+						  CURLU_URLDECODE) == CURLUE_OK)
+	{
+		(void) curl_url_get(parts, CURLUPART_PASSWORD, &password,
+							CURLU_URLDECODE);
+		overwrite_credentials(text, len, user, password ? password : "");
+	}
+	curl_free(user);
+	curl_free(password);
+	curl_url_cleanup(parts);
 }
 
 /*
@@ -68,22 +96,12 @@ overwrite_url(char *text, size_t len, const char *url)
 {
 	const char *host = strstr(url, "://") + 3;
 	const char *rest = host + strcspn(host, "/?");
-	CURLU	   *parts = curl_url();
 	char	   *root = strndup(url, (size_t) (rest - url));
-	char	   *user = NULL;
-	char	   *password = NULL;
 
-	if (parts == NULL || root == NULL ||
-		curl_url_set(parts, CURLUPART_URL, root, 0) != CURLUE_OK)
+	if (root)
+		overwrite_userinfo(text, len, root);
+	else
 		memset(text, '*', len);
-	else if (curl_url_get(parts, CURLUPART_PASSWORD, &password,
-						  CURLU_URLDECODE) == CURLUE_OK &&
-			 curl_url_get(parts, CURLUPART_USER, &user,
-						  CURLU_URLDECODE) == CURLUE_OK)
-		overwrite_credentials(text, len, user, password);
-	curl_free(user);
-	curl_free(password);
-	curl_url_cleanup(parts);
 	free(root);
 	while (*rest)
 	{
@@ -102,6 +120,8 @@ http_redact(const WebhookConfig *config, char *text, size_t len)
 	json_t	   *secret;
 
 	overwrite_url(text, len, config->url);
+	if (config->proxy_url)
+		overwrite_userinfo(text, len, config->proxy_url);
 	if (config->username)
 		overwrite_credentials(text, len, config->username,
 							  config->password ? config->password : "");

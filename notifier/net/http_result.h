@@ -70,8 +70,8 @@ typedef struct HttpResult
 	char		error[HTTP_ERROR_SIZE];
 	int64_t		retry_after;	/* ms; 0: no Retry-After */
 	double		seconds;
-	char	   *answer;			/* its unchanged beginning, valid until the
-								 * callback returns; NULL: none */
+	char	   *answer;			/* its beginning, valid until the callback
+								 * returns; NULL: none */
 	size_t		answer_len;
 } HttpResult;
 

@@ -4,8 +4,8 @@
  */
 #include "webhook/payload.h"
 
+#include "config/url_config.h"
 #include "config/url_path.h"
-#include "net/http.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,7 +75,7 @@ append(char *to, const char *text, size_t len)
 char *
 payload_url(PayloadFormat format, const char *url, const char *user_id)
 {
-	char	   *escaped = http_escape(user_id ? user_id : "");
+	char	   *escaped = url_escape(user_id ? user_id : "");
 	char	   *result = escaped ? append(NULL, "", 0) : NULL;
 
 	while (result && *url)

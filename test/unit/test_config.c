@@ -7,6 +7,7 @@
 #include "tap.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SECRET "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -287,6 +288,8 @@ test_bad(void)
 				".body: a placeholder must be {{PATH}}, {{PATH|PATH}} or {{PATH:CHARACTERS}}");
 	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\", \"body\": \"{{event.message\"",
 				".body: a placeholder must be {{PATH}}, {{PATH|PATH}} or {{PATH:CHARACTERS}}");
+	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\", \"body\": \"{{event.message:+5}}\"",
+				".body: a placeholder must be {{PATH}}, {{PATH|PATH}} or {{PATH:CHARACTERS}}");
 	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\", \"body\": 1, \"levels\": {\"error\": []}",
 				".levels.error: must be a string or a whole number");
 	bad_webhook("\"url\": \"https://h/\", \"format\": \"template\", \"body\": 1, \"levels\": {\"err\": 1}",
@@ -368,6 +371,20 @@ remove_file(const char *dir, const char *name)
 }
 
 /*
+ * test_oauth2: what it excludes is a header of that very name.
+ */
+static void
+test_oauth2(void)
+{
+	Config	   *config = parse("{\"database\": \"x\", \"webhooks\": {\"w\": {\"url\": \"https://h/\", \"http_headers\": {\"Authorization-Info\": \"x\"},"
+							  " \"oauth2\": {\"client_id\": \"c\", \"client_secret\": \"s\", \"token_url\": \"https://t/\"}}}}");
+
+	ok(config != NULL, "a header whose name begins like Authorization");
+	is_text(complaints, "", "is none");
+	config_destroy(config);
+}
+
+/*
  * test_files: secrets in files, sought from the configuration's directory.
  */
 static void
@@ -376,6 +393,8 @@ test_files(void)
 	char		dir[] = "/tmp/eventlog-test-XXXXXX";
 	char		path[128];
 	char		config_path[128];
+	char		part[128];
+	const char *parts[] = {NULL, part};
 	FILE	   *file;
 	Config	   *config;
 
@@ -392,6 +411,22 @@ test_files(void)
 	fputs("{\"database\": \"x\", \"webhooks\": {\"w\": {\"url\": \"https://h/\", \"secret_file\": \"whsec\","
 		  " \"http_headers\": {\"X-Key\": {\"files\": [\"key\"]}}, \"proxy_url_file\": \"proxy\"}}}", file);
 	fclose(file);
+	write_file(dir, "list.json", "[]");
+	write_file(dir, "open.json", "{\"webhooks\": {\"w\": {\"http_headers\": {\"X-Key\": {\"secrets\": [\"k\"]}}}}}");
+	chmod(config_path, 0600);
+	parts[0] = config_path;
+	snprintf(part, sizeof(part), "%s/list.json", dir);
+	complaints[0] = '\0';
+	ok(config_load(parts, 2, complain) == NULL, "a later file that is a list");
+	ok(strstr(complaints, "must be an object\n") != NULL, "is refused");
+	snprintf(part, sizeof(part), "%s/open.json", dir);
+	chmod(part, 0644);
+	complaints[0] = '\0';
+	config_destroy(config_load((const char *[]) {part, config_path}, 2, complain));
+	ok(strstr(complaints, "http_headers.X-Key.secrets: other users can read") != NULL,
+	   "a secret in a list in a file that others can read is a warning");
+	remove_file(dir, "list.json");
+	remove_file(dir, "open.json");
 	complaints[0] = '\0';
 	config = config_load(&(const char *) {config_path}, 1, complain);
 	ok(config && config->webhooks[0]->nkeys == 2, "two secrets from a file");
@@ -414,6 +449,7 @@ main(void)
 {
 	test_good();
 	test_bad();
+	test_oauth2();
 	test_files();
 	return done_testing();
 }
