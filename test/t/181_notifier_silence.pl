@@ -136,9 +136,10 @@ waitpid $pooler, 0;
 pooler('session');
 $notifier = start_notifier($config, 'pooled');
 query("SELECT eventlog.emit('pooled')");
-await(sub { owed('pooled') == 0 }, 'session mode will do');
+await(sub { owed('pooled') == 0 }, 'session mode will do') or diag(notifier_log($notifier));
+my $sent = requests($receiver, '/pooled');
 query("SELECT eventlog.emit('pooled')");
-await(sub { requests($receiver, '/pooled') == 2 }, 'and is rung for');
+await(sub { requests($receiver, '/pooled') > $sent }, 'and is rung for') or diag(notifier_log($notifier));
 is(stop_notifier($notifier), 0, 'clean');
 
 done_testing();

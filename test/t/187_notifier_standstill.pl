@@ -118,7 +118,7 @@ my $names = sub {
 	return (sort keys %names, qw(debug info warning error critical));
 };
 my @theirs = $names->('src/log/level.c', 'level_aliases[] = {');
-my @ours = $names->('notifier/config/filter_config.c', 'neighbours[] = {');
+my @ours = $names->('notifier/config/filter_config.c', 'aliases[] = {');
 is_deeply(\@ours, \@theirs, 'both know the same names of levels');
 cmp_ok(scalar(@ours), '>', 10, 'which are many');
 forget();
