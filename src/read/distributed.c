@@ -11,6 +11,8 @@
 #include "read/read.h"
 
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 /* a page of more events is read by one task a shard, which can run in parallel */
 #define MAX_EVENTS_OF_NODE	10000
