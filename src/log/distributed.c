@@ -235,18 +235,18 @@ are_colocated(Oid a, Oid b)
 }
 
 /*
- * find_shards: the current shard numbers of a distributed table, sorted;
- * returns how many.
+ * find_shards: the current shards of a distributed table, sorted by number,
+ * without their nodes; returns how many.
  */
 static int
-find_shards(Oid relid, int64 **found)
+find_shards(Oid relid, PlacedShard **found)
 {
 	Relation	rel = table_open(citus_catalog("pg_dist_shard"),
 								 AccessShareLock);
 	SysScanDesc scan = citus_scan(rel, "pg_dist_shard_logical_relid_index",
 								  "logicalrelid", F_OIDEQ,
 								  ObjectIdGetDatum(relid));
-	int64	   *ids = NULL;
+	PlacedShard *shards = palloc(sizeof(PlacedShard));
 	int			n = 0;
 	HeapTuple	row;
 
@@ -255,34 +255,51 @@ find_shards(Oid relid, int64 **found)
 		int64		id = DatumGetInt64(citus_column(rel, row, "shardid"));
 		int			at = n;
 
-		ids = ids ? repalloc(ids, sizeof(int64) * (n + 1)) :
-			palloc(sizeof(int64));
-		for (; at > 0 && ids[at - 1] > id; at--)
-			ids[at] = ids[at - 1];
-		ids[at] = id;
+		shards = repalloc(shards, sizeof(PlacedShard) * (n + 1));
+		for (; at > 0 && shards[at - 1].shard > id; at--)
+			shards[at] = shards[at - 1];
+		shards[at] = (PlacedShard)
+		{
+			.shard = id,.node = -1
+		};
 		n++;
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
-	*found = ids;
+	*found = shards;
 	return n;
 }
 
 /*
- * shards_of: the current shard numbers of a distributed table, sorted and
- * separated by commas.
+ * shards_text: the numbers of shards, separated by commas, each with its node
+ * where that matters.
  */
 char *
-shards_of(Oid relid)
+shards_text(const PlacedShard *shards, int n, bool with_nodes)
 {
-	int64	   *ids;
-	int			n = find_shards(relid, &ids);
 	StringInfoData text;
 
 	initStringInfo(&text);
 	for (int i = 0; i < n; i++)
-		appendStringInfo(&text, "%s" INT64_FORMAT, i > 0 ? "," : "", ids[i]);
+	{
+		appendStringInfo(&text, "%s" INT64_FORMAT, i > 0 ? "," : "",
+						 shards[i].shard);
+		if (with_nodes)
+			appendStringInfo(&text, "@%d", shards[i].node);
+	}
 	return text.data;
+}
+
+/*
+ * shards_of: the current shard numbers of a distributed table, as a text.
+ */
+char *
+shards_of(Oid relid)
+{
+	PlacedShard *shards;
+	int			n = find_shards(relid, &shards);
+
+	return shards_text(shards, n, false);
 }
 
 /*
@@ -319,19 +336,15 @@ placed_shards_of(Oid relid, PlacedShard **found)
 {
 	Relation	rel = table_open(citus_catalog("pg_dist_placement"),
 								 AccessShareLock);
-	int64	   *ids;
-	int			n = find_shards(relid, &ids);
-	PlacedShard *shards = palloc(sizeof(PlacedShard) * Max(n, 1));
+	int			n = find_shards(relid, found);
 	bool		placed = true;
 
 	for (int i = 0; i < n && placed; i++)
 	{
-		shards[i].shard = ids[i];
-		shards[i].node = node_of(rel, ids[i]);
-		placed = shards[i].node >= 0;
+		(*found)[i].node = node_of(rel, (*found)[i].shard);
+		placed = (*found)[i].node >= 0;
 	}
 	table_close(rel, AccessShareLock);
-	*found = shards;
 	return placed ? n : 0;
 }
 

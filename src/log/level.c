@@ -99,7 +99,7 @@ level_from_word(const char *word, int len, bool opentelemetry)
 	for (int i = 0; i < len; i++)
 	{
 		if (word[i] < '0' || word[i] > '9')
-			return -1;
+			return level_find(word, len);
 		number = number * 10 + word[i] - '0';
 	}
 	return opentelemetry ? level_of_opentelemetry(number) :

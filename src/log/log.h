@@ -339,6 +339,7 @@ extern char *distribution_obstacle(Oid relid);
 extern bool citus_has(Oid relid);
 extern bool is_distributed(Oid relid);
 extern bool are_colocated(Oid a, Oid b);
+extern char *shards_text(const PlacedShard *shards, int n, bool with_nodes);
 extern char *shards_of(Oid relid);
 extern int	placed_shards_of(Oid relid, PlacedShard **found);
 extern bool may_be_shard(Oid relid, int64 *shard);

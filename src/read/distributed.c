@@ -164,7 +164,7 @@ nodes_page_sql(const EventLog *log, const Filter *filter, const EventPage *page,
 	const char *separator = " e WHERE s.occurred_at IN (";
 	StringInfoData sql;
 
-	if (n == 0 || strcmp(*shards, shards_of(log->oid)) != 0)
+	if (n == 0 || strcmp(*shards, shards_text(placed, n, false)) != 0)
 		return NULL;
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT e.* FROM %s s, LATERAL pg_catalog.unnest("
@@ -188,7 +188,7 @@ nodes_page_sql(const EventLog *log, const Filter *filter, const EventPage *page,
 		separator = ", ";
 	}
 	appendStringInfoChar(&sql, ')');
-	*shards = placements_text(placed, n);
+	*shards = shards_text(placed, n, true);
 	return sql.data;
 }
 
@@ -211,14 +211,14 @@ tasks_page_sql(const EventLog *log, const Filter *filter, const EventPage *page,
 }
 
 /*
- * shards_to_ask: as begin_shards(), but NULL if the filter matches nothing.
+ * table_to_ask: as shard_table_find(), but NULL if the filter matches nothing.
  */
-static char *
-shards_to_ask(const EventLog *log, const Filter *filter, char **shards)
+static const ShardTable *
+table_to_ask(const EventLog *log, const Filter *filter, char **shards)
 {
 	*shards = NULL;
 	return filter->min_level > filter->max_level ? NULL :
-		begin_shards(log, shards);
+		shard_table_find(log, shards);
 }
 
 /*
@@ -229,16 +229,14 @@ char *
 shards_page_sql(const EventLog *log, const Filter *filter,
 				const EventPage *page, char **shards)
 {
-	const ShardTable *table;
+	/* in this order: to find the table may begin a distributed transaction */
+	bool		by_node = page->limit >= 0 &&
+		page->limit <= MAX_EVENTS_OF_NODE &&
+		page->offset <= MAX_EVENTS_OF_NODE &&
+		is_distributed(log->oid) && !may_have_written();
+	const ShardTable *table = table_to_ask(log, filter, shards);
 	char	   *sql = NULL;
-	bool		by_node;
 
-	*shards = NULL;
-	if (filter->min_level > filter->max_level || !is_distributed(log->oid))
-		return NULL;
-	by_node = page->limit >= 0 && page->limit <= MAX_EVENTS_OF_NODE &&
-		page->offset <= MAX_EVENTS_OF_NODE && !may_have_written();
-	table = shard_table_find(log, shards);
 	if (table == NULL)
 		return NULL;
 	if (by_node)
@@ -260,14 +258,15 @@ char *
 shards_explain_sql(const EventLog *log, const Filter *filter,
 				   const EventPage *page, char **shards)
 {
-	char	   *table = shards_to_ask(log, filter, shards);
+	const ShardTable *table = table_to_ask(log, filter, shards);
 	StringInfoData sql;
 
 	if (table == NULL)
 		return NULL;
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT x.line FROM (SELECT s.shard, l.line, l.n"
-					 " FROM %s s, LATERAL ROWS FROM (eventlog.explain", table);
+					 " FROM %s s, LATERAL ROWS FROM (eventlog.explain",
+					 qualified_name(table->relid));
 	if (!append_shard_page(&sql, log, filter, page, "s.shard"))
 		return NULL;
 	appendStringInfoString(&sql, ") WITH ORDINALITY l(line, n) OFFSET 0) x"
@@ -283,7 +282,7 @@ char *
 shards_status_sql(const EventLog *log)
 {
 	char	   *shards;
-	char	   *table = begin_shards(log, &shards);
+	const ShardTable *table = shard_table_find(log, &shards);
 
 	if (table == NULL)
 		return NULL;
@@ -291,7 +290,8 @@ shards_status_sql(const EventLog *log)
 					" FROM %s s, LATERAL eventlog._log_status("
 					"pg_catalog.shard_name(%s::pg_catalog.regclass, s.shard)"
 					"::pg_catalog.regclass::pg_catalog.oid) t",
-					table, quote_literal_cstr(qualified_name(log->oid)));
+					qualified_name(table->relid),
+					quote_literal_cstr(qualified_name(log->oid)));
 }
 
 /*
@@ -303,14 +303,14 @@ shards_stats_sql(const EventLog *log, const Filter *filter,
 				 const char *columns, const char *function, const char *first,
 				 char **shards)
 {
-	char	   *table = shards_to_ask(log, filter, shards);
+	const ShardTable *table = table_to_ask(log, filter, shards);
 	StringInfoData sql;
 
 	if (table == NULL)
 		return NULL;
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT %s FROM %s s, LATERAL eventlog.%s(%s",
-					 columns, table, function, first);
+					 columns, qualified_name(table->relid), function, first);
 	if (!append_shard_args(&sql, log, filter, "s.shard"))
 		return NULL;
 	appendStringInfoString(&sql, ") t");

@@ -362,7 +362,7 @@ extern void put_event(PartitionReader *reader, void *arg);
 /*
  * shardtable.c: the table of shards of a distributed log
  *
- ShardTable: the table of shards of a log, when it last agreed.
+ * ShardTable: the table of shards of a log, when it last agreed.
  */
 typedef struct ShardTable
 {
@@ -374,8 +374,6 @@ typedef struct ShardTable
 
 extern char *shard_table_name(Oid log);
 extern const ShardTable *shard_table_find(const EventLog *log, char **shards);
-extern char *placements_text(const PlacedShard *placed, int n);
-extern char *begin_shards(const EventLog *log, char **shards);
 extern void end_shards(const EventLog *log, const char *shards);
 
 /*

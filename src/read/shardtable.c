@@ -55,10 +55,10 @@ find_shard_table(const EventLog *log)
 
 /*
  * shards_in_table: the shards that a table of shards names, as shards_of()
- * returns them, and their keys.
+ * returns them, and their n keys.
  */
 static char *
-shards_in_table(Oid relid, TimestampTz **keys)
+shards_in_table(Oid relid, TimestampTz **keys, int *n)
 {
 	MemoryContext outer = CurrentMemoryContext;
 	StringInfoData text;
@@ -68,8 +68,9 @@ shards_in_table(Oid relid, TimestampTz **keys)
 	run_sql(psprintf("SELECT x.shard, x.occurred_at FROM"
 					 " (SELECT s.shard, s.occurred_at FROM %s s OFFSET 0) x"
 					 " ORDER BY x.shard", qualified_name(relid)), SPI_OK_SELECT);
-	*keys = MemoryContextAlloc(outer, sizeof(TimestampTz) * (SPI_processed + 1));
-	for (uint64 i = 0; i < SPI_processed; i++)
+	*n = (int) SPI_processed;
+	*keys = MemoryContextAlloc(outer, sizeof(TimestampTz) * (*n + 1));
+	for (int i = 0; i < *n; i++)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
 		TupleDesc	desc = SPI_tuptable->tupdesc;
@@ -87,15 +88,13 @@ shards_in_table(Oid relid, TimestampTz **keys)
  * remember_table: note that a table of shards agrees.
  */
 static const ShardTable *
-remember_table(Oid log, Oid relid, const char *shards, const TimestampTz *keys)
+remember_table(Oid log, Oid relid, const char *shards, const TimestampTz *keys,
+			   int n)
 {
-	int			n = 1;
 	ShardTable	made = {.log = log,.relid = relid};
 	ShardTable *entry;
 	bool		known;
 
-	for (const char *at = strchr(shards, ','); at; at = strchr(at + 1, ','))
-		n++;
 	/* out of memory must not leave an entry without its shards */
 	made.shards = MemoryContextStrdup(TopMemoryContext, shards);
 	made.keys = MemoryContextAlloc(TopMemoryContext, sizeof(TimestampTz) * n);
@@ -121,6 +120,7 @@ shard_table_find(const EventLog *log, char **shards)
 		!is_distributed(log->oid) ? InvalidOid : find_shard_table(log);
 	ShardTable *entry;
 	TimestampTz *keys;
+	int			n;
 
 	*shards = NULL;
 	if (!OidIsValid(relid))
@@ -136,36 +136,9 @@ shard_table_find(const EventLog *log, char **shards)
 	entry = hash_search(shard_tables, &log->oid, HASH_FIND, NULL);
 	if (entry && entry->relid == relid && strcmp(entry->shards, *shards) == 0)
 		return entry;
-	if (strcmp(shards_in_table(relid, &keys), *shards) != 0)
+	if (strcmp(shards_in_table(relid, &keys, &n), *shards) != 0)
 		return NULL;
-	return remember_table(log->oid, relid, *shards, keys);
-}
-
-/*
- * begin_shards: the name of a log's table of shards, quoted for SQL; NULL if
- * there is none that can be used. *shards is for end_shards().
- */
-char *
-begin_shards(const EventLog *log, char **shards)
-{
-	const ShardTable *table = shard_table_find(log, shards);
-
-	return table ? qualified_name(table->relid) : NULL;
-}
-
-/*
- * placements_text: shards and their nodes, to be compared.
- */
-char *
-placements_text(const PlacedShard *placed, int n)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	for (int i = 0; i < n; i++)
-		appendStringInfo(&text, "%s" INT64_FORMAT "@%d", i > 0 ? "," : "",
-						 placed[i].shard, placed[i].node);
-	return text.data;
+	return remember_table(log->oid, relid, *shards, keys, n);
 }
 
 /*
@@ -180,7 +153,7 @@ current_shards(const EventLog *log, const char *text)
 	if (strchr(text, '@') == NULL)
 		return shards_of(log->oid);
 	n = placed_shards_of(log->oid, &placed);
-	return placements_text(placed, n);
+	return shards_text(placed, n, true);
 }
 
 /*

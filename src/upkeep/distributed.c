@@ -107,7 +107,7 @@ make_shard_table(void *arg)
 	char	   *table;
 	char	   *shards;
 	Oid			old;
-	bool		usable = begin_shards(log, &shards) != NULL;
+	bool		usable = shard_table_find(log, &shards) != NULL;
 	int			tries;			/* hours, each of some shard */
 
 	upkeep->rows = 0;
