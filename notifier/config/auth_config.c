@@ -48,9 +48,7 @@ read_secrets(Reader *reader, json_t *object, WebhookConfig *webhook)
 			reader_wrong(reader, "secret_file", "cannot be combined with \"secret\"");
 		json_array_foreach(secret, i, item)
 			add_key(reader, webhook, "secret",
-					json_is_string(item) &&
-					strlen(json_string_value(item)) == json_string_length(item) ?
-					json_string_value(item) : "");
+					json_is_string(item) ? json_string_value(item) : "");
 		reader_warn_exposed(reader, "secret");
 		return;
 	}
@@ -227,6 +225,8 @@ read_header_list(Reader *reader, WebhookConfig *webhook, json_t *object,
 
 	if (list && !json_is_array(list))
 		reader_wrong(reader, key, "must be a list of strings");
+	else if (json_array_size(list) > 0 && strcmp(key, "secrets") == 0)
+		reader_warn_exposed(reader, key);
 	json_array_foreach(list, i, item)
 	{
 		const char *text = json_string_value(item);
@@ -235,11 +235,7 @@ read_header_list(Reader *reader, WebhookConfig *webhook, json_t *object,
 		if (text == NULL || strlen(text) != json_string_length(item))
 			reader_wrong(reader, key, "must be a list of strings");
 		else if (strcmp(key, "files") != 0)
-		{
 			add_header(reader, webhook, key, name, text);
-			if (strcmp(key, "secrets") == 0 && i == 0)
-				reader_warn_exposed(reader, key);
-		}
 		else if ((contents = reader_contents(reader, key, text)) != NULL)
 		{
 			add_header(reader, webhook, key, name, contents);

@@ -19,7 +19,8 @@ config_same_text(const char *one, const char *other)
 static bool
 same_texts(const WebhookConfig *one, const WebhookConfig *other)
 {
-	return config_same_text(one->name, other->name) && config_same_text(one->url, other->url) &&
+	return config_same_text(one->name, other->name) &&
+		config_same_text(one->url, other->url) &&
 		config_same_text(one->levels, other->levels) &&
 		config_same_text(one->event_type, other->event_type) &&
 		config_same_text(one->resource_type, other->resource_type) &&
@@ -27,7 +28,8 @@ same_texts(const WebhookConfig *one, const WebhookConfig *other)
 		config_same_text(one->username, other->username) &&
 		config_same_text(one->password, other->password) &&
 		config_same_text(one->authorization, other->authorization) &&
-		config_same_text(one->ca, other->ca) && config_same_text(one->cert, other->cert) &&
+		config_same_text(one->ca, other->ca) &&
+		config_same_text(one->cert, other->cert) &&
 		config_same_text(one->key, other->key) &&
 		config_same_text(one->server_name, other->server_name) &&
 		config_same_text(one->proxy_url, other->proxy_url) &&

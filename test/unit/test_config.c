@@ -176,6 +176,8 @@ test_bad(void)
 	bad("{", "(the whole file): line 1, column 1: not JSON: string or '}' expected");
 	bad("{\"database\": \"x\", \"database\": \"y\"}",
 		"(the whole file): line 1, column 28: not JSON: duplicate object key");
+	bad("{\"database\": \"\\u0000\"}",
+		"(the whole file): line 1, column 21: not JSON: \\u0000 is not allowed without JSON_ALLOW_NUL");
 	bad("{\"database\": \"host=h password=it's secret\"}",
 		"database: is not a connection string that libpq can parse");
 	bad("{\"database\": \"postgresql://u:sec@ret@h/d\"}",
