@@ -200,12 +200,12 @@ sub set_modes
 	rename "$receiver->{modes}.new", $receiver->{modes};
 }
 
-# requests: what came, at one path if that is given.
+# requests: what came, at one path if that is given.  (The receiver may be writing
+# the last line just now.)
 sub requests
 {
 	my ($receiver, $path) = @_;
-	my @all = map { decode_json($_) } split /\n/,
-	  slurp_file($receiver->{requests});
+	my @all = map { decode_json($_) } slurp_file($receiver->{requests}) =~ /^(.*)\n/mg;
 
 	return grep { !defined $path || $_->{path} eq $path } @all;
 }
