@@ -67,11 +67,16 @@ first_type_above(const text *prefix)
 
 /*
  * is_listed: are the wanted values of a column known one by one?
+ *
+ * Those of the level always are.  So with a service to look for, (type, level,
+ * service) is one descent, which need not find out first whether the type has
+ * the level.
  */
 static bool
 is_listed(const Filter *filter, EventColumn column)
 {
-	return column != EVENT_TYPE && filters_column(filter, column);
+	return column == EVENT_LEVEL ||
+		(column != EVENT_TYPE && filters_column(filter, column));
 }
 
 /*
