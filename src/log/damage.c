@@ -147,6 +147,41 @@ is_call_on_columns(const char *expression, Oid function,
 }
 
 /*
+ * find_level_check: find the CHECK constraint on the level; NULL if there is
+ * none.
+ */
+static const ConstrCheck *
+find_level_check(Relation rel)
+{
+	TupleConstr *constr = RelationGetDescr(rel)->constr;
+
+	for (int i = 0; constr && i < constr->num_check; i++)
+	{
+		if (strcmp(constr->check[i].ccname, LEVEL_CHECK) == 0)
+			return &constr->check[i];
+	}
+	return NULL;
+}
+
+static bool
+check_holds(const ConstrCheck *check)
+{
+	return check->ccvalid && compat_check_enforced(check);
+}
+
+/*
+ * log_checks_level: do all rows of a log, or of a partition, have one of the
+ * levels?
+ */
+bool
+log_checks_level(Relation rel)
+{
+	const ConstrCheck *check = find_level_check(rel);
+
+	return check != NULL && check_holds(check);
+}
+
+/*
  * check_constraints: check the CHECK constraints on the row and on the level.
  */
 static void
@@ -156,30 +191,23 @@ check_constraints(Relation rel, const AttrNumber *attnum, List **found)
 	Oid			old_function = event_check_function(CHECK_OLD_NCOLUMNS);
 	TupleConstr *constr = RelationGetDescr(rel)->constr;
 	const char *check = NULL;
-	const char *level = NULL;
+	const ConstrCheck *level = find_level_check(rel);
 	const char *old = NULL;
 	bool		valid = false;
-	bool		level_valid = false;
 
 	for (int i = 0; constr && i < constr->num_check; i++)
 	{
 		ConstrCheck *item = &constr->check[i];
-		bool		holds = item->ccvalid && compat_check_enforced(item);
 
 		if (is_call_on_columns(item->ccbin, function, attnum, check_columns,
 							   CHECK_NCOLUMNS))
 		{
 			check = item->ccname;
-			valid = holds;
+			valid = check_holds(item);
 		}
 		else if (is_call_on_columns(item->ccbin, old_function, attnum,
 									check_columns, CHECK_OLD_NCOLUMNS))
 			old = item->ccname;
-		else if (strcmp(item->ccname, LEVEL_CHECK) == 0)
-		{
-			level = item->ccname;
-			level_valid = holds;
-		}
 	}
 	if (check == NULL && old != NULL)
 		add_damage(found, PART_CHECK, EVENT_ID, old,
@@ -193,9 +221,9 @@ check_constraints(Relation rel, const AttrNumber *attnum, List **found)
 	if (level == NULL)
 		add_damage(found, PART_LEVEL_CHECK, EVENT_LEVEL, NULL,
 				   psprintf("constraint \"%s\" is missing", LEVEL_CHECK));
-	else if (!level_valid)
-		add_damage(found, PART_VALIDATION, EVENT_LEVEL, level,
-				   psprintf("constraint \"%s\" is not validated", level));
+	else if (!check_holds(level))
+		add_damage(found, PART_VALIDATION, EVENT_LEVEL, level->ccname,
+				   psprintf("constraint \"%s\" is not validated", LEVEL_CHECK));
 }
 
 /*

@@ -210,6 +210,7 @@ typedef struct Damage
 } Damage;
 
 extern List *damage_find(Relation rel);
+extern bool log_checks_level(Relation rel);
 extern bool damage_is_fatal(const Damage *damage);
 extern char *damage_describe_fatal(Oid relid);
 

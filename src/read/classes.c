@@ -68,15 +68,15 @@ first_type_above(const text *prefix)
 /*
  * is_listed: are the wanted values of a column known one by one?
  *
- * Those of the level always are.  So with a service to look for, (type, level,
- * service) is one descent, which need not find out first whether the type has
- * the level.
+ * Those of the level are, too, where a CHECK constraint lists them.  So with a
+ * service to look for, (type, level, service) is one descent, which need not
+ * find out first whether the type has the level.
  */
 static bool
-is_listed(const Filter *filter, EventColumn column)
+is_listed(const ClassFinder *finder, EventColumn column)
 {
-	return column == EVENT_LEVEL ||
-		(column != EVENT_TYPE && filters_column(filter, column));
+	return (column == EVENT_LEVEL && finder->levels_known) ||
+		(column != EVENT_TYPE && filters_column(finder->filter, column));
 }
 
 /*
@@ -112,7 +112,7 @@ complete_bound(ClassFinder *finder, int n)
 {
 	const ClassIndexShape *shape = finder->shape;
 
-	for (; n < shape->ncolumns && is_listed(finder->filter, shape->columns[n]); n++)
+	for (; n < shape->ncolumns && is_listed(finder, shape->columns[n]); n++)
 		finder->bound.columns[n] = wanted_below(finder->filter,
 												shape->columns[n], NULL, false);
 	finder->nbound = n;
@@ -131,7 +131,7 @@ lower_bound(ClassFinder *finder, int n, bool inclusive)
 		EventColumn column = finder->shape->columns[n - 1];
 		text	   *next;
 
-		if (!is_listed(finder->filter, column))
+		if (!is_listed(finder, column))
 		{
 			finder->nbound = n;
 			finder->inclusive = inclusive;
@@ -161,6 +161,7 @@ classes_begin(ClassFinder *finder, PartitionReader *reader,
 	finder->filter = filter;
 	finder->shape = &class_indexes[which];
 	finder->index = reader_index(reader, which);
+	finder->levels_known = log_checks_level(reader->rel);
 	complete_bound(finder, 0);
 	if (which == INDEX_BY_TYPE && filters_column(filter, EVENT_TYPE))
 	{

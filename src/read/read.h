@@ -186,6 +186,7 @@ typedef struct ClassFinder
 	Relation	index;
 	IndexScanDesc scans[CLASS_NCOLUMNS + 1];	/* by number of keys */
 	ScanKeyData members[CLASS_NCOLUMNS];	/* of the row comparison */
+	bool		levels_known;	/* no event has another one */
 	EventClass	bound;			/* the next class is below this, … */
 	int			nbound;			/* … of so many columns, … */
 	bool		inclusive;		/* … or at it */

@@ -155,3 +155,16 @@ SELECT log, problems FROM eventlog.logs;
 SELECT event_type FROM eventlog.list(log => 'damaged');
 RESET debug_discard_caches;
 DROP TABLE damaged;
+
+-- Where no constraint says that there are only five levels, an event of another one is found.
+SELECT eventlog.create_log('damaged');
+ALTER TABLE damaged DROP CONSTRAINT eventlog_level_check;
+INSERT INTO damaged (event_type, level, source_service)
+VALUES ('a', 'warning', 'api'), ('b', 'error', 'sync'), ('c', 'info', 'sync');
+ALTER TABLE damaged DISABLE TRIGGER eventlog_fill;
+UPDATE damaged SET level = 'notice' WHERE event_type = 'b';
+SET eventlog.scan_method = lists;
+SELECT eventlog.count(source_service => 'sync', log => 'damaged');
+SELECT count(*) FROM eventlog.list(source_service => 'sync', log => 'damaged');
+RESET eventlog.scan_method;
+DROP TABLE damaged;
