@@ -96,13 +96,21 @@ fopen64(const char *path, const char *mode)
 	return fopen(path, mode);
 }
 
-int
-stat(const char *path, struct stat *result)
-{
-	static int	(*real) (const char *, struct stat *);
-	char		other[4096];
+/*
+ * OpenSSL 3.0.22 looks at a certificate's entry itself, earlier ones at what it
+ * refers to.
+ */
+#define LOOK_INSTEAD(name) \
+	int \
+	name(const char *path, struct stat *result) \
+	{ \
+		static int	(*real) (const char *, struct stat *); \
+		char		other[4096]; \
+\
+		if (real == NULL) \
+			real = dlsym(RTLD_NEXT, #name); \
+		return real(instead(path, other, sizeof(other)), result); \
+	}
 
-	if (real == NULL)
-		real = dlsym(RTLD_NEXT, "stat");
-	return real(instead(path, other, sizeof(other)), result);
-}
+LOOK_INSTEAD(stat)
+LOOK_INSTEAD(lstat)
