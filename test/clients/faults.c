@@ -97,20 +97,26 @@ fopen64(const char *path, const char *mode)
 }
 
 /*
- * OpenSSL 3.0.22 looks at a certificate's entry itself, earlier ones at what it
- * refers to.
+ * look_instead: by stat or lstat.  OpenSSL 3.0.22 looks at a certificate's entry
+ * itself, earlier ones at what it refers to.
  */
-#define LOOK_INSTEAD(name) \
-	int \
-	name(const char *path, struct stat *result) \
-	{ \
-		static int	(*real) (const char *, struct stat *); \
-		char		other[4096]; \
-\
-		if (real == NULL) \
-			real = dlsym(RTLD_NEXT, #name); \
-		return real(instead(path, other, sizeof(other)), result); \
-	}
+static int
+look_instead(const char *name, const char *path, struct stat *result)
+{
+	int			(*real) (const char *, struct stat *) = dlsym(RTLD_NEXT, name);
+	char		other[4096];
 
-LOOK_INSTEAD(stat)
-LOOK_INSTEAD(lstat)
+	return real(instead(path, other, sizeof(other)), result);
+}
+
+int
+stat(const char *path, struct stat *result)
+{
+	return look_instead("stat", path, result);
+}
+
+int
+lstat(const char *path, struct stat *result)
+{
+	return look_instead("lstat", path, result);
+}
