@@ -188,17 +188,17 @@ $notifier = start_notifier($config, 'event_update');
 my $client_port = query("SELECT client_port FROM pg_stat_activity WHERE application_name ~ '^eventlog-notifier '");
 my %probes;
 # What is not acknowledged yet has another timer, for a moment.
-for (1 .. 300)
-{
-	foreach my $line (split /\n/, slurp_file('/proc/net/tcp'))
-	{
-		my ($local, $remote, $timer, $when) = $line =~ /^\s*\d+: \w+:(\w+) \w+:(\w+) 01 \S+ (\w\w):(\w+)/ or next;
-		$probes{client} = hex $when if hex $local == $client_port && $timer eq '02';
-		$probes{server} = hex $when if hex $remote == $client_port && $timer eq '02';
-	}
-	last if keys %probes == 2;
-	sleep 0.1;
-}
+await(
+	sub {
+		foreach my $line (split /\n/, slurp_file('/proc/net/tcp'))
+		{
+			my ($local, $remote, $timer, $when) = $line =~ /^\s*\d+: \w+:(\w+) \w+:(\w+) 01 \S+ (\w\w):(\w+)/ or next;
+			$probes{client} = hex $when if hex $local == $client_port && $timer eq '02';
+			$probes{server} = hex $when if hex $remote == $client_port && $timer eq '02';
+		}
+		return keys %probes == 2;
+	},
+	'both sides of an idle connection will ask');
 cmp_ok($probes{client} // 1e9, '<=', 1000, 'the notifier asks within ten seconds whether the server is there');
 cmp_ok($probes{server} // 1e9, '<=', 1000, 'and the server whether the notifier is');
 stop_notifier($notifier);
